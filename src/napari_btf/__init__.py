@@ -1,0 +1,81 @@
+"""Bidirectional Texture Functions in napari.
+
+Open a capture, choose texels, compress, look into the latents, relight. The same calls
+without a screen::
+
+    import napari_btf
+
+    btf = napari_btf.read("captures/cloth")
+    model, report = napari_btf.finish(napari_btf.train(btf))
+    image = napari_btf.relight(model, light=(30, 45))
+    model.save("cloth.safetensors")
+
+Names are imported when first used: importing the package, opening a capture or a dock does
+not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_btf.btf import BTF
+    from napari_btf.codec.fit import FitSettings, fit
+    from napari_btf.codec.model import CompressedBTF
+    from napari_btf.codec.network import NetworkSettings
+    from napari_btf.codec.storage import load
+    from napari_btf.embedding import embed
+    from napari_btf.errors import BTFError
+    from napari_btf.formats import read
+    from napari_btf.progress import Progress, finish
+    from napari_btf.relight import relight
+    from napari_btf.training import TrainingReport, train
+
+__all__ = [
+    "BTF",
+    "BTFError",
+    "CompressedBTF",
+    "FitSettings",
+    "NetworkSettings",
+    "Progress",
+    "TrainingReport",
+    "embed",
+    "finish",
+    "fit",
+    "load",
+    "read",
+    "relight",
+    "train",
+]
+
+_HOME = {
+    "BTF": "btf",
+    "BTFError": "errors",
+    "CompressedBTF": "codec.model",
+    "FitSettings": "codec.fit",
+    "NetworkSettings": "codec.network",
+    "Progress": "progress",
+    "TrainingReport": "training",
+    "embed": "embedding",
+    "finish": "progress",
+    "fit": "codec.fit",
+    "load": "codec.storage",
+    "read": "formats",
+    "relight": "relight",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("napari-btf")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

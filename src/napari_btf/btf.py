@@ -1,0 +1,256 @@
+"""The BTF: lazy observations with their light and view directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_btf.directions import angle_between, group_directions
+from napari_btf.errors import CaptureError, UsageError
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+__all__ = ["BTF", "DirectionGrid"]
+
+#: A BTF whose pixel values take no more than this is kept in memory by `BTF.in_memory`.
+SMALL_BYTES = 512 * 2**20
+
+
+class DirectionGrid(NamedTuple):
+    """The observations arranged as views x lights."""
+
+    views: NDArray[np.float64]
+    """(V, 3) distinct view directions, ordered by theta, then phi."""
+    lights: NDArray[np.float64]
+    """(L, 3) distinct light directions, ordered by theta, then phi."""
+    index: NDArray[np.intp]
+    """(V, L) the first observation of each pair, -1 where there is none."""
+    missing_pairs: int
+    """Pairs of the grid without an observation."""
+    duplicate_pairs: int
+    """Observations whose pair was observed before."""
+
+
+@dataclass(frozen=True, eq=False)
+class BTF:
+    """Reflectance images of one surface, one per (light, view) pair.
+
+    Parameters
+    ----------
+    frames : dask.array.Array or ndarray, shape (N, H, W, C)
+        The observations, one chunk each, of an unsigned integer type.
+    light, view : ndarray, shape (N, 3)
+        Unit vectors (see `napari_btf.directions`).
+    source : str
+        Where the capture lies.
+    format : str
+        Name of the capture format.
+    notes : tuple of str
+        What the reader tolerated or left out, in sentences.
+    """
+
+    frames: da.Array | NDArray[Any]
+    light: NDArray[np.float64]
+    view: NDArray[np.float64]
+    source: str = ""
+    format: str = "memory"
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.frames.ndim != 4 or not self.frames.shape[0]:
+            raise UsageError(
+                self.source or None,
+                f"a BTF needs observations of shape (N, H, W, C), got {self.frames.shape}",
+            )
+        if self.light.shape != (len(self), 3) or self.view.shape != (len(self), 3):
+            raise UsageError(
+                self.source or None,
+                f"{len(self)} observations need as many light and view vectors, "
+                f"got {self.light.shape} and {self.view.shape}",
+            )
+        if np.dtype(self.frames.dtype).kind != "u":
+            raise CaptureError(
+                self.source or None,
+                f"the values are {self.frames.dtype}, only unsigned integer images are read",
+                "convert the images to 8 or 16 bits",
+            )
+
+    def __len__(self) -> int:
+        return int(self.frames.shape[0])
+
+    @property
+    def height(self) -> int:
+        """Rows of the texel grid."""
+        return int(self.frames.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Columns of the texel grid."""
+        return int(self.frames.shape[2])
+
+    @property
+    def channels(self) -> int:
+        """Values per texel and observation."""
+        return int(self.frames.shape[3])
+
+    @property
+    def value_scale(self) -> float:
+        """The largest value of the data type: stored value / value_scale lies in 0..1."""
+        return float(np.iinfo(self.frames.dtype).max)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pixel values, uncompressed."""
+        return int(np.prod(self.frames.shape)) * int(np.dtype(self.frames.dtype).itemsize)
+
+    def frame(self, i: int) -> NDArray[Any]:
+        """Observation ``i`` as an array of shape (H, W, C), read now."""
+        return np.asarray(self.frames[i])
+
+    def iter_frames(self) -> Iterator[NDArray[Any]]:
+        """All observations in order, each (H, W, C), a few read ahead of time.
+
+        Memory stays at a few frames however large the BTF is.
+        """
+        if isinstance(self.frames, np.ndarray):
+            yield from self.frames
+            return
+        per_block = max(1, min(64, (32 << 20) // max(1, self.nbytes // len(self))))
+        for start in range(0, len(self), per_block):
+            yield from np.asarray(self.frames[start : start + per_block])
+
+    def in_memory(self, limit: int = SMALL_BYTES) -> BTF:
+        """The same BTF read into memory if its values take at most ``limit`` bytes, else itself."""
+        if isinstance(self.frames, np.ndarray) or self.nbytes > limit:
+            return self
+        return replace(self, frames=np.asarray(self.frames))
+
+    def select(self, observations: ArrayLike) -> BTF:
+        """The BTF of some observations only.
+
+        Parameters
+        ----------
+        observations : array_like
+            Indices, or a boolean mask of shape (N,).
+        """
+        keep = np.arange(len(self))[np.asarray(observations)]
+        return replace(
+            self, frames=self.frames[keep], light=self.light[keep], view=self.view[keep]
+        )
+
+    def texels(
+        self, coords: ArrayLike, progress: Callable[[int, int], object] | None = None
+    ) -> NDArray[Any]:
+        """Gather the ABRDFs of some texels, reading one observation after the other.
+
+        Parameters
+        ----------
+        coords : array_like of int, shape (T, 2)
+            Rows ``(y, x)``.
+        progress : callable, optional
+            Called as ``progress(done, total)`` after each observation.
+
+        Returns
+        -------
+        ndarray, shape (T, N, C)
+            In the type of the observations.
+        """
+        yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
+        if len(yx) and (
+            yx.min() < 0 or yx[:, 0].max() >= self.height or yx[:, 1].max() >= self.width
+        ):
+            raise UsageError(
+                self.source or None,
+                f"texel coordinates lie outside the {self.width} x {self.height} image",
+            )
+        out = np.empty((len(yx), len(self), self.channels), dtype=self.frames.dtype)
+        for i, frame in enumerate(self.iter_frames()):
+            out[:, i] = frame[yx[:, 0], yx[:, 1]]
+            if progress is not None:
+                progress(i + 1, len(self))
+        return out
+
+    @cached_property
+    def grid(self) -> DirectionGrid:
+        """The observations arranged as views x lights."""
+        views, lights = group_directions(self.view), group_directions(self.light)
+        index = np.full((len(views.vectors), len(lights.vectors)), -1, dtype=np.intp)
+        # Backwards, so that the first observation of a pair is the one that stays.
+        index[views.index[::-1], lights.index[::-1]] = np.arange(len(self))[::-1]
+        missing = int(np.count_nonzero(index < 0))
+        duplicate = len(self) - (index.size - missing)
+        return DirectionGrid(views.vectors, lights.vectors, index, missing, duplicate)
+
+    def stack(self) -> da.Array:
+        """The observations as a lazy array for looking at.
+
+        Returns
+        -------
+        dask.array.Array
+            (V, L, H, W, C) in the order of `grid`, black where a pair was not captured. If
+            most pairs are missing, (N, H, W, C) in the order of the observations.
+        """
+        import dask.array as da
+
+        source = _Picker(self, self.grid.index if self.is_grid else np.arange(len(self)))
+        chunks = (1,) * source.index.ndim + self.frames.shape[1:]
+        return da.from_array(source, chunks=chunks, asarray=False, meta=source.meta)
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether at least half of all (view, light) pairs were captured."""
+        return 2 * self.grid.missing_pairs <= self.grid.index.size
+
+    def nearest(self, light: ArrayLike, view: ArrayLike) -> int:
+        """Index of the observation nearest to a (light, view) pair, by the sum of both angles."""
+        return int(np.argmin(angle_between(self.light, light) + angle_between(self.view, view)))
+
+    def info(self) -> dict[str, Any]:
+        """Facts about the capture, as plain values.
+
+        Returns
+        -------
+        dict
+            ``format images views lights height width channels dtype bytes missing_pairs
+            duplicate_pairs``; ``bytes`` is the size of all pixel values, uncompressed.
+        """
+        grid = self.grid
+        return {
+            "format": self.format,
+            "images": len(self),
+            "views": len(grid.views),
+            "lights": len(grid.lights),
+            "height": self.height,
+            "width": self.width,
+            "channels": self.channels,
+            "dtype": str(self.frames.dtype),
+            "bytes": self.nbytes,
+            "missing_pairs": grid.missing_pairs,
+            "duplicate_pairs": grid.duplicate_pairs,
+        }
+
+
+class _Picker:
+    """Observations by position in an array of indices; -1 is a black image."""
+
+    def __init__(self, btf: BTF, index: NDArray[np.intp]) -> None:
+        self.btf = btf
+        self.index = index
+        self.shape = (*index.shape, *btf.frames.shape[1:])
+        self.ndim = len(self.shape)
+        self.dtype = np.dtype(btf.frames.dtype)
+        self.meta = np.empty((0,) * self.ndim, dtype=self.dtype)
+
+    def __getitem__(self, key: tuple[slice, ...]) -> NDArray[Any]:
+        chosen = self.index[key[: self.index.ndim]]
+        out = np.zeros((*chosen.shape, *self.shape[self.index.ndim :]), dtype=self.dtype)
+        for position, i in np.ndenumerate(chosen):
+            if i >= 0:
+                out[position] = self.btf.frame(int(i))
+        return out[(..., *key[self.index.ndim :])]

@@ -1,0 +1,355 @@
+"""The command line: one verb per step from a capture to an image.
+
+Results go to standard output, progress and notes to standard error. Exit code 0 is success,
+2 a wrong input (one sentence says which and what to do), 1 anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from napari_btf.errors import BTFError, UsageError
+from napari_btf.progress import Job, Progress, finish
+
+__all__ = ["app", "main"]
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="napari-btf",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Bidirectional Texture Functions: compress, look into the latents, relight.\n\n"
+    "Angles are in degrees: THETA from the surface normal, PHI counter-clockwise from the "
+    "right of the image.",
+)
+
+_PHASES = {
+    "read": "reading images",
+    "basis": "finding the basis",
+    "train": "training",
+    "encode": "encoding texels",
+    "evaluate": "measuring quality",
+    "embed": "placing latents",
+    "draw": "drawing",
+}
+
+Capture = Annotated[
+    Path, typer.Argument(metavar="CAPTURE", help="Folder (or zip) of images named with angles.")
+]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .safetensors file from train.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
+
+
+class EmbeddingMethod(StrEnum):
+    """Ways to place latents in the plane."""
+
+    tsne = "tsne"
+    pca = "pca"
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty folder.")],
+) -> None:
+    """Write the sample capture (woven cloth, 7 views x 81 lights) as a folder of images."""
+    from napari_btf.samples import write_sample
+
+    typer.echo(f"{write_sample(folder)} images written to {folder}")
+
+
+@app.command()
+def info(capture: Capture, as_json: AsJson = False) -> None:
+    """Say what a capture holds."""
+    btf = _read(capture)
+    facts = btf.info()
+    if as_json:
+        _print_json(facts)
+        return
+    width = max(map(len, facts))
+    for key, value in facts.items():
+        typer.echo(f"{key.replace('_', ' '):<{width}}  {value:,}" if isinstance(value, int)
+                   else f"{key.replace('_', ' '):<{width}}  {value}")
+
+
+@app.command()
+def train(
+    capture: Capture,
+    out: Annotated[Path, typer.Option("--out", metavar="MODEL", help="Model file to write.")],
+    latents: Annotated[int, typer.Option(help="Latents per texel.")] = 8,
+    texels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Learn from these texels (header x,y) only."),
+    ] = None,
+    pixels: Annotated[
+        int | None, typer.Option(metavar="N", help="Learn from N texels chosen at random.")
+    ] = None,
+    step: Annotated[int, typer.Option(help="Keep 1 of every N texels in both directions.")] = 1,
+    hold_out_lights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Lights (lines of theta phi) kept for scoring only."),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(metavar="S", help="Train for S seconds.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="Train for N passes (2000 by default).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Compress a capture into a model, and score it.
+
+    Ctrl-C during the training keeps the best so far; once more gives up.
+    """
+    from napari_btf import codec, sampling, training
+
+    if texels is not None and pixels is not None:
+        raise UsageError(None, "--texels and --pixels exclude each other", "give one of them")
+    if seconds is not None and epochs is not None:
+        raise UsageError(None, "--seconds and --epochs exclude each other", "give one of them")
+    if not 0 <= seed < 2**32:
+        raise UsageError(None, f"the seed is {seed}", "use 0 to 4294967295")
+    _check_writable(out)
+    btf = _read(capture)
+    coords = (
+        sampling.all_texels(btf.height, btf.width)
+        if texels is None
+        else sampling.read_coordinates(texels, btf.height, btf.width)
+    )
+    coords = sampling.every_nth(coords, step)
+    if pixels is not None:
+        coords = sampling.random_texels(coords, pixels, seed)
+    held_out = None if hold_out_lights is None else training.split_lights(btf, hold_out_lights)
+    network = codec.NetworkSettings(seconds=seconds, device=device, seed=seed)
+    if epochs is not None:
+        network = codec.NetworkSettings(epochs=epochs, device=device, seed=seed)
+    settings = codec.FitSettings(latents, network)
+    with _interruptible() as stop:
+        model, report = _run(training.train(btf, coords, settings, held_out, stop))
+    model.save(out)
+    summary = report.summary(out.stat().st_size)
+    if as_json:
+        _print_json(summary)
+        return
+    typer.echo(f"{out}: {_figures(summary)}")
+
+
+@app.command()
+def relight(
+    model: Model,
+    light: Annotated[str, typer.Option(metavar="THETA,PHI", help="Direction of the light.")],
+    out: Annotated[Path, typer.Option(metavar="IMAGE", help="Image to write (.png, .tif, ...).")],
+    view: Annotated[
+        str | None,
+        typer.Option(metavar="THETA,PHI", help="Direction of the viewer [default: frontal]."),
+    ] = None,
+) -> None:
+    """Write the surface under any light, from any view."""
+    from napari_btf.codec import load
+    from napari_btf.export.images import write_image
+    from napari_btf.relight import outside
+    from napari_btf.relight import relight as relit
+
+    light_angles = _angles("--light", light)
+    view_angles = None if view is None else _angles("--view", view)
+    loaded = load(model)
+    write_image(out, relit(loaded, light_angles, view_angles))
+    note = outside(loaded, light_angles, view_angles)
+    if note:
+        _say(f"note: {note}")
+
+
+@app.command()
+def embed(
+    model: Model,
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FILE.csv", help="Columns tsne_x,tsne_y,image_x,image_y."),
+    ],
+    method: Annotated[EmbeddingMethod, typer.Option(help="How.")] = EmbeddingMethod.tsne,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+) -> None:
+    """Place the latents of all texels in the plane (t-SNE) and write them as CSV."""
+    from napari_btf.codec import load
+    from napari_btf.embedding import embed as embedded
+    from napari_btf.embedding import write_embedding
+    from napari_btf.sampling import all_texels
+
+    _check_writable(out)
+    loaded = load(model)
+    points = _run(embedded(loaded, method.value, seed=seed))
+    write_embedding(out, points, all_texels(loaded.height, loaded.width))
+    typer.echo(f"{len(points):,} texels written to {out}")
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the results go.")
+    ] = Path("napari-btf-demo"),
+    gui: Annotated[bool, typer.Option("--gui", help="Open the result in napari.")] = False,
+) -> None:
+    """Run everything on the sample: compress, latent map, t-SNE, relight."""
+    from napari_btf.demo import run_demo
+
+    result = _run(run_demo(out))
+    typer.echo(f"{_figures(result.summary)}")
+    typer.echo(f"Results are in {result.folder}:")
+    for path in sorted(result.folder.iterdir()):
+        typer.echo(f"  {path.name}")
+    if not gui:
+        typer.echo("To see it in napari and move the light:  napari-btf demo --gui")
+        return
+    from napari_btf.plugin.launch import open_demo
+
+    open_demo(result.model)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code."""
+    try:
+        app(arguments, standalone_mode=True)
+    except BTFError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        _fail("stopped, nothing was written", 1)
+    except Exception as error:
+        if os.environ.get("NAPARI_BTF_DEBUG"):
+            raise
+        _fail(
+            f"this should not have happened ({type(error).__name__}: {error}); "
+            "set NAPARI_BTF_DEBUG=1 to see where",
+            1,
+        )
+    sys.exit(0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    _say(f"error: {message}")
+    sys.exit(code)
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def _print_json(values: dict[str, Any]) -> None:
+    # Infinity is not JSON; a perfect model is a PSNR of null.
+    clean = {k: None if v in (float("inf"), float("-inf")) else v for k, v in values.items()}
+    typer.echo(json.dumps(clean))
+
+
+def _figures(summary: dict[str, Any]) -> str:
+    held = summary["psnr_held_out"]
+    return (
+        f"PSNR {summary['psnr_train']:.2f} dB"
+        + (f" (held-out lights {held:.2f} dB)" if held is not None else "")
+        + f", {summary['compression_ratio']:.1f} : 1 "
+        f"({summary['bytes_capture'] / 1e6:.1f} MB of pixels in {summary['bytes_model'] / 1e6:.2f} MB)"
+        f", {summary['seconds']:.1f} s"
+    )
+
+
+def _read(capture: Path) -> Any:
+    from napari_btf.formats import read
+
+    btf = read(capture)
+    for note in btf.notes:
+        _say(f"note: {note}")
+    return btf
+
+
+def _angles(option: str, text: str) -> tuple[float, float]:
+    try:
+        theta, phi = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            None, f"{option} is {text!r}", "give THETA,PHI in degrees, for example 30,45"
+        ) from error
+    return theta, phi
+
+
+def _check_writable(out: Path) -> None:
+    """Refuse before hours of work what could not be written at its end."""
+    folder = out.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    if out.is_dir():
+        raise UsageError(out, "it is a folder", "give the name of a file")
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(out, f"{folder} cannot be written to", "choose another place")
+
+
+def _run(job: Job[T]) -> T:
+    with _reporter() as report:
+        return finish(job, report)
+
+
+@contextmanager
+def _reporter() -> Iterator[Callable[[Progress], None]]:
+    """Progress on standard error: bars on a terminal, one line a phase elsewhere."""
+    if not sys.stderr.isatty():
+        phase = ""
+
+        def line(progress: Progress) -> None:
+            nonlocal phase
+            if progress.phase != phase:
+                phase = progress.phase
+                _say(f"{_PHASES.get(phase, phase)} ...")
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), TimeElapsedColumn())
+    columns += (TextColumn("{task.fields[detail]}"),)
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def bar(progress: Progress) -> None:
+            name = progress.phase
+            if name not in tasks:
+                tasks[name] = bars.add_task(_PHASES.get(name, name), detail="")
+            detail = ""
+            if progress.validation_error is not None:
+                detail = f"validation error {progress.validation_error:.2e}"
+            bars.update(tasks[name], completed=progress.step, total=progress.total, detail=detail)
+
+        yield bar
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C ask a job to stop, the second end the program."""
+    asked = 0.0
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = time.monotonic()
+        _say("stopping the training and keeping the best so far; Ctrl-C once more gives up")
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked > 0
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,92 @@
+"""The main job on the sample: capture -> model -> latent map -> t-SNE -> relit pictures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_btf.codec import CompressedBTF, FitSettings
+from napari_btf.embedding import embed, write_embedding
+from napari_btf.errors import UsageError
+from napari_btf.export.images import write_image
+from napari_btf.plots import contact_sheet, plot_embedding, typical_observations
+from napari_btf.progress import Job, Progress
+from napari_btf.relight import relight
+from napari_btf.samples import open_sample
+from napari_btf.sampling import all_texels
+from napari_btf.training import train
+
+__all__ = ["DemoResult", "run_demo"]
+
+LATENTS = 32
+
+#: (light, view) in degrees, none of them photographed.
+NEW_DIRECTIONS = (
+    ((40.0, 25.0), (0.0, 0.0)),
+    ((52.0, 130.0), (8.0, 30.0)),
+    ((66.0, 215.0), (12.0, 150.0)),
+    ((22.0, 300.0), (10.0, 270.0)),
+)
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo made: the model, the folder and the figures of the training."""
+
+    model: CompressedBTF
+    folder: Path
+    summary: dict[str, Any]
+
+
+def run_demo(folder: str | Path) -> Job[DemoResult]:
+    """Run the main job on the sample and write everything into a folder.
+
+    The folder then holds ``model.safetensors``, ``contact_sheet.png``, ``tsne.csv``,
+    ``tsne.png``, ``latents.png``, ``relit_*.png`` and ``summary.json``.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            folder, f"it cannot be made ({error.strerror})", "choose another place"
+        ) from error
+    btf = open_sample().in_memory()
+    model, report = yield from train(btf, settings=FitSettings(LATENTS))
+    path = model.save(folder / "model.safetensors")
+    summary = report.summary(path.stat().st_size)
+    try:
+        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            folder, f"it cannot be written to ({error.strerror})", "choose another place"
+        ) from error
+
+    coords = all_texels(model.height, model.width)
+    points = yield from embed(model)
+    write_embedding(folder / "tsne.csv", points, coords)
+
+    yield Progress("draw", 0, 3)
+    contact_sheet(model, btf, typical_observations(btf), folder / "contact_sheet.png")
+    yield Progress("draw", 1, 3)
+    mean = np.mean(btf.frames, axis=0) / btf.value_scale
+    plot_embedding(points, mean.reshape(-1, btf.channels), mean, folder / "tsne.png")
+    write_image(folder / "latents.png", false_colours(model))
+    yield Progress("draw", 2, 3)
+    for light, view in NEW_DIRECTIONS:
+        name = f"relit_tl{light[0]:g}_pl{light[1]:g}_tv{view[0]:g}_pv{view[1]:g}.png"
+        write_image(folder / name, relight(model, light, view))
+    yield Progress("draw", 3, 3)
+    return DemoResult(model, folder, summary)
+
+
+def false_colours(model: CompressedBTF) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The first three latents as red, green and blue, each over its own range: (H, W, 3)."""
+    codes = model.latents.codes[:, :, :3]
+    if codes.shape[2] < 3:
+        codes = np.repeat(codes[:, :, :1], 3, axis=2)
+    return np.ascontiguousarray(codes)

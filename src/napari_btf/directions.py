@@ -1,0 +1,172 @@
+"""Light and view directions: angles, unit vectors, the stereographic disk.
+
+Everything inside the package uses unit vectors with x = image right, y = image up and
+z = out of the surface. Angles appear in file names, user interfaces and public arguments
+called ``theta`` (polar angle from the normal) and ``phi`` (azimuth, counter-clockwise from
++x), in degrees.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "DirectionGroups",
+    "angle_between",
+    "angles_to_vectors",
+    "disk_to_vectors",
+    "format_angles",
+    "group_directions",
+    "vectors_to_angles",
+    "vectors_to_disk",
+]
+
+FloatArray = NDArray[np.float64]
+
+#: Directions closer than this are the same direction (degrees). File names carry at most
+#: two decimals, and rigs repeat a position to about a hundredth of a degree.
+SAME_DIRECTION_DEGREES = 0.02
+
+
+def angles_to_vectors(theta: ArrayLike, phi: ArrayLike) -> FloatArray:
+    """Unit vectors of polar angles.
+
+    Parameters
+    ----------
+    theta, phi : array_like, shape (...)
+        Degrees; any real number (a negative ``theta`` points to the opposite azimuth).
+
+    Returns
+    -------
+    ndarray, shape (..., 3)
+        ``(sin t cos p, sin t sin p, cos t)``.
+    """
+    t = np.deg2rad(np.asarray(theta, dtype=np.float64))
+    p = np.deg2rad(np.asarray(phi, dtype=np.float64))
+    t, p = np.broadcast_arrays(t, p)
+    return np.stack([np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t)], axis=-1)
+
+
+def vectors_to_angles(vectors: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Polar angles of unit vectors.
+
+    Parameters
+    ----------
+    vectors : array_like, shape (..., 3)
+        Unit vectors.
+
+    Returns
+    -------
+    theta, phi : ndarray, shape (...)
+        Degrees, ``0 <= theta <= 180`` and ``0 <= phi < 360``; ``phi`` is 0 at the pole.
+    """
+    v = np.asarray(vectors, dtype=np.float64)
+    radius = np.hypot(v[..., 0], v[..., 1])
+    theta = np.rad2deg(np.arctan2(radius, v[..., 2]))
+    phi = np.rad2deg(np.arctan2(v[..., 1], v[..., 0])) % 360.0
+    phi = np.where((radius < 1e-9) | (phi >= 360.0), 0.0, phi)
+    return theta, phi
+
+
+def vectors_to_disk(vectors: ArrayLike) -> FloatArray:
+    """Stereographic projection of the hemisphere onto the unit disk.
+
+    Parameters
+    ----------
+    vectors : array_like, shape (..., 3)
+        Unit vectors with z > -1.
+
+    Returns
+    -------
+    ndarray, shape (..., 2)
+        ``(x, y) / (1 + z)``: radius ``tan(theta / 2)``, 0 at normal incidence, 1 at grazing.
+    """
+    v = np.asarray(vectors, dtype=np.float64)
+    return v[..., :2] / (1.0 + v[..., 2:])
+
+
+def disk_to_vectors(points: ArrayLike) -> FloatArray:
+    """Unit vectors of points on the stereographic disk; inverse of `vectors_to_disk`.
+
+    Parameters
+    ----------
+    points : array_like, shape (..., 2)
+
+    Returns
+    -------
+    ndarray, shape (..., 3)
+    """
+    p = np.asarray(points, dtype=np.float64)
+    square = np.sum(p * p, axis=-1, keepdims=True)
+    return np.concatenate([2.0 * p, 1.0 - square], axis=-1) / (1.0 + square)
+
+
+def angle_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
+    """Angle between unit vectors, in degrees.
+
+    Uses the half-angle form, which keeps its precision for nearly equal directions
+    (W. Kahan, "How futile are mindless assessments of roundoff", 2006, section 12).
+
+    Parameters
+    ----------
+    a, b : array_like, shape (..., 3)
+
+    Returns
+    -------
+    ndarray, shape (...)
+    """
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    apart = np.linalg.norm(a - b, axis=-1)
+    return np.asarray(np.rad2deg(2.0 * np.arctan2(apart, np.linalg.norm(a + b, axis=-1))))
+
+
+def format_angles(vector: ArrayLike) -> str:
+    """Text ``"theta, phi"`` of one unit vector, in degrees with at most two decimals."""
+    theta, phi = vectors_to_angles(vector)
+    return f"{float(theta):.4g}\N{DEGREE SIGN}, {float(phi):.5g}\N{DEGREE SIGN}"
+
+
+class DirectionGroups(NamedTuple):
+    """Distinct directions of a list, and which of them each entry is."""
+
+    vectors: FloatArray
+    """(M, 3) distinct unit vectors, ordered by theta, then phi."""
+    index: NDArray[np.intp]
+    """(N,) position of each entry's direction in ``vectors``."""
+
+
+def group_directions(vectors: ArrayLike) -> DirectionGroups:
+    """Find the distinct directions in a list.
+
+    Entries within `SAME_DIRECTION_DEGREES` of a group's first entry belong to it.
+
+    Parameters
+    ----------
+    vectors : array_like, shape (N, 3)
+        Unit vectors.
+
+    Returns
+    -------
+    DirectionGroups
+    """
+    from scipy.spatial import cKDTree
+
+    v = np.asarray(vectors, dtype=np.float64).reshape(-1, 3)
+    exact, inverse = np.unique(v.round(12), axis=0, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    reach = 2.0 * np.sin(np.deg2rad(SAME_DIRECTION_DEGREES) / 2.0)
+    representative = np.full(len(exact), -1, dtype=np.intp)
+    neighbours = cKDTree(exact).query_ball_point(exact, reach) if len(exact) else []
+    for i in range(len(exact)):
+        if representative[i] < 0:
+            group = [j for j in neighbours[i] if representative[j] < 0]
+            representative[group] = i
+    kept = np.unique(representative)
+    theta, phi = vectors_to_angles(exact[kept])
+    order = np.lexsort((phi.round(3), theta.round(3)))
+    rank = np.empty(len(exact), dtype=np.intp)
+    rank[kept[order]] = np.arange(len(kept))
+    return DirectionGroups(exact[kept[order]], rank[representative[inverse]])

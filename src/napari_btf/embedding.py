@@ -1,0 +1,126 @@
+"""Latents in two dimensions: how the surface is organised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_btf.codec import CompressedBTF
+from napari_btf.errors import UsageError
+from napari_btf.progress import Job, Progress
+from napari_btf.sampling import all_texels
+
+__all__ = ["METHODS", "Method", "embed", "write_embedding"]
+
+Method = Literal["tsne", "pca"]
+METHODS: tuple[Method, ...] = ("tsne", "pca")
+
+_PERPLEXITY = 30.0
+_STRIDE = 50
+
+
+class _Phase(NamedTuple):
+    iterations: int
+    exaggeration: float
+    momentum: float
+
+
+#: Early exaggeration first, then the embedding itself (van der Maaten and Hinton, 2008).
+_PHASES = (_Phase(250, 12.0, 0.5), _Phase(500, 1.0, 0.8))
+
+
+def embed(
+    model: CompressedBTF,
+    method: Method = "tsne",
+    coords: ArrayLike | None = None,
+    seed: int = 0,
+) -> Job[NDArray[np.float64]]:
+    """Place texels in the plane so that texels with alike latents lie together.
+
+    Parameters
+    ----------
+    model : CompressedBTF
+    method : {"tsne", "pca"}
+        t-SNE by openTSNE (perplexity 30), or the first two principal components.
+    coords : array_like of int, shape (T, 2), optional
+        Rows ``(y, x)`` of the texels; all by default.
+    seed : int
+
+    Yields
+    ------
+    Progress
+        Phase "embed".
+
+    Returns
+    -------
+    ndarray, shape (T, 2)
+    """
+    if method not in METHODS:
+        raise UsageError(None, f"there is no method {method!r}", f"use {' or '.join(METHODS)}")
+    yx = all_texels(model.height, model.width) if coords is None else np.asarray(coords)
+    latents = model.latent_map[yx[:, 0], yx[:, 1]].astype(np.float64)
+    if len(latents) < 3:
+        raise UsageError(None, f"{len(latents)} texels", "choose 3 or more")
+    if method == "pca":
+        return _principal_plane(latents, seed)
+    return (yield from _tsne(latents, seed))
+
+
+def write_embedding(path: str | Path, points: ArrayLike, coords: ArrayLike) -> None:
+    """Write a CSV file with the columns ``tsne_x,tsne_y,image_x,image_y``.
+
+    Parameters
+    ----------
+    path : str or Path
+    points : array_like, shape (T, 2)
+    coords : array_like of int, shape (T, 2)
+        Rows ``(y, x)``.
+    """
+    rows = zip(np.asarray(points), np.asarray(coords), strict=True)
+    lines = [f"{px:.6g},{py:.6g},{x},{y}" for (px, py), (y, x) in rows]
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        text = "\n".join(["tsne_x,tsne_y,image_x,image_y", *lines, ""])
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            path, f"it cannot be written ({error.strerror})", "choose another place"
+        ) from error
+
+
+def _principal_plane(latents: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    from sklearn.decomposition import PCA
+
+    plane = np.zeros((len(latents), 2))
+    count = min(2, latents.shape[1])
+    plane[:, :count] = PCA(count, random_state=seed).fit_transform(latents)
+    return plane
+
+
+def _tsne(latents: NDArray[np.float64], seed: int) -> Job[NDArray[np.float64]]:
+    from openTSNE import TSNEEmbedding, affinity, initialization
+
+    total = sum(phase.iterations for phase in _PHASES)
+    yield Progress("embed", 0, total)
+    neighbours = affinity.PerplexityBasedNN(
+        latents,
+        perplexity=min(_PERPLEXITY, (len(latents) - 1) / 3.0),
+        n_jobs=-1,
+        random_state=seed,
+    )
+    embedding = TSNEEmbedding(
+        initialization.pca(latents, random_state=seed), neighbours, n_jobs=-1, random_state=seed
+    )
+    done = 0
+    for phase in _PHASES:
+        # In short runs, so that the job can report and be abandoned between them.
+        for _ in range(0, phase.iterations, _STRIDE):
+            embedding.optimize(
+                _STRIDE, exaggeration=phase.exaggeration, momentum=phase.momentum, inplace=True
+            )
+            done += _STRIDE
+            yield Progress("embed", done, total)
+    return np.asarray(embedding, dtype=np.float64)

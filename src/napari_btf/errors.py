@@ -1,0 +1,52 @@
+"""The errors a user can cause and mend.
+
+Every message is one sentence that names the file, says what was expected and what to do.
+The command line turns them into exit code 2, napari into a notification. Anything else that
+is raised is a defect of this package.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["BTFError", "CaptureError", "CoordinatesError", "ModelFileError", "UsageError"]
+
+
+class BTFError(Exception):
+    """Base of all errors that name a wrong input and its remedy.
+
+    Parameters
+    ----------
+    path : str or Path or None
+        The file or folder at fault, or None where there is none.
+    problem : str
+        What was found and what was expected.
+    remedy : str
+        What to do about it; may be empty.
+    """
+
+    def __init__(self, path: str | Path | None, problem: str, remedy: str = "") -> None:
+        self.path = None if path is None else str(path)
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(self.path, problem, remedy)
+
+    def __str__(self) -> str:
+        text = self.problem if self.path is None else f"{self.path}: {self.problem}"
+        return f"{text}; {self.remedy}." if self.remedy else f"{text}."
+
+
+class CaptureError(BTFError):
+    """A capture cannot be read: folder, name, image or direction."""
+
+
+class CoordinatesError(BTFError):
+    """A coordinates CSV or a selection of texels cannot be used."""
+
+
+class ModelFileError(BTFError):
+    """A model file cannot be read or written."""
+
+
+class UsageError(BTFError):
+    """A setting does not fit the data it is used with."""

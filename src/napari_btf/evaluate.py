@@ -1,0 +1,78 @@
+"""Quality figures of a compressed BTF against the photographs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from napari_btf.btf import BTF
+from napari_btf.codec import CompressedBTF
+from napari_btf.progress import Job, Progress, is_report_due
+
+__all__ = ["psnr", "psnr_over", "ssim"]
+
+_BLOCK = 256
+
+
+def psnr(image: ArrayLike, reference: ArrayLike) -> float:
+    """Peak signal-to-noise ratio of values in 0..1, in dB: ``10 log10(1 / MSE)``.
+
+    Infinite for equal images.
+    """
+    difference = np.asarray(image, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
+    return _decibel(float(np.mean(difference**2)))
+
+
+def ssim(image: ArrayLike, reference: ArrayLike) -> float:
+    """Mean structural similarity of two (H, W, C) images in 0..1.
+
+    Wang et al., "Image quality assessment: from error visibility to structural similarity",
+    2004, with its Gaussian window, by scikit-image. NaN for images under 11 texels.
+    """
+    from skimage.metrics import structural_similarity
+
+    a, b = np.asarray(image, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    if min(a.shape[:2]) < 11:
+        return float("nan")
+    return float(
+        structural_similarity(
+            a, b, channel_axis=-1, data_range=1.0, gaussian_weights=True, use_sample_covariance=False
+        )
+    )
+
+
+def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
+    """PSNR of a model over all observations of a BTF, one mean squared error over all values.
+
+    Parameters
+    ----------
+    model : CompressedBTF
+        Decoded at the direction of each observation, clipped to 0..1, not rounded.
+    btf : BTF
+        Of the same size; read one observation after the other.
+
+    Yields
+    ------
+    Progress
+        Phase "evaluate".
+
+    Returns
+    -------
+    float
+        dB.
+    """
+    total = 0.0
+    frames = btf.iter_frames()
+    scale = np.float32(1.0 / btf.value_scale)
+    for start in range(0, len(btf), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        for i, basis in enumerate(model.basis(btf.light[block], btf.view[block]), start):
+            error = model.shade(basis) - next(frames) * scale
+            total += float(np.mean(np.square(error), dtype=np.float64))
+            if is_report_due(i + 1, len(btf)):
+                yield Progress("evaluate", i + 1, len(btf))
+    return _decibel(total / len(btf))
+
+
+def _decibel(mse: float) -> float:
+    return float("inf") if mse == 0 else float(10.0 * np.log10(1.0 / mse))

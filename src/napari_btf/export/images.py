@@ -1,0 +1,64 @@
+"""Writing images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_btf.errors import UsageError
+
+__all__ = ["write_image"]
+
+_PILLOW = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tga"})
+_TIFF = frozenset({".tif", ".tiff"})
+
+
+def write_image(path: str | Path, pixels: NDArray[np.unsignedinteger[Any]]) -> None:
+    """Write an image in the format of its extension.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.png .tif .tiff`` keep 16 bits; ``.jpg .jpeg .bmp .tga`` hold 8.
+    pixels : ndarray of uint8 or uint16, shape (H, W, C)
+        One or three channels.
+
+    Raises
+    ------
+    UsageError
+        For an unknown extension or a place that cannot be written to.
+    """
+    path = Path(path)
+    extension = path.suffix.lower()
+    if extension not in _PILLOW | _TIFF:
+        raise UsageError(
+            path,
+            f"images are not written as {extension or 'a file without extension'}",
+            f"use one of {' '.join(sorted(_PILLOW | _TIFF))}",
+        )
+    if pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if pixels.dtype != np.uint8 and extension in _PILLOW - {".png"}:
+        pixels = (pixels >> 8).astype(np.uint8)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if extension in _TIFF:
+            import tifffile
+
+            photometric = "rgb" if pixels.ndim == 3 else "minisblack"
+            tifffile.imwrite(path, pixels, photometric=photometric)
+        elif pixels.dtype != np.uint8:
+            import imagecodecs
+
+            path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels)))
+        else:
+            from PIL import Image
+
+            Image.fromarray(pixels).save(path, **({"quality": 95} if "j" in extension else {}))
+    except OSError as error:
+        raise UsageError(
+            path, f"it cannot be written ({error.strerror or error})", "choose another place"
+        ) from error

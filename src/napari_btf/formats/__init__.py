@@ -1,0 +1,50 @@
+"""Capture formats: one module each, all with the same two functions.
+
+``recognises(path)`` is cheap, never raises and says whether the module wants the path;
+``read(path)`` returns a `BTF` or raises a `CaptureError`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_btf.btf import BTF
+from napari_btf.errors import CaptureError
+from napari_btf.formats import image_folder
+
+__all__ = ["read", "recognises"]
+
+_FORMATS = (image_folder,)
+
+
+def recognises(path: str | Path) -> bool:
+    """Whether a path looks like a capture; looks at a few names only and never raises."""
+    return any(module.recognises(Path(path)) for module in _FORMATS)
+
+
+def read(path: str | Path) -> BTF:
+    """Open a capture as a lazy BTF.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder of images named with their angles, or a zip archive of one.
+
+    Returns
+    -------
+    BTF
+        Pixel values are read when asked for; names and image headers are checked now.
+
+    Raises
+    ------
+    CaptureError
+        If nothing there can be read as a capture; the message names the file and the remedy.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise CaptureError(path, "there is no such folder or file", "check the path")
+    for module in _FORMATS:
+        if module.recognises(path):
+            return module.read(path)
+    # The image folder's own complaint shows what was found and which names are known.
+    return image_folder.read(path)

@@ -1,0 +1,122 @@
+"""Figures for people: contact sheet and latent plot, as PNG files, without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_btf.btf import BTF
+from napari_btf.codec import CompressedBTF
+from napari_btf.directions import angles_to_vectors, format_angles, vectors_to_angles
+from napari_btf.errors import UsageError
+from napari_btf.evaluate import psnr, ssim
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["contact_sheet", "plot_embedding", "typical_observations"]
+
+#: What the error images are multiplied with.
+ERROR_GAIN = 4.0
+
+
+def typical_observations(btf: BTF, count: int = 6) -> list[int]:
+    """Observations that show the range of a capture: light from steep to grazing, views in turn."""
+    theta, _ = vectors_to_angles(btf.light)
+    views = btf.grid.views
+    chosen: list[int] = []
+    for i, wanted in enumerate(np.linspace(0.0, float(theta.max()), count)):
+        view = views[(i * max(1, len(views) // count)) % len(views)]
+        chosen.append(btf.nearest(angles_to_vectors(wanted, 60.0 + 137.5 * i), view))
+    return list(dict.fromkeys(chosen))
+
+
+def contact_sheet(
+    model: CompressedBTF, btf: BTF, observations: Sequence[int], path: str | Path
+) -> None:
+    """Draw captured | decoded | error for some observations, one column each.
+
+    Parameters
+    ----------
+    model : CompressedBTF
+    btf : BTF
+        Of the same size.
+    observations : sequence of int
+    path : str or Path
+        PNG file to write.
+    """
+    from matplotlib.figure import Figure
+
+    rows = ("captured", "decoded", f"error × {ERROR_GAIN:g}")
+    wide = 1.9 * len(observations) + 0.5
+    tall = 1.9 * 3 * btf.height / btf.width + 1.0
+    figure = Figure(figsize=(wide, tall), layout="compressed")
+    axes = figure.subplots(3, len(observations), squeeze=False)
+    for column, i in enumerate(observations):
+        captured = btf.frame(i) / btf.value_scale
+        decoded = model.decode(btf.light[i], btf.view[i])
+        error = np.clip(np.abs(decoded - captured) * ERROR_GAIN, 0.0, 1.0)
+        for axis, image in zip(axes[:, column], (captured, decoded, error), strict=True):
+            axis.imshow(_displayable(image), vmin=0, vmax=1, cmap="gray", interpolation="nearest")
+            axis.set_xticks([])
+            axis.set_yticks([])
+        axes[0, column].set_title(
+            f"light {format_angles(btf.light[i])}\nview {format_angles(btf.view[i])}", fontsize=8
+        )
+        axes[2, column].set_xlabel(
+            f"{psnr(decoded, captured):.1f} dB, SSIM {ssim(decoded, captured):.2f}", fontsize=8
+        )
+    for axis, name in zip(axes[:, 0], rows, strict=True):
+        axis.set_ylabel(name, fontsize=9)
+    _save(figure, path)
+
+
+def plot_embedding(
+    points: ArrayLike, colours: NDArray[np.float64], image: NDArray[np.float64], path: str | Path
+) -> None:
+    """Draw an embedding coloured by the texels' colours, beside the surface.
+
+    Parameters
+    ----------
+    points : array_like, shape (T, 2)
+    colours : ndarray, shape (T, 3)
+        0..1.
+    image : ndarray, shape (H, W, C)
+        0..1.
+    path : str or Path
+        PNG file to write.
+    """
+    from matplotlib.figure import Figure
+
+    points = np.asarray(points)
+    figure = Figure(figsize=(11, 5.5), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
+    left.imshow(_displayable(image), vmin=0, vmax=1, cmap="gray", interpolation="nearest")
+    left.set_title("surface, mean of the captured directions")
+    size = float(np.clip(4e4 / len(points), 0.3, 12.0))
+    right.scatter(*points.T, c=colours, s=size, linewidths=0)
+    right.set_facecolor("0.15")
+    right.set_title(f"latents of {len(points):,} texels, each in its own colour")
+    right.set_aspect("equal", adjustable="datalim")
+    for axis in (left, right):
+        axis.set_xticks([])
+        axis.set_yticks([])
+    _save(figure, path)
+
+
+def _displayable(image: NDArray[np.floating]) -> NDArray[np.floating]:
+    return image[:, :, 0] if image.shape[2] == 1 else image[:, :, :3]
+
+
+def _save(figure: Figure, path: str | Path) -> None:
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=130, format="png")
+    except OSError as error:
+        raise UsageError(
+            path, f"it cannot be written ({error.strerror or error})", "choose another place"
+        ) from error

@@ -1,0 +1,81 @@
+"""Layers of this plugin: what they are made of and how they are found again.
+
+A layer is known by the tag in its metadata, never by its name: people rename layers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_btf.btf import BTF
+from napari_btf.directions import format_angles
+
+__all__ = [
+    "TAG",
+    "angles_text",
+    "capture_layer_data",
+    "capture_of",
+    "is_kind",
+    "observation_at",
+]
+
+TAG = "napari_btf"
+
+
+def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
+    """A BTF as napari layer data: one Image with the axes view, light, y, x."""
+    stack = btf.stack()
+    grey = btf.channels == 1
+    if grey:
+        stack = stack[..., 0]
+    axes = ("view", "light") if btf.is_grid else ("observation",)
+    options: dict[str, Any] = {
+        "name": Path(btf.source).stem or "BTF",
+        "rgb": not grey,
+        "axis_labels": (*axes, "y", "x"),
+        "metadata": {TAG: {"kind": "capture", "btf": btf}},
+    }
+    if grey:
+        # Without limits napari reads images just to guess them.
+        options["contrast_limits"] = (0, btf.value_scale)
+    return stack, options, "image"
+
+
+def is_kind(layer: Any, kind: str) -> bool:
+    """Whether a layer was made by this plugin for some purpose."""
+    tag = layer.metadata.get(TAG)
+    return isinstance(tag, dict) and tag.get("kind") == kind
+
+
+def capture_of(layer: Any) -> BTF | None:
+    """The BTF a layer shows, or None."""
+    return layer.metadata[TAG]["btf"] if is_kind(layer, "capture") else None
+
+
+def observation_at(btf: BTF, step: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any], int]:
+    """Light, view and number of the observation at slider positions; -1 if not captured.
+
+    Parameters
+    ----------
+    btf : BTF
+    step : tuple of int
+        ``(view, light)`` or ``(observation,)``; clipped to the data.
+    """
+    if not btf.is_grid:
+        i = int(np.clip(step[-1], 0, len(btf) - 1))
+        return btf.light[i], btf.view[i], i
+    grid = btf.grid
+    v = int(np.clip(step[0], 0, len(grid.views) - 1))
+    k = int(np.clip(step[1], 0, len(grid.lights) - 1))
+    return grid.lights[k], grid.views[v], int(grid.index[v, k])
+
+
+def angles_text(btf: BTF, step: tuple[int, ...]) -> str:
+    """What the canvas says about the observation at slider positions."""
+    light, view, i = observation_at(btf, step)
+    text = f"light {format_angles(light)}   view {format_angles(view)}"
+    return text if i >= 0 else f"{text}   (not captured)"

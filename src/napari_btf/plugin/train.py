@@ -1,0 +1,206 @@
+"""Dock *Train*: compress the chosen capture, with progress and cancel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magicgui.widgets import ComboBox, FloatSpinBox, SpinBox
+from napari.qt.threading import GeneratorWorker, create_worker
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QWidget,
+)
+
+from napari_btf.codec.fit import FitSettings
+from napari_btf.codec.network import NetworkSettings
+from napari_btf.errors import BTFError
+from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin.workspace import workspace_of
+from napari_btf.progress import Progress
+from napari_btf.training import train
+
+__all__ = ["Train"]
+
+_WHOLE, _PAINTED = "whole image", "painted texels"
+_PHASES = {
+    "read": "Reading images",
+    "basis": "Finding the basis",
+    "train": "Training",
+    "encode": "Encoding texels",
+    "evaluate": "Measuring quality",
+}
+
+
+class Train(QWidget):
+    """Choose texels, latents and time; watch; stop and keep, or cancel."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._workspace = workspace_of(napari_viewer)
+        self._worker: GeneratorWorker | None = None
+        self._stop = False
+
+        self.captures = CaptureChooser(self._workspace)
+        self.texels = ComboBox(choices=(_WHOLE, _PAINTED), value=_WHOLE)
+        self.texels.tooltip = "Which texels to learn from; the whole image is encoded in any case"
+        self.latents = SpinBox(value=16, min=1, max=256)
+        self.latents.tooltip = "Numbers kept for each texel: more is better and larger"
+        self.seconds = FloatSpinBox(value=5.0, min=0.5, max=36000.0, step=1.0)
+        self.seconds.tooltip = "How long to train, in seconds"
+        self.start_button = QPushButton("Train")
+        self.keep_button = QPushButton("Stop and keep")
+        self.keep_button.setToolTip("End the training now and keep the best so far")
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("End the training now and keep nothing of it")
+        self.bar = QProgressBar()
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self.save_button = QPushButton("Save model...")
+
+        buttons = QHBoxLayout()
+        for button in (self.start_button, self.keep_button, self.cancel_button):
+            buttons.addWidget(button)
+        form = QFormLayout(self)
+        form.addRow("capture", self.captures)
+        form.addRow("texels", self.texels.native)
+        form.addRow("latents", self.latents.native)
+        form.addRow("seconds", self.seconds.native)
+        form.addRow(buttons)
+        form.addRow(self.bar)
+        form.addRow(self.message)
+        form.addRow(self.save_button)
+
+        self.captures.chosen.connect(self._show_state)
+        self.start_button.clicked.connect(self.start)
+        self.keep_button.clicked.connect(self.stop_and_keep)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.save_button.clicked.connect(self._ask_save)
+        # The dock may be destroyed with its window while a thread still trains.
+        self.destroyed.connect(lambda _=None, state=self.__dict__: _abandon(state))
+        self._show_state()
+
+    @property
+    def running(self) -> bool:
+        """Whether a training runs."""
+        return self._worker is not None
+
+    def start(self) -> None:
+        """Start training on the chosen capture; what is wrong becomes a notification."""
+        btf = self.captures.btf
+        if btf is None:
+            show_error(NO_CAPTURE)
+            return
+        if self.running:
+            return
+        coords = None
+        if self.texels.value == _PAINTED:
+            coords = self._workspace.selected_texels(self.captures.layer)
+            if not len(coords):
+                show_error("Nothing is painted over this capture: paint in Select texels first.")
+                return
+        network = NetworkSettings(seconds=self.seconds.value)
+        settings = FitSettings(self.latents.value, network)
+        self._stop = False
+        worker = create_worker(
+            train, btf, coords, settings, stop=lambda: self._stop, _start_thread=False
+        )
+        worker.yielded.connect(self._on_progress)
+        worker.returned.connect(self._on_done)
+        worker.errored.connect(self._on_error)
+        worker.finished.connect(self._on_finished)
+        self._worker = worker
+        self.message.setText("Starting")
+        self._show_state()
+        worker.start()
+
+    def stop_and_keep(self) -> None:
+        """End the training now; encoding and measuring still follow."""
+        self._stop = True
+
+    def cancel(self) -> None:
+        """End the job now and drop it; an earlier model stays."""
+        if self._worker is not None:
+            self._stop = True
+            self._worker.quit()
+            self.message.setText("Cancelled: nothing was changed.")
+
+    def save(self, path: str) -> None:
+        """Save the model; what is wrong becomes a notification."""
+        model = self._workspace.model
+        if model is None:
+            show_error("There is no model to save yet: train one first.")
+            return
+        try:
+            saved = model.save(path)
+        except BTFError as error:
+            show_error(str(error))
+            return
+        show_info(f"Model saved as {saved}.")
+
+    def _on_progress(self, progress: Progress) -> None:
+        if self._worker is None or self._worker.abort_requested:
+            return
+        self.bar.setMaximum(progress.total)
+        self.bar.setValue(progress.step)
+        text = _PHASES.get(progress.phase, progress.phase)
+        if progress.validation_error is not None:
+            text += f": error on directions left out {progress.validation_error:.2e}"
+        self.message.setText(text)
+
+    def _on_done(self, result: Any) -> None:
+        model, report = result
+        self._workspace.model = model
+        # No file yet: the size it would have is what counts.
+        ratio = report.bytes_capture / model.file_size
+        self.message.setText(
+            f"PSNR {report.psnr_train:.2f} dB on the captured directions, "
+            f"{ratio:.0f} : 1 ({model.file_size / 1e6:.2f} MB), {report.seconds:.1f} s. "
+            "Open Relight to move the light."
+        )
+
+    def _on_error(self, error: Exception) -> None:
+        if isinstance(error, BTFError):
+            self.message.setText(str(error))
+            show_error(str(error))
+        else:
+            # napari shows the defect itself, with its traceback, on demand.
+            self.message.setText(f"The training failed: {error}")
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        self.bar.reset()
+        self._show_state()
+
+    def _show_state(self) -> None:
+        ready = self.captures.btf is not None
+        self.start_button.setEnabled(ready and not self.running)
+        self.start_button.setToolTip("" if ready else NO_CAPTURE)
+        self.keep_button.setEnabled(self.running)
+        self.cancel_button.setEnabled(self.running)
+        self.save_button.setEnabled(self._workspace.model is not None)
+        if self.running:
+            return
+        if not ready:
+            self.message.setText(NO_CAPTURE)
+        elif self.message.text() == NO_CAPTURE:
+            self.message.setText("")
+
+    def _ask_save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save model", "model.safetensors", "Model (*.safetensors)"
+        )
+        if path:
+            self.save(path)
+
+
+def _abandon(state: dict[str, Any]) -> None:
+    worker = state.get("_worker")
+    if worker is not None:
+        state["_stop"] = True
+        worker.quit()

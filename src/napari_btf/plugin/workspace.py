@@ -1,0 +1,137 @@
+"""What the docks of one viewer share: the captures, the model, the angles on the canvas."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_btf.btf import BTF
+from napari_btf.codec.model import CompressedBTF
+from napari_btf.plugin.layers import TAG, angles_text, capture_of, is_kind
+from napari_btf.sampling import every_nth, masked_texels
+
+__all__ = ["Workspace", "current_workspace", "workspace_of"]
+
+
+class Workspace:
+    """Shared state of the docks of one viewer; holds the viewer weakly.
+
+    Signals
+    -------
+    captures_changed
+        A capture layer was added, removed or renamed.
+    model_changed
+        There is another model.
+    """
+
+    captures_changed = Signal()
+    model_changed = Signal()
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._model: CompressedBTF | None = None
+        events = viewer.layers.events
+        events.inserted.connect(self._on_layers)
+        events.removed.connect(self._on_layers)
+        events.renamed.connect(self._on_layers)
+        viewer.layers.selection.events.active.connect(self._show_angles)
+        viewer.dims.events.current_step.connect(self._show_angles)
+        self._show_angles()
+
+    @property
+    def viewer(self) -> Any:
+        """The viewer, or None once it is gone."""
+        return self._viewer()
+
+    @property
+    def model(self) -> CompressedBTF | None:
+        """The model that Relight shows: the last one trained or loaded."""
+        return self._model
+
+    @model.setter
+    def model(self, model: CompressedBTF | None) -> None:
+        self._model = model
+        self.model_changed.emit()
+
+    def capture_layers(self) -> list[Any]:
+        """The layers of the viewer that show a capture, topmost first."""
+        viewer = self.viewer
+        if viewer is None:
+            return []
+        return [layer for layer in reversed(viewer.layers) if capture_of(layer) is not None]
+
+    def shown_capture(self) -> tuple[BTF, tuple[int, ...]] | None:
+        """The capture people look at and its slider positions.
+
+        The active layer if it is a capture, else the topmost visible one.
+        """
+        viewer = self.viewer
+        layers = self.capture_layers()
+        if viewer is None or not layers:
+            return None
+        active = viewer.layers.selection.active
+        visible = [layer for layer in layers if layer.visible] or layers
+        layer = active if active in layers else visible[0]
+        btf = capture_of(layer)
+        assert btf is not None
+        # A capture's axes are the last ones of the viewer's.
+        axes = 2 if btf.is_grid else 1
+        step = tuple(viewer.dims.current_step)[:-2][-axes:]
+        return btf, step
+
+    def regions_layer(self, capture: Any) -> Any:
+        """The Labels layer painted over a capture layer, or None."""
+        viewer = self.viewer
+        if viewer is None or capture is None:
+            return None
+        for layer in reversed(viewer.layers):
+            if is_kind(layer, "regions") and layer.metadata[TAG]["capture"] == capture.unique_id:
+                return layer
+        return None
+
+    def selected_texels(self, capture: Any) -> NDArray[np.intp]:
+        """Texels painted over a capture layer, thinned out by the sampling step: rows (y, x)."""
+        regions = self.regions_layer(capture)
+        if regions is None:
+            return np.empty((0, 2), dtype=np.intp)
+        return every_nth(masked_texels(regions.data), regions.metadata[TAG]["step"])
+
+    def _on_layers(self, event: Any = None) -> None:
+        self.captures_changed.emit()
+        self._show_angles()
+
+    def _show_angles(self, event: Any = None) -> None:
+        viewer = self.viewer
+        if viewer is None:
+            return
+        shown = self.shown_capture()
+        overlay = viewer.canvas.overlays.text
+        overlay.visible = shown is not None
+        if shown is not None:
+            overlay.position = "top_left"
+            overlay.font_size = 12
+            overlay.text = angles_text(*shown)
+
+
+_workspaces: weakref.WeakKeyDictionary[Any, Workspace] = weakref.WeakKeyDictionary()
+
+
+def workspace_of(viewer: Any) -> Workspace:
+    """The workspace of a viewer; made when first asked for."""
+    # Docks get the viewer behind a proxy that comes and goes; the viewer itself is the key.
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    if viewer not in _workspaces:
+        _workspaces[viewer] = Workspace(viewer)
+    return _workspaces[viewer]
+
+
+def current_workspace() -> Workspace | None:
+    """The workspace of the window in front, or None without a window."""
+    import napari
+
+    viewer = napari.current_viewer()
+    return None if viewer is None else workspace_of(viewer)

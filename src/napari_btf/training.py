@@ -1,0 +1,182 @@
+"""From an open capture to a model with figures: what `napari-btf train` and the dock run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_btf.btf import BTF
+from napari_btf.codec import CompressedBTF, FitSettings, fit
+from napari_btf.codec.fit import texels_that_fit
+from napari_btf.directions import (
+    SAME_DIRECTION_DEGREES,
+    angle_between,
+    angles_to_vectors,
+    format_angles,
+)
+from napari_btf.errors import UsageError
+from napari_btf.evaluate import psnr_over
+from napari_btf.progress import Job
+
+__all__ = ["TrainingReport", "read_lights", "split_lights", "train"]
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a training gave.
+
+    Parameters
+    ----------
+    psnr_train : float
+        dB over the whole image at all directions trained on.
+    psnr_held_out : float or None
+        dB over the whole image at the directions held out.
+    seconds : float
+        Reading, training, encoding and evaluation.
+    bytes_capture : int
+        All pixel values of the capture, uncompressed.
+    texels_trained, latents : int
+    """
+
+    psnr_train: float
+    psnr_held_out: float | None
+    seconds: float
+    bytes_capture: int
+    texels_trained: int
+    latents: int
+
+    def summary(self, bytes_model: int) -> dict[str, Any]:
+        """The report as plain values, with the size of the model file and the ratio."""
+        return {
+            "psnr_train": self.psnr_train,
+            "psnr_held_out": self.psnr_held_out,
+            "seconds": round(self.seconds, 2),
+            "bytes_model": bytes_model,
+            "bytes_capture": self.bytes_capture,
+            "compression_ratio": round(self.bytes_capture / bytes_model, 2),
+            "texels_trained": self.texels_trained,
+            "latents": self.latents,
+        }
+
+
+def train(
+    btf: BTF,
+    coords: ArrayLike | None = None,
+    settings: FitSettings | None = None,
+    held_out: NDArray[np.bool_] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Job[tuple[CompressedBTF, TrainingReport]]:
+    """Compress a BTF and score the result.
+
+    Parameters
+    ----------
+    btf : BTF
+    coords : array_like of int, shape (T, 2), optional
+        Rows ``(y, x)`` of the texels to learn from; all by default.
+    settings : FitSettings, optional
+    held_out : ndarray of bool, shape (N,), optional
+        Observations the training does not see; they are scored on their own.
+    stop : callable, optional
+        Asked often; true ends the training early and keeps the best so far.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    CompressedBTF, TrainingReport
+    """
+    start = time.monotonic()
+    settings = settings or FitSettings()
+    btf = btf.in_memory()
+    seen = btf
+    if held_out is not None and held_out.any():
+        if held_out.all():
+            raise UsageError(None, "all observations are held out", "leave some to train on")
+        seen = btf.select(~held_out)
+    model = yield from fit(seen, coords, settings, stop)
+    psnr_train = yield from psnr_over(model, seen)
+    psnr_held_out = None
+    if held_out is not None and held_out.any():
+        psnr_held_out = yield from psnr_over(model, btf.select(held_out))
+    chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
+    return model, TrainingReport(
+        psnr_train=psnr_train,
+        psnr_held_out=psnr_held_out,
+        seconds=time.monotonic() - start,
+        bytes_capture=btf.nbytes,
+        texels_trained=min(chosen, texels_that_fit(seen)),
+        latents=settings.latents,
+    )
+
+
+def read_lights(path: str | Path) -> NDArray[np.float64]:
+    """Read light directions from a text file of ``theta phi`` lines in degrees.
+
+    Blank lines and what follows a ``#`` are passed over; a comma may stand between.
+
+    Returns
+    -------
+    ndarray, shape (M, 3)
+        Unit vectors.
+
+    Raises
+    ------
+    UsageError
+        Naming the line at fault.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(path, f"it cannot be read ({reason})", "check the path") from error
+    angles = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split("#")[0].replace(",", " ").split()
+        if not words:
+            continue
+        try:
+            theta, phi = (float(word) for word in words)
+        except ValueError as error:
+            raise UsageError(
+                path,
+                f"line {number} is {line.strip()!r}, expected theta and phi in degrees",
+                "correct the line",
+            ) from error
+        angles.append((theta, phi))
+    if not angles:
+        raise UsageError(path, "it has no directions", "add lines of theta and phi")
+    return angles_to_vectors(*np.array(angles).T)
+
+
+def split_lights(btf: BTF, path: str | Path) -> NDArray[np.bool_]:
+    """Which observations have one of the lights listed in a file (see `read_lights`).
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+
+    Raises
+    ------
+    UsageError
+        If a listed light is not in the capture.
+    """
+    held_out = np.zeros(len(btf), dtype=bool)
+    for light in read_lights(path):
+        apart = angle_between(btf.light, light)
+        if apart.min() > SAME_DIRECTION_DEGREES:
+            raise UsageError(
+                path,
+                f"light {format_angles(light)} is not in the capture, the nearest is "
+                f"{format_angles(btf.light[apart.argmin()])}",
+                "use light directions of the capture",
+            )
+        held_out |= apart <= SAME_DIRECTION_DEGREES
+    return held_out
