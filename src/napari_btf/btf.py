@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from napari_btf.directions import angle_between, group_directions
 from napari_btf.errors import CaptureError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import dask.array as da
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["BTF", "DirectionGrid"]
 
@@ -29,7 +31,7 @@ class DirectionGrid(NamedTuple):
     """(V, 3) distinct view directions, ordered by theta, then phi."""
     lights: NDArray[np.float64]
     """(L, 3) distinct light directions, ordered by theta, then phi."""
-    index: NDArray[np.intp]
+    observations: NDArray[np.intp]
     """(V, L) the first observation of each pair, -1 where there is none."""
     missing_pairs: int
     """Pairs of the grid without an observation."""
@@ -83,6 +85,11 @@ class BTF:
 
     def __len__(self) -> int:
         return int(self.frames.shape[0])
+
+    @property
+    def name(self) -> str:
+        """Name for people: the last part of the source, without ".zip"."""
+        return Path(self.source).name.removesuffix(".zip")
 
     @property
     def height(self) -> int:
@@ -140,9 +147,7 @@ class BTF:
             Indices, or a boolean mask of shape (N,).
         """
         keep = np.arange(len(self))[np.asarray(observations)]
-        return replace(
-            self, frames=self.frames[keep], light=self.light[keep], view=self.view[keep]
-        )
+        return replace(self, frames=self.frames[keep], light=self.light[keep], view=self.view[keep])
 
     def texels(
         self, coords: ArrayLike, progress: Callable[[int, int], object] | None = None
@@ -182,7 +187,7 @@ class BTF:
         views, lights = group_directions(self.view), group_directions(self.light)
         index = np.full((len(views.vectors), len(lights.vectors)), -1, dtype=np.intp)
         # Backwards, so that the first observation of a pair is the one that stays.
-        index[views.index[::-1], lights.index[::-1]] = np.arange(len(self))[::-1]
+        index[views.member_of[::-1], lights.member_of[::-1]] = np.arange(len(self))[::-1]
         missing = int(np.count_nonzero(index < 0))
         duplicate = len(self) - (index.size - missing)
         return DirectionGrid(views.vectors, lights.vectors, index, missing, duplicate)
@@ -198,14 +203,15 @@ class BTF:
         """
         import dask.array as da
 
-        source = _Picker(self, self.grid.index if self.is_grid else np.arange(len(self)))
+        source = _Picker(self, self.grid.observations if self.is_grid else np.arange(len(self)))
         chunks = (1,) * source.index.ndim + self.frames.shape[1:]
-        return da.from_array(source, chunks=chunks, asarray=False, meta=source.meta)
+        stacked: da.Array = da.from_array(source, chunks=chunks, asarray=False, meta=source.meta)
+        return stacked
 
     @property
     def is_grid(self) -> bool:
         """Whether at least half of all (view, light) pairs were captured."""
-        return 2 * self.grid.missing_pairs <= self.grid.index.size
+        return 2 * self.grid.missing_pairs <= self.grid.observations.size
 
     def nearest(self, light: ArrayLike, view: ArrayLike) -> int:
         """Index of the observation nearest to a (light, view) pair, by the sum of both angles."""
@@ -253,4 +259,5 @@ class _Picker:
         for position, i in np.ndenumerate(chosen):
             if i >= 0:
                 out[position] = self.btf.frame(int(i))
-        return out[(..., *key[self.index.ndim :])]
+        within: tuple[Any, ...] = (..., *key[self.index.ndim :])
+        return np.asarray(out[within])

@@ -82,8 +82,11 @@ def info(capture: Capture, as_json: AsJson = False) -> None:
         return
     width = max(map(len, facts))
     for key, value in facts.items():
-        typer.echo(f"{key.replace('_', ' '):<{width}}  {value:,}" if isinstance(value, int)
-                   else f"{key.replace('_', ' '):<{width}}  {value}")
+        typer.echo(
+            f"{key.replace('_', ' '):<{width}}  {value:,}"
+            if isinstance(value, int)
+            else f"{key.replace('_', ' '):<{width}}  {value}"
+        )
 
 
 @app.command()
@@ -103,9 +106,7 @@ def train(
         Path | None,
         typer.Option(metavar="FILE", help="Lights (lines of theta phi) kept for scoring only."),
     ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(metavar="S", help="Train for S seconds.")
-    ] = None,
+    seconds: Annotated[float | None, typer.Option(metavar="S", help="Train for S seconds.")] = None,
     epochs: Annotated[
         int | None, typer.Option(metavar="N", help="Train for N passes (2000 by default).")
     ] = None,
@@ -200,9 +201,9 @@ def embed(
 
 @app.command()
 def demo(
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where the results go.")
-    ] = Path("napari-btf-demo"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = Path(
+        "napari-btf-demo"
+    ),
     gui: Annotated[bool, typer.Option("--gui", help="Open the result in napari.")] = False,
 ) -> None:
     """Run everything on the sample: compress, latent map, t-SNE, relight."""
@@ -261,7 +262,8 @@ def _figures(summary: dict[str, Any]) -> str:
         f"PSNR {summary['psnr_train']:.2f} dB"
         + (f" (held-out lights {held:.2f} dB)" if held is not None else "")
         + f", {summary['compression_ratio']:.1f} : 1 "
-        f"({summary['bytes_capture'] / 1e6:.1f} MB of pixels in {summary['bytes_model'] / 1e6:.2f} MB)"
+        f"({summary['bytes_capture'] / 1e6:.1f} MB of pixels "
+        f"in {summary['bytes_model'] / 1e6:.2f} MB)"
         f", {summary['seconds']:.1f} s"
     )
 
@@ -319,8 +321,12 @@ def _reporter() -> Iterator[Callable[[Progress], None]]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description:<20}"), BarColumn(), TimeElapsedColumn())
-    columns += (TextColumn("{task.fields[detail]}"),)
+    columns = (
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[detail]}"),
+    )
     with Bars(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, Any] = {}
 

@@ -101,7 +101,7 @@ def disk_to_vectors(points: ArrayLike) -> FloatArray:
     """
     p = np.asarray(points, dtype=np.float64)
     square = np.sum(p * p, axis=-1, keepdims=True)
-    return np.concatenate([2.0 * p, 1.0 - square], axis=-1) / (1.0 + square)
+    return np.asarray(np.concatenate([2.0 * p, 1.0 - square], axis=-1) / (1.0 + square))
 
 
 def angle_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
@@ -134,7 +134,7 @@ class DirectionGroups(NamedTuple):
 
     vectors: FloatArray
     """(M, 3) distinct unit vectors, ordered by theta, then phi."""
-    index: NDArray[np.intp]
+    member_of: NDArray[np.intp]
     """(N,) position of each entry's direction in ``vectors``."""
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from napari_btf.codec import CompressedBTF
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress
 from napari_btf.sampling import all_texels
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.codec import CompressedBTF
 
 __all__ = ["METHODS", "Method", "embed", "write_embedding"]
 

@@ -7,7 +7,10 @@ is raised is a defect of this package.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["BTFError", "CaptureError", "CoordinatesError", "ModelFileError", "UsageError"]
 

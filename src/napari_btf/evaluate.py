@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
-from napari_btf.btf import BTF
-from napari_btf.codec import CompressedBTF
+import numpy as np
+
 from napari_btf.progress import Job, Progress, is_report_due
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec import CompressedBTF
 
 __all__ = ["psnr", "psnr_over", "ssim"]
 
@@ -36,7 +41,12 @@ def ssim(image: ArrayLike, reference: ArrayLike) -> float:
         return float("nan")
     return float(
         structural_similarity(
-            a, b, channel_axis=-1, data_range=1.0, gaussian_weights=True, use_sample_covariance=False
+            a,
+            b,
+            channel_axis=-1,
+            data_range=1.0,
+            gaussian_weights=True,
+            use_sample_covariance=False,
         )
     )
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from napari_btf.btf import BTF
-from napari_btf.codec import CompressedBTF
 from napari_btf.directions import angles_to_vectors, format_angles, vectors_to_angles
 from napari_btf.errors import UsageError
 from napari_btf.evaluate import psnr, ssim
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec import CompressedBTF
 
 __all__ = ["contact_sheet", "plot_embedding", "typical_observations"]
 
@@ -60,7 +62,9 @@ def contact_sheet(
         captured = btf.frame(i) / btf.value_scale
         decoded = model.decode(btf.light[i], btf.view[i])
         error = np.clip(np.abs(decoded - captured) * ERROR_GAIN, 0.0, 1.0)
-        for axis, image in zip(axes[:, column], (captured, decoded, error), strict=True):
+        images: tuple[NDArray[Any], ...] = (captured, decoded, error)
+        for row, image in enumerate(images):
+            axis = axes[row, column]
             axis.imshow(_displayable(image), vmin=0, vmax=1, cmap="gray", interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])
@@ -108,7 +112,7 @@ def plot_embedding(
     _save(figure, path)
 
 
-def _displayable(image: NDArray[np.floating]) -> NDArray[np.floating]:
+def _displayable(image: NDArray[Any]) -> NDArray[Any]:
     return image[:, :, 0] if image.shape[2] == 1 else image[:, :, :3]
 
 

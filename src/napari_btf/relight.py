@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_btf.codec import CompressedBTF
 from napari_btf.directions import angles_to_vectors, vectors_to_angles, vectors_to_disk
 from napari_btf.errors import UsageError
 
-__all__ = ["relight", "limits", "outside"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_btf.codec import CompressedBTF
+
+__all__ = ["limits", "outside", "relight"]
 
 Angles = tuple[float, float]
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, FitSettings, fit
 from napari_btf.codec.fit import texels_that_fit
 from napari_btf.directions import (
@@ -22,7 +19,14 @@ from napari_btf.directions import (
 )
 from napari_btf.errors import UsageError
 from napari_btf.evaluate import psnr_over
-from napari_btf.progress import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.btf import BTF
+    from napari_btf.progress import Job
 
 __all__ = ["TrainingReport", "read_lights", "split_lights", "train"]
 

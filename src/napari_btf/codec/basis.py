@@ -7,12 +7,16 @@ the trend, a spline for what it leaves (see `napari_btf.codec.spline`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from napari_btf.codec.spline import DirectionSpline
 from napari_btf.directions import vectors_to_disk
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.codec.spline import DirectionSpline
 
 __all__ = ["DirectionBasis", "DirectionSpace", "SmoothNetwork", "direction_space"]
 

@@ -7,21 +7,25 @@ is the basis between the captured directions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from napari_btf.btf import BTF
-from napari_btf.codec.basis import DirectionBasis, SmoothNetwork, direction_space
+from napari_btf.codec.basis import DirectionBasis, direction_space
 from napari_btf.codec.model import CompressedBTF, quantise
 from napari_btf.codec.network import NetworkSettings, pick_device, train_network
 from napari_btf.codec.spline import fit_spline, spread_subset
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, is_report_due
 from napari_btf.sampling import all_texels, random_texels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.btf import BTF
 
 __all__ = ["FitSettings", "fit", "texels_that_fit"]
 
@@ -116,7 +120,7 @@ def fit(
         light=btf.light[pairs],
         view=btf.view[pairs],
         dtype=np.dtype(btf.frames.dtype),
-        source=Path(btf.source).name,
+        source=btf.name,
     )
 
 
@@ -192,7 +196,7 @@ def _distinct_pairs(
     from napari_btf.directions import group_directions
 
     lights, views = group_directions(btf.light), group_directions(btf.view)
-    pair = views.index * len(lights.vectors) + lights.index
+    pair = views.member_of * len(lights.vectors) + lights.member_of
     _, first, inverse, count = np.unique(
         pair, return_index=True, return_inverse=True, return_counts=True
     )
@@ -219,9 +223,7 @@ def _cross_validate(points: NDArray[np.float64], values: NDArray[np.float64], se
     return min(SMOOTHINGS, key=error)
 
 
-def _encode(
-    btf: BTF, table: NDArray[np.float32]
-) -> Generator[Progress, None, NDArray[np.float32]]:
+def _encode(btf: BTF, table: NDArray[np.float32]) -> Generator[Progress, None, NDArray[np.float32]]:
     """Project every texel onto the components, one observation after the other: (H, W, K)."""
     latents = np.zeros((btf.height * btf.width, table.shape[1] - 1), dtype=np.float32)
     scale = np.float32(1.0 / btf.value_scale)

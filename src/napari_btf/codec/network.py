@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_btf.codec.basis import SmoothNetwork
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     import torch
+    from numpy.typing import NDArray
 
 __all__ = ["NetworkSettings", "pick_device", "train_network"]
 
@@ -64,9 +65,7 @@ def pick_device(name: str) -> str:
     try:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(
-            None, f"device {name!r} cannot be used here", "use auto or cpu"
-        ) from error
+        raise UsageError(None, f"device {name!r} cannot be used here", "use auto or cpu") from error
     return name
 
 
@@ -113,7 +112,8 @@ def train_network(
     optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
 
     def error(rows: NDArray[np.intp]) -> torch.Tensor:
-        return ((net(x[rows]) - y[rows]) ** 2).sum(1).mean()
+        residual: torch.Tensor = net(x[rows]) - y[rows]
+        return (residual**2).sum(1).mean()
 
     best_error, best_state = np.inf, {k: v.clone() for k, v in net.state_dict().items()}
     start = reported = time.monotonic()
@@ -130,7 +130,11 @@ def train_network(
             break
         if time.monotonic() - reported > REPORT_SECONDS:
             reported = time.monotonic()
-            step = (int(elapsed), int(settings.seconds)) if settings.seconds else (epoch, settings.epochs)
+            step = (
+                (int(elapsed), int(settings.seconds))
+                if settings.seconds
+                else (epoch, settings.epochs)
+            )
             yield Progress("train", step[0], max(1, step[1]), train_error, validation_error)
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * 0.5 * (1.0 + np.cos(np.pi * done))

@@ -7,15 +7,17 @@ import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_btf.codec.basis import DirectionBasis, DirectionSpace, SmoothNetwork
 from napari_btf.codec.model import CompressedBTF, QuantisedLatents
 from napari_btf.codec.spline import DirectionSpline
 from napari_btf.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["load", "save", "to_bytes"]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_btf.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["write_image"]
 
@@ -57,7 +59,8 @@ def write_image(path: str | Path, pixels: NDArray[np.unsignedinteger[Any]]) -> N
         else:
             from PIL import Image
 
-            Image.fromarray(pixels).save(path, **({"quality": 95} if "j" in extension else {}))
+            # PNG and the others pass over what is only for JPEG.
+            Image.fromarray(pixels).save(path, quality=95)
     except OSError as error:
         raise UsageError(
             path, f"it cannot be written ({error.strerror or error})", "choose another place"

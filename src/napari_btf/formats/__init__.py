@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_btf.btf import BTF
 from napari_btf.errors import CaptureError
 from napari_btf.formats import image_folder
+
+if TYPE_CHECKING:
+    from napari_btf.btf import BTF
 
 __all__ = ["read", "recognises"]
 
@@ -43,8 +46,7 @@ def read(path: str | Path) -> BTF:
     path = Path(path)
     if not path.exists():
         raise CaptureError(path, "there is no such folder or file", "check the path")
-    for module in _FORMATS:
-        if module.recognises(path):
-            return module.read(path)
-    # The image folder's own complaint shows what was found and which names are known.
-    return image_folder.read(path)
+    # The image folder's complaint shows what was found and which names are known.
+    chosen = next((module for module in _FORMATS if module.recognises(path)), image_folder)
+    btf: BTF = chosen.read(path)
+    return btf

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from napari_btf.errors import CaptureError
 from napari_btf.formats._images import EXTENSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["image_names", "iter_image_names", "read_bytes"]
 
@@ -45,7 +48,7 @@ def image_names(root: Path) -> list[str]:
 def read_bytes(root: Path, name: str, size: int = -1) -> bytes:
     """Content of one file of a capture; at most ``size`` bytes if that is not negative."""
     if root.is_dir():
-        with open(root / name, "rb") as file:
+        with (root / name).open("rb") as file:
             return file.read(size)
     with _archive(os.fspath(root), root.stat().st_mtime_ns).open(name) as member:
         return member.read(size)
@@ -59,7 +62,7 @@ def _walk(folder: Path, prefix: str, depth: int) -> Iterator[str]:
                 continue
             if entry.is_dir():
                 folders.append(entry.name)
-            elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
+            elif PurePath(entry.name).suffix.lower() in EXTENSIONS:
                 yield prefix + entry.name
     if depth:
         for name in folders:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-__all__ = ["EXTENSIONS", "ImageHeader", "ImageProblem", "decode", "header"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["EXTENSIONS", "ImageFileError", "ImageHeader", "decode", "header"]
 
 #: Extensions of image files that are read.
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tga", ".tif", ".tiff"})
@@ -17,7 +19,7 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tga", ".tif", ".tiff"
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-class ImageProblem(ValueError):
+class ImageFileError(ValueError):
     """An image that cannot be read; the message completes 'FILE: the image ...'."""
 
 
@@ -43,12 +45,12 @@ def header(start: bytes, whole: bytes | None = None) -> ImageHeader:
 
     Raises
     ------
-    ImageProblem
+    ImageFileError
         If it is not an image of a known kind.
     """
     data = start if whole is None else whole
     if not data:
-        raise ImageProblem("is empty")
+        raise ImageFileError("is empty")
     if data[:4] in _TIFF_MAGIC:
         return _tiff_header(data)
     try:
@@ -56,11 +58,11 @@ def header(start: bytes, whole: bytes | None = None) -> ImageHeader:
             mode, (width, height) = image.mode, image.size
             transparent = "transparency" in image.info
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise ImageProblem("is not of a kind that can be read") from error
+        raise ImageFileError("is not of a kind that can be read") from error
     deep_png = data[:8] == b"\x89PNG\r\n\x1a\n" and data[24] == 16
     bits16 = deep_png or mode.startswith("I;16") or mode == "I"
     if mode == "F":
-        raise ImageProblem("has floating point values, only 8 and 16 bit images are read")
+        raise ImageFileError("has floating point values, only 8 and 16 bit images are read")
     has_alpha = mode in ("LA", "PA", "RGBA", "La", "RGBa") or (mode == "P" and transparent)
     channels = 1 if mode in ("1", "L", "LA", "La", "I") or mode.startswith("I;16") else 3
     return ImageHeader(height, width, channels, np.dtype("u2" if bits16 else "u1"), has_alpha)
@@ -71,7 +73,7 @@ def decode(data: bytes) -> NDArray[Any]:
 
     Raises
     ------
-    ImageProblem
+    ImageFileError
         If the file is damaged or of an unknown kind.
     """
     found = header(data, data)
@@ -89,11 +91,11 @@ def decode(data: bytes) -> NDArray[Any]:
                     pixels = np.asarray(image.convert("L" if grey else "RGB"))
                 else:
                     pixels = np.asarray(image).astype(np.uint16)
-    except ImageProblem:
+    except ImageFileError:
         raise
     # A damaged file makes the decoders raise whatever they meet first.
     except Exception as error:
-        raise ImageProblem("is damaged or truncated") from error
+        raise ImageFileError("is damaged or truncated") from error
     if pixels.ndim == 2:
         pixels = pixels[:, :, np.newaxis]
     return pixels[:, :, : found.channels]
@@ -107,11 +109,11 @@ def _tiff_header(data: bytes) -> ImageHeader:
             page = tiff.pages[0]
             axes, shape, dtype = page.axes, page.shape, page.dtype
     except Exception as error:
-        raise ImageProblem("is damaged or truncated") from error
+        raise ImageFileError("is damaged or truncated") from error
     if dtype is None or np.dtype(dtype) not in (np.uint8, np.uint16):
-        raise ImageProblem(f"has {dtype} values, only 8 and 16 bit images are read")
+        raise ImageFileError(f"has {dtype} values, only 8 and 16 bit images are read")
     if axes not in ("YX", "YXS"):
-        raise ImageProblem(f"has axes {axes}, expected one grey or RGB image")
+        raise ImageFileError(f"has axes {axes}, expected one grey or RGB image")
     samples = shape[2] if axes == "YXS" else 1
     channels = 1 if samples <= 2 else 3
     return ImageHeader(shape[0], shape[1], channels, np.dtype(dtype), samples in (2, 4))
@@ -121,4 +123,6 @@ def _decode_tiff(data: bytes) -> NDArray[Any]:
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-        return np.asarray(tiff.pages[0].asarray()).astype(tiff.pages[0].dtype.newbyteorder("="))
+        pixels = np.asarray(tiff.pages[0].asarray())
+    # Files of either byte order become the machine's own.
+    return pixels.astype(pixels.dtype.newbyteorder("="))

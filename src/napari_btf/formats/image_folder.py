@@ -12,19 +12,22 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_btf.btf import BTF
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import CaptureError
 from napari_btf.formats._files import image_names, iter_image_names, read_bytes
-from napari_btf.formats._images import ImageHeader, ImageProblem, decode, header
+from napari_btf.formats._images import ImageFileError, ImageHeader, decode, header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
 
 __all__ = ["Angles", "parse_angles", "read", "recognises"]
 
@@ -98,7 +101,8 @@ def read(path: Path) -> BTF:
         raise CaptureError(
             path,
             f"no image name carries the light and view angles (found {first})",
-            f"rename the images like {KNOWN_NAMES} (t = theta, p = phi, l = light, v = view; degrees)",
+            f"rename the images like {KNOWN_NAMES} "
+            "(t = theta, p = phi, l = light, v = view; degrees)",
         )
     for name, angles in parsed.items():
         _check_range(path, name, angles)
@@ -119,7 +123,9 @@ def read(path: Path) -> BTF:
     source = _Frames(path, kept, shape)
     angles_of = np.array(list(parsed.values()), dtype=np.float64)
     return BTF(
-        frames=da.from_array(source, chunks=(1, *source.shape[1:]), asarray=False, meta=source.meta),
+        frames=da.from_array(
+            source, chunks=(1, *source.shape[1:]), asarray=False, meta=source.meta
+        ),
         light=angles_to_vectors(angles_of[:, 0], angles_of[:, 1]),
         view=angles_to_vectors(angles_of[:, 2], angles_of[:, 3]),
         source=str(path),
@@ -167,11 +173,11 @@ def _header(path: Path, name: str) -> ImageHeader:
         start = read_bytes(path, name, _HEADER_BYTES)
         try:
             return header(start)
-        except ImageProblem:
+        except ImageFileError:
             if len(start) < _HEADER_BYTES:
                 raise
             return header(start, read_bytes(path, name))
-    except ImageProblem as problem:
+    except ImageFileError as problem:
         raise _unreadable(path, name, f"the image {problem}") from problem
     except OSError as error:
         raise _unreadable(path, name, f"it cannot be read ({error.strerror or error})") from error
@@ -199,7 +205,7 @@ class _Frames:
     def _read(self, name: str) -> NDArray[Any]:
         try:
             pixels = decode(read_bytes(self.root, name))
-        except ImageProblem as problem:
+        except ImageFileError as problem:
             raise _unreadable(self.root, name, f"the image {problem}") from problem
         except OSError as error:
             message = f"it cannot be read ({error.strerror or error})"

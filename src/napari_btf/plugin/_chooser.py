@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QComboBox, QWidget
 
-from napari_btf.btf import BTF
 from napari_btf.plugin.layers import capture_of
-from napari_btf.plugin.workspace import Workspace
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QHideEvent, QShowEvent
+
+    from napari_btf.btf import BTF
+    from napari_btf.plugin.workspace import Workspace
 
 __all__ = ["NO_CAPTURE", "CaptureChooser"]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_btf.codec.model import CompressedBTF
+if TYPE_CHECKING:
+    from napari_btf.codec.model import CompressedBTF
 
 __all__ = ["open_demo", "show_demo"]
 
@@ -23,6 +24,8 @@ def show_demo(viewer: Any, model: CompressedBTF) -> None:
 
     viewer.open_sample("napari-btf", "weave")
     workspace_of(viewer).model = model
-    for name in ("Select texels", "Train", "Relight"):
-        viewer.window.add_plugin_dock_widget("napari-btf", name)
+    # Two docks share a place, so that all of them fit on a laptop's screen.
+    viewer.window.add_plugin_dock_widget("napari-btf", "Select texels")
+    viewer.window.add_plugin_dock_widget("napari-btf", "Train", tabify=True)
+    viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
     viewer.reset_view()

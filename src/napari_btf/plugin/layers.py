@@ -5,20 +5,23 @@ A layer is known by the tag in its metadata, never by its name: people rename la
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_btf.btf import BTF
 from napari_btf.directions import format_angles
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.btf import BTF
 
 __all__ = [
     "TAG",
     "angles_text",
     "capture_layer_data",
     "capture_of",
+    "directions_text",
     "is_kind",
     "observation_at",
 ]
@@ -34,7 +37,7 @@ def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
         stack = stack[..., 0]
     axes = ("view", "light") if btf.is_grid else ("observation",)
     options: dict[str, Any] = {
-        "name": Path(btf.source).stem or "BTF",
+        "name": btf.name or "BTF",
         "rgb": not grey,
         "axis_labels": (*axes, "y", "x"),
         "metadata": {TAG: {"kind": "capture", "btf": btf}},
@@ -71,11 +74,16 @@ def observation_at(btf: BTF, step: tuple[int, ...]) -> tuple[NDArray[Any], NDArr
     grid = btf.grid
     v = int(np.clip(step[0], 0, len(grid.views) - 1))
     k = int(np.clip(step[1], 0, len(grid.lights) - 1))
-    return grid.lights[k], grid.views[v], int(grid.index[v, k])
+    return grid.lights[k], grid.views[v], int(grid.observations[v, k])
+
+
+def directions_text(light: ArrayLike, view: ArrayLike) -> str:
+    """Both angles of a light and a view, given as unit vectors."""
+    return f"light {format_angles(light)}   view {format_angles(view)}"
 
 
 def angles_text(btf: BTF, step: tuple[int, ...]) -> str:
     """What the canvas says about the observation at slider positions."""
     light, view, i = observation_at(btf, step)
-    text = f"light {format_angles(light)}   view {format_angles(view)}"
+    text = directions_text(light, view)
     return text if i >= 0 else f"{text}   (not captured)"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_btf.errors import BTFError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["open_capture", "open_folder"]
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 from superqt.utils import qthrottled
 
-from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.storage import load
 from napari_btf.errors import BTFError
 from napari_btf.plugin.layers import TAG, is_kind
 from napari_btf.plugin.workspace import workspace_of
 from napari_btf.relight import default_view, limits, relight
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QHideEvent, QShowEvent
+
+    from napari_btf.codec.model import CompressedBTF
 
 __all__ = ["Relight"]
 
@@ -39,13 +42,16 @@ class Relight(QWidget):
         self.view_theta = _slider(0.0, 90.0, "Angle of the viewer from the surface normal")
         self.view_phi = _slider(0.0, 360.0, "Azimuth of the viewer, counter-clockwise from right")
 
-        form = QFormLayout(self)
-        form.addRow(self.load_button)
-        form.addRow(self.about)
+        form = QFormLayout()
         form.addRow("light θ", self.light_theta)
         form.addRow("light φ", self.light_phi)
         form.addRow("view θ", self.view_theta)
         form.addRow("view φ", self.view_phi)
+        column = QVBoxLayout(self)
+        column.addWidget(self.load_button)
+        column.addWidget(self.about)
+        column.addLayout(form)
+        column.addStretch()
 
         # One image per screen refresh at most, the last position always shown.
         self._follow = qthrottled(self.render_image, timeout=16)
@@ -100,6 +106,7 @@ class Relight(QWidget):
         if model is None or viewer is None:
             return
         pixels = relight(model, self.light, self.view)
+        self._workspace.show_relit_angles(self.light, self.view)
         if model.channels == 1:
             pixels = pixels[..., 0]
         layer = self.image_layer()
@@ -110,16 +117,17 @@ class Relight(QWidget):
         if layer is not None:
             layer.data = pixels
             return
-        limits = (0, int(np.iinfo(model.dtype).max)) if model.channels == 1 else None
         viewer.add_layer(
             Image(
                 pixels,
                 name=f"relit {model.source}".strip(),
                 rgb=model.channels != 1,
-                contrast_limits=limits,
+                contrast_limits=(0, int(np.iinfo(model.dtype).max)),
                 metadata={TAG: {"kind": "relit"}},
+                translate=(0, self._workspace.free_column()),
             )
         )
+        viewer.reset_view()
 
     def _on_moved(self, _: float) -> None:
         self._follow()
@@ -154,14 +162,14 @@ def _slider(low: float, high: float, tooltip: str) -> QLabeledDoubleSlider:
     slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
     slider.setRange(low, high)
     slider.setDecimals(1)
-    slider.setSingleStep(1.0)
+    slider.setSingleStep(1)
     slider.setToolTip(tooltip)
     return slider
 
 
 def _set_maximum(slider: QLabeledDoubleSlider, high: float) -> None:
     slider.blockSignals(True)
-    slider.setMaximum(max(high, 0.1))
+    slider.setRange(0.0, max(high, 0.1))
     slider.blockSignals(False)
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from magicgui.widgets import SpinBox
 from napari.utils.notifications import show_error, show_info
-from numpy.typing import NDArray
-from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt.utils import qthrottled
 
 from napari_btf import sampling
@@ -17,6 +23,10 @@ from napari_btf.errors import BTFError
 from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser
 from napari_btf.plugin.layers import TAG, is_kind
 from napari_btf.plugin.workspace import workspace_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from qtpy.QtGui import QHideEvent, QShowEvent
 
 __all__ = ["SelectTexels"]
 
@@ -44,12 +54,15 @@ class SelectTexels(QWidget):
         files = QHBoxLayout()
         files.addWidget(self.load)
         files.addWidget(self.save)
-        form = QFormLayout(self)
+        form = QFormLayout()
         form.addRow("capture", self.captures)
         form.addRow(self.paint)
         form.addRow("sampling step", self.step.native)
-        form.addRow(self.count)
-        form.addRow(files)
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addWidget(self.count)
+        column.addLayout(files)
+        column.addStretch()
 
         # Painting emits many events a second, counting a large image takes milliseconds.
         self._update = qthrottled(self._show_count, timeout=100)

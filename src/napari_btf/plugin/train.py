@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, FloatSpinBox, SpinBox
 from napari.qt.threading import GeneratorWorker, create_worker
@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -22,8 +23,10 @@ from napari_btf.codec.network import NetworkSettings
 from napari_btf.errors import BTFError
 from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser
 from napari_btf.plugin.workspace import workspace_of
-from napari_btf.progress import Progress
 from napari_btf.training import train
+
+if TYPE_CHECKING:
+    from napari_btf.progress import Progress
 
 __all__ = ["Train"]
 
@@ -66,15 +69,18 @@ class Train(QWidget):
         buttons = QHBoxLayout()
         for button in (self.start_button, self.keep_button, self.cancel_button):
             buttons.addWidget(button)
-        form = QFormLayout(self)
+        form = QFormLayout()
         form.addRow("capture", self.captures)
         form.addRow("texels", self.texels.native)
         form.addRow("latents", self.latents.native)
         form.addRow("seconds", self.seconds.native)
-        form.addRow(buttons)
-        form.addRow(self.bar)
-        form.addRow(self.message)
-        form.addRow(self.save_button)
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addLayout(buttons)
+        column.addWidget(self.bar)
+        column.addWidget(self.message)
+        column.addWidget(self.save_button)
+        column.addStretch()
 
         self.captures.chosen.connect(self._show_state)
         self.start_button.clicked.connect(self.start)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_btf.btf import BTF
-from napari_btf.codec.model import CompressedBTF
-from napari_btf.plugin.layers import TAG, angles_text, capture_of, is_kind
+from napari_btf.directions import angles_to_vectors
+from napari_btf.plugin.layers import TAG, angles_text, capture_of, directions_text, is_kind
 from napari_btf.sampling import every_nth, masked_texels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec.model import CompressedBTF
 
 __all__ = ["Workspace", "current_workspace", "workspace_of"]
 
@@ -34,6 +38,7 @@ class Workspace:
     def __init__(self, viewer: Any) -> None:
         self._viewer = weakref.ref(viewer)
         self._model: CompressedBTF | None = None
+        self._relit = ""
         events = viewer.layers.events
         events.inserted.connect(self._on_layers)
         events.removed.connect(self._on_layers)
@@ -100,6 +105,16 @@ class Workspace:
             return np.empty((0, 2), dtype=np.intp)
         return every_nth(masked_texels(regions.data), regions.metadata[TAG]["step"])
 
+    def free_column(self) -> float:
+        """Where an image goes that is to stand right of the captures, in texels."""
+        widths = [layer.data.shape[-2 if layer.rgb else -1] for layer in self.capture_layers()]
+        return max(widths) * 1.04 if widths else 0.0
+
+    def show_relit_angles(self, light: tuple[float, float], view: tuple[float, float]) -> None:
+        """Write on the canvas which directions (theta, phi) the relit image has."""
+        self._relit = directions_text(angles_to_vectors(*light), angles_to_vectors(*view))
+        self._show_angles()
+
     def _on_layers(self, event: Any = None) -> None:
         self.captures_changed.emit()
         self._show_angles()
@@ -109,12 +124,19 @@ class Workspace:
         if viewer is None:
             return
         shown = self.shown_capture()
+        lines = [f"captured  {angles_text(*shown)}"] if shown else []
+        if self._relit and any(
+            is_kind(layer, "relit") and layer.visible for layer in viewer.layers
+        ):
+            lines.append(f"relit  {self._relit}")
         overlay = viewer.canvas.overlays.text
-        overlay.visible = shown is not None
-        if shown is not None:
-            overlay.position = "top_left"
-            overlay.font_size = 12
-            overlay.text = angles_text(*shown)
+        # Without layers of this plugin the text is someone else's.
+        if not lines and not overlay.text.startswith(("captured  ", "relit  ")):
+            return
+        overlay.visible = bool(lines)
+        overlay.position = "top_left"
+        overlay.font_size = 12
+        overlay.text = "\n".join(lines)
 
 
 _workspaces: weakref.WeakKeyDictionary[Any, Workspace] = weakref.WeakKeyDictionary()

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_btf.btf import BTF
 from napari_btf.errors import UsageError
 from napari_btf.formats import read
+
+if TYPE_CHECKING:
+    from napari_btf.btf import BTF
 
 __all__ = ["open_sample", "sample_path", "write_sample"]
 
