@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_btf.errors import BTFError
     from napari_btf.formats import read
     from napari_btf.progress import Progress, finish
-    from napari_btf.relight import relight
+    from napari_btf.relighting import relight
     from napari_btf.training import TrainingReport, train
 
 __all__ = [
@@ -62,7 +62,7 @@ _HOME = {
     "fit": "codec.fit",
     "load": "codec.storage",
     "read": "formats",
-    "relight": "relight",
+    "relight": "relighting",
     "train": "training",
 }
 

@@ -39,7 +39,7 @@ class DirectionGrid(NamedTuple):
     """Observations whose pair was observed before."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BTF:
     """Reflectance images of one surface, one per (light, view) pair.
 
@@ -82,6 +82,12 @@ class BTF:
                 f"the values are {self.frames.dtype}, only unsigned integer images are read",
                 "convert the images to 8 or 16 bits",
             )
+
+    def __repr__(self) -> str:
+        return (
+            f"<BTF {self.name!r}: {len(self)} observations of {self.width} x {self.height} "
+            f"texels, {self.channels} channels, {self.frames.dtype}>"
+        )
 
     def __len__(self) -> int:
         return int(self.frames.shape[0])
@@ -253,7 +259,7 @@ class _Picker:
         self.dtype = np.dtype(btf.frames.dtype)
         self.meta = np.empty((0,) * self.ndim, dtype=self.dtype)
 
-    def __getitem__(self, key: tuple[slice, ...]) -> NDArray[Any]:
+    def __getitem__(self, key: tuple[Any, ...]) -> NDArray[Any]:
         chosen = self.index[key[: self.index.ndim]]
         out = np.zeros((*chosen.shape, *self.shape[self.index.ndim :]), dtype=self.dtype)
         for position, i in np.ndenumerate(chosen):

@@ -164,8 +164,8 @@ def relight(
     """Write the surface under any light, from any view."""
     from napari_btf.codec import load
     from napari_btf.export.images import write_image
-    from napari_btf.relight import outside
-    from napari_btf.relight import relight as relit
+    from napari_btf.relighting import outside
+    from napari_btf.relighting import relight as relit
 
     light_angles = _angles("--light", light)
     view_angles = None if view is None else _angles("--view", view)

@@ -157,7 +157,9 @@ def _principal_components(
     """Mean (N * C,), components (K, N * C) and standard deviation along each (K,)."""
     from sklearn.decomposition import PCA
 
-    pca = PCA(settings.latents, random_state=settings.network.seed, copy=False).fit(abrdfs)
+    # A capture without any variance divides zero by zero in a figure that is not used here.
+    with np.errstate(invalid="ignore"):
+        pca = PCA(settings.latents, random_state=settings.network.seed, copy=False).fit(abrdfs)
     # A latent that never varies (a black capture) still needs a weight that can be divided by.
     deviation = np.maximum(np.sqrt(pca.explained_variance_), 1e-6)
     return pca.mean_, pca.components_, deviation

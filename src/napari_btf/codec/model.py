@@ -47,7 +47,7 @@ def quantise(latents: NDArray[np.floating[Any]]) -> QuantisedLatents:
     return QuantisedLatents(codes, step, low)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CompressedBTF:
     """Latent map + decoder: the whole surface under any light and view.
 
@@ -74,6 +74,12 @@ class CompressedBTF:
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.uint8))
     source: str = ""
     path: Path | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<CompressedBTF {self.source!r}: {self.width} x {self.height} texels, "
+            f"{self.latent_count} latents, {self.channels} channels>"
+        )
 
     @property
     def height(self) -> int:

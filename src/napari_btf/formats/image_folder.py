@@ -25,7 +25,7 @@ from napari_btf.formats._files import image_names, iter_image_names, read_bytes
 from napari_btf.formats._images import ImageFileError, ImageHeader, decode, header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -198,9 +198,12 @@ class _Frames:
         self.ndim = 4
         self.meta = np.empty((0, 0, 0, 0), dtype=self.dtype)
 
-    def __getitem__(self, key: tuple[slice, ...]) -> NDArray[Any]:
-        frames: Iterable[NDArray[Any]] = (self._read(name) for name in self.names[key[0]])
-        return np.stack([frame[key[1:]] for frame in frames])
+    def __getitem__(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        # dask asks with slices, or with integers for the axes that are to go.
+        chosen = self.names[key[0]]
+        if isinstance(chosen, str):
+            return np.asarray(self._read(chosen)[key[1:]])
+        return np.stack([self._read(name)[key[1:]] for name in chosen])
 
     def _read(self, name: str) -> NDArray[Any]:
         try:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.directions import format_angles
+from napari_btf.errors import CaptureError
 
 if TYPE_CHECKING:
+    import dask.array as da
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
@@ -31,7 +33,7 @@ TAG = "napari_btf"
 
 def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
     """A BTF as napari layer data: one Image with the axes view, light, y, x."""
-    stack = btf.stack()
+    stack = _for_the_canvas(btf.stack())
     grey = btf.channels == 1
     if grey:
         stack = stack[..., 0]
@@ -46,6 +48,45 @@ def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
         # Without limits napari reads images just to guess them.
         options["contrast_limits"] = (0, btf.value_scale)
     return stack, options, "image"
+
+
+def _for_the_canvas(stack: da.Array) -> da.Array:
+    """The same lazy array, but black where an image cannot be read; see `_Forgiving`."""
+    import dask.array as da
+
+    meta = np.empty((0,) * stack.ndim, dtype=stack.dtype)
+    shown: da.Array = da.from_array(
+        _Forgiving(stack), chunks=stack.chunks, asarray=False, meta=meta
+    )
+    return shown
+
+
+class _Forgiving:
+    """A lazy array whose unreadable images are black, each said once in a notification.
+
+    An error on the way to the canvas would leave napari with a layer it can neither show nor
+    remove.
+    """
+
+    def __init__(self, stack: da.Array) -> None:
+        self._stack = stack
+        self.shape, self.ndim, self.dtype = stack.shape, stack.ndim, stack.dtype
+        self._said: set[str] = set()
+
+    def __getitem__(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        wanted = self._stack[key]
+        try:
+            return np.asarray(wanted)
+        except CaptureError as error:
+            self._say(str(error))
+            return np.zeros(wanted.shape, dtype=wanted.dtype)
+
+    def _say(self, problem: str) -> None:
+        if problem not in self._said:
+            from napari.utils.notifications import show_error
+
+            self._said.add(problem)
+            show_error(problem)
 
 
 def is_kind(layer: Any, kind: str) -> bool:

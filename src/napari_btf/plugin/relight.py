@@ -16,7 +16,7 @@ from napari_btf.codec.storage import load
 from napari_btf.errors import BTFError
 from napari_btf.plugin.layers import TAG, is_kind
 from napari_btf.plugin.workspace import workspace_of
-from napari_btf.relight import default_view, limits, relight
+from napari_btf.relighting import default_view, limits, relight
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent

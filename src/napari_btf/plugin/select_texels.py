@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SelectTexels"]
 
+#: Events of a Labels layer: brush, fill and polygon; and undo, redo and new data.
+_EDITED = ("labels_update", "set_data")
+
 
 class SelectTexels(QWidget):
     """Paint texels with napari's Labels tools, thin them out, save and load them."""
@@ -131,7 +134,9 @@ class SelectTexels(QWidget):
         if regions is None:
             self._add_regions(painted)
         else:
-            regions.data = painted
+            # Not by replacing the data: undo would then mix old and new.
+            changed = np.nonzero(regions.data != painted)
+            regions.data_setitem(changed, painted[changed])
         self._show_count()
 
     def _image_shape(self) -> tuple[int, int]:
@@ -145,10 +150,12 @@ class SelectTexels(QWidget):
             painted,
             name=f"regions of {layer.name}",
             opacity=0.5,
-            metadata={TAG: {"kind": "regions", "capture": layer.unique_id, "step": 1}},
+            metadata={
+                TAG: {"kind": "regions", "capture": layer.unique_id, "step": self.step.value}
+            },
         )
         self._follow(regions)
-        self._on_step(self.step.value)
+        self._show_count()
         return regions
 
     def _on_capture(self) -> None:
@@ -166,11 +173,11 @@ class SelectTexels(QWidget):
 
     def _follow(self, regions: Any) -> None:
         if self._painted is not None:
-            for name in ("paint", "data", "labels_update"):
+            for name in _EDITED:
                 getattr(self._painted.events, name).disconnect(self._on_painted)
         self._painted = regions
         if regions is not None:
-            for name in ("paint", "data", "labels_update"):
+            for name in _EDITED:
                 getattr(regions.events, name).connect(self._on_painted)
 
     def _on_painted(self, event: Any = None) -> None:

@@ -40,9 +40,11 @@ class Workspace:
         self._model: CompressedBTF | None = None
         self._relit = ""
         events = viewer.layers.events
-        events.inserted.connect(self._on_layers)
-        events.removed.connect(self._on_layers)
+        events.inserted.connect(self._on_inserted)
+        events.removed.connect(self._on_removed)
         events.renamed.connect(self._on_layers)
+        for layer in viewer.layers:
+            layer.events.visible.connect(self._show_angles)
         viewer.layers.selection.events.active.connect(self._show_angles)
         viewer.dims.events.current_step.connect(self._show_angles)
         self._show_angles()
@@ -114,6 +116,14 @@ class Workspace:
         """Write on the canvas which directions (theta, phi) the relit image has."""
         self._relit = directions_text(angles_to_vectors(*light), angles_to_vectors(*view))
         self._show_angles()
+
+    def _on_inserted(self, event: Any) -> None:
+        event.value.events.visible.connect(self._show_angles)
+        self._on_layers()
+
+    def _on_removed(self, event: Any) -> None:
+        event.value.events.visible.disconnect(self._show_angles)
+        self._on_layers()
 
     def _on_layers(self, event: Any = None) -> None:
         self.captures_changed.emit()

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from napari_btf.btf import BTF
+from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit
+from napari_btf.directions import angles_to_vectors
+from napari_btf.errors import CaptureError, UsageError
+from napari_btf.evaluate import psnr, psnr_over
+from napari_btf.formats import read
+from napari_btf.progress import Progress, finish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Make = Callable[..., BTF]
+
+
+def quick(latents: int = 4, **network: object) -> FitSettings:
+    return FitSettings(latents, NetworkSettings(**({"epochs": 30} | network)))  # type: ignore[arg-type]
+
+
+def pca_psnr(btf: BTF, latents: int) -> float:
+    values = np.asarray(btf.frames).transpose(1, 2, 0, 3) / btf.value_scale
+    values = values.reshape(btf.height * btf.width, -1)
+    pca = PCA(latents, svd_solver="full").fit(values)
+    return psnr(np.clip(pca.inverse_transform(pca.transform(values)), 0, 1), values)
+
+
+@pytest.mark.parametrize(
+    ("views", "size"),
+    [(1, {}), (3, {}), (1, {"channels": 1}), (2, {"dtype": np.uint16}), (1, {"height": 1})],
+)
+def test_never_worse_than_pca_at_the_same_number_of_latents(
+    make_btf: Make, views: int, size: dict[str, object]
+) -> None:
+    btf = make_btf(views=views, lights=20, **size)
+    for latents in (1, 4):
+        model = finish(fit(btf, settings=quick(latents)))
+        assert finish(psnr_over(model, btf)) > pca_psnr(btf, latents) - 0.05
+
+
+def test_wallpaper_meets_pca_and_the_published_generation(wallpaper: Path) -> None:
+    btf = read(wallpaper).in_memory()
+    held = np.zeros(81, bool)
+    held[np.random.RandomState(1).permutation(81)[:16]] = True
+    settings = FitSettings(8, NetworkSettings(epochs=1000))
+    model = finish(fit(btf, settings=settings))
+    assert finish(psnr_over(model, btf)) >= 31.2
+    unseen = finish(fit(btf.select(~held), settings=settings))
+    assert finish(psnr_over(unseen, btf.select(held))) >= 28.9
+
+
+def test_the_number_of_texels_and_latents(make_btf: Make) -> None:
+    btf = make_btf()
+    model = finish(fit(btf, settings=quick(5)))
+    assert model.latents.codes.shape == (12, 16, 5)
+    assert model.latents.codes.dtype == np.uint8
+    assert model.decode(btf.light[3], btf.view[3]).shape == (12, 16, 3)
+
+
+def test_learning_from_some_texels_still_encodes_all(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    some = np.argwhere(np.ones((12, 16)))[::5]
+    model = finish(fit(btf, some, quick(6)))
+    assert finish(psnr_over(model, btf)) > pca_psnr(btf, 6) - 3
+    assert model.latent_map.std(axis=(0, 1)).min() > 0
+
+
+def test_same_seed_same_model(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    a, b = (finish(fit(btf, settings=quick(seed=7))) for _ in range(2))
+    other = finish(fit(btf, settings=quick(seed=8)))
+    between = angles_to_vectors(33, 71), angles_to_vectors(9, 50)
+    np.testing.assert_array_equal(a.decode(*between), b.decode(*between))
+    assert not np.array_equal(a.decode(*between), other.decode(*between))
+
+
+def test_repeated_observations_are_averaged(make_btf: Make) -> None:
+    btf = make_btf(views=1, lights=12)
+    twice = btf.select([*range(12), 5])
+    brighter = np.clip(twice.frames.astype(int), 0, 200).astype(np.uint8)
+    brighter[5] = 40
+    brighter[12] = 60
+    model = finish(fit(replace(twice, frames=brighter), settings=quick(8)))
+    assert len(model.light) == 12
+    assert model.decode(btf.light[5], btf.view[5]).mean() * 255 == pytest.approx(50, abs=1.5)
+
+
+def test_lights_on_one_line_and_a_single_observation(make_btf: Make) -> None:
+    btf = make_btf(views=1, lights=12)
+    line = angles_to_vectors(np.linspace(-60, 60, 12), np.zeros(12))
+    model = finish(fit(replace(btf, light=line), settings=quick(3)))
+    assert model.basis.space.axes.shape == (4, 1)
+    one = btf.select([4])
+    model = finish(fit(one, settings=quick(3)))
+    assert finish(psnr_over(model, one)) > 40
+
+
+def test_a_black_capture(make_btf: Make) -> None:
+    btf = make_btf(views=1, lights=20)
+    model = finish(fit(replace(btf, frames=np.zeros_like(btf.frames)), settings=quick(2)))
+    assert model.decode(btf.light[0], btf.view[0]).max() < 1e-3
+
+
+def test_directions_beyond_the_captured_ones_stay_at_the_edge(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    model = finish(fit(btf, settings=quick()))
+    edge = model.decode(angles_to_vectors(63, 40), angles_to_vectors(20, 10))
+    beyond = model.decode(angles_to_vectors(88, 40), angles_to_vectors(70, 10))
+    np.testing.assert_allclose(beyond, edge, atol=1e-6)
+
+
+def test_stop_ends_the_training_and_keeps_a_whole_model(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    asked = []
+
+    def stop() -> bool:
+        asked.append(True)
+        return len(asked) > 5
+
+    model = finish(fit(btf, settings=quick(epochs=10**9), stop=stop))
+    assert isinstance(model, CompressedBTF)
+    assert len(asked) == 6
+    assert finish(psnr_over(model, btf)) > pca_psnr(btf, 4) - 0.05
+
+
+def test_progress_names_every_phase_and_reaches_its_end(make_btf: Make) -> None:
+    seen: list[Progress] = []
+    finish(fit(make_btf(lights=20), settings=quick(seconds=0.3)), seen.append)
+    assert list(dict.fromkeys(s.phase for s in seen)) == ["read", "basis", "train", "encode"]
+    for phase in ("read", "encode"):
+        last = [s for s in seen if s.phase == phase][-1]
+        assert last.step == last.total
+    assert all(s.validation_error is not None for s in seen if s.phase == "train")
+
+
+def test_settings_that_cannot_work(make_btf: Make) -> None:
+    btf = make_btf(views=1, lights=2)
+    with pytest.raises(UsageError, match=r"7 latents were asked for.* allow 1 to 6"):
+        finish(fit(btf, settings=quick(7)))
+    with pytest.raises(UsageError, match="0 latents"):
+        finish(fit(btf, settings=quick(0)))
+    with pytest.raises(UsageError, match=r"4 latents were asked for, 3 texels"):
+        finish(fit(btf, [[0, 0], [0, 1], [0, 2]], quick(4)))
+    with pytest.raises(UsageError, match="device 'abacus' cannot be used"):
+        finish(fit(make_btf(), settings=quick(device="abacus")))
+    with pytest.raises(UsageError, match="seconds of training"):
+        finish(fit(btf, settings=quick(2, seconds=-1.0)))
+    with pytest.raises(UsageError, match="0 epochs"):
+        finish(fit(btf, settings=quick(2, epochs=0)))
+
+
+def test_a_damaged_image_names_its_file(write_capture: Callable[..., Path]) -> None:
+    folder = write_capture(extension=".jpg", lights=8, height=64, width=64)
+    path = sorted(folder.iterdir())[9]
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(CaptureError, match=path.name):
+        finish(fit(read(folder), settings=quick()))

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import dask.array as da
+import numpy as np
+import pytest
+
+from napari_btf.btf import BTF
+from napari_btf.directions import angles_to_vectors
+from napari_btf.errors import CaptureError, UsageError
+
+Make = Callable[..., BTF]
+
+
+def test_texels_gathers_abrdfs(make_btf: Make) -> None:
+    btf = make_btf()
+    coords = np.array([[0, 0], [11, 15], [3, 7]])
+    abrdfs = btf.texels(coords)
+    assert abrdfs.shape == (3, 30, 3)
+    np.testing.assert_array_equal(abrdfs[2], btf.frames[:, 3, 7])
+
+
+def test_texels_outside_are_refused(make_btf: Make) -> None:
+    with pytest.raises(UsageError, match="outside the 16 x 12 image"):
+        make_btf().texels([[12, 0]])
+
+
+def test_grid_counts_missing_and_duplicate_pairs(make_btf: Make) -> None:
+    full = make_btf(views=3, lights=10)
+    assert (full.grid.missing_pairs, full.grid.duplicate_pairs) == (0, 0)
+    np.testing.assert_array_equal(np.sort(full.grid.observations.ravel()), np.arange(30))
+
+    holes = full.select([0, 0, *range(2, 30)])
+    assert (holes.grid.missing_pairs, holes.grid.duplicate_pairs) == (1, 1)
+    assert holes.info()["missing_pairs"] == 1
+
+
+def test_stack_shows_each_pair_at_its_place_and_black_where_missing(make_btf: Make) -> None:
+    full = make_btf(views=3, lights=10)
+    btf = full.select(np.arange(30) != 17)
+    stack = btf.stack()
+    assert stack.shape == (3, 10, 12, 16, 3)
+    for (v, k), i in np.ndenumerate(btf.grid.observations):
+        expected = btf.frame(i) if i >= 0 else np.zeros((12, 16, 3))
+        np.testing.assert_array_equal(np.asarray(stack[v, k]), expected)
+
+
+def test_scattered_pairs_are_stacked_by_observation(make_btf: Make) -> None:
+    full = make_btf(views=4, lights=4)
+    diagonal = full.select([0, 5, 10, 15])
+    assert not diagonal.is_grid
+    assert diagonal.stack().shape == (4, 12, 16, 3)
+
+
+def test_nearest_is_the_observation_itself(make_btf: Make) -> None:
+    btf = make_btf()
+    for i in (0, 13, 29):
+        assert btf.nearest(btf.light[i], btf.view[i]) == i
+
+
+def test_iter_frames_of_a_lazy_btf_equals_its_frames(make_btf: Make) -> None:
+    btf = make_btf()
+    lazy = BTF(da.from_array(btf.frames, chunks=(1, 12, 16, 3)), btf.light, btf.view)
+    np.testing.assert_array_equal(np.stack(list(lazy.iter_frames())), btf.frames)
+    assert isinstance(lazy.in_memory().frames, np.ndarray)
+    assert lazy.in_memory(limit=10) is lazy
+
+
+def test_what_is_no_btf_is_refused() -> None:
+    vectors = angles_to_vectors([0, 10], [0, 0])
+    with pytest.raises(UsageError, match="observations of shape"):
+        BTF(np.zeros((2, 4, 4), np.uint8), vectors, vectors)
+    with pytest.raises(UsageError, match="as many light and view vectors"):
+        BTF(np.zeros((3, 4, 4, 3), np.uint8), vectors, vectors)
+    with pytest.raises(CaptureError, match="unsigned integer"):
+        BTF(np.zeros((2, 4, 4, 3), np.float32), vectors, vectors)

@@ -1,0 +1,294 @@
+"""The command line as people run it: in a process of its own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_btf.codec import load
+from napari_btf.evaluate import psnr
+from napari_btf.formats import read
+
+Done = subprocess.CompletedProcess[str]
+
+
+def btf(*arguments: object) -> Done:
+    command = [sys.executable, "-m", "napari_btf", *map(str, arguments)]
+    # No display: nothing here may need one.
+    env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env=env
+    )
+
+
+def ok(done: Done) -> str:
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "\r" not in done.stderr
+    return done.stdout
+
+
+def refused(done: Done, *words: str) -> None:
+    """Exit code 2 and one sentence with all the words, nothing on standard output."""
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert done.stdout == ""
+    complaint = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(complaint) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in complaint[0], (word, complaint[0])
+
+
+@pytest.fixture(scope="module")
+def weave(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sample") / "weave"
+    out = ok(btf("sample", folder))
+    assert "567 images" in out
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(weave: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "weave.safetensors"
+    ok(btf("train", weave, "--out", path, "--latents", 16, "--epochs", 100))
+    return path
+
+
+def test_help_names_every_verb() -> None:
+    out = ok(btf("--help"))
+    for verb in ("sample", "info", "train", "relight", "embed", "demo"):
+        assert verb in out
+        assert "Usage" in ok(btf(verb, "--help"))
+
+
+def test_info(weave: Path) -> None:
+    facts = json.loads(ok(btf("info", weave, "--json")))
+    assert facts == {
+        "format": "image folder",
+        "images": 567,
+        "views": 7,
+        "lights": 81,
+        "height": 64,
+        "width": 64,
+        "channels": 3,
+        "dtype": "uint8",
+        "bytes": 6967296,
+        "missing_pairs": 0,
+        "duplicate_pairs": 0,
+    }
+    text = ok(btf("info", weave))
+    assert "6,967,296" in text
+    assert "missing pairs" in text
+
+
+def test_a_second_sample_is_welcome_other_files_are_not(weave: Path, tmp_path: Path) -> None:
+    ok(btf("sample", weave))
+    (tmp_path / "notes.txt").write_text("mine")
+    refused(btf("sample", tmp_path), str(tmp_path), "other files")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_train_relight_and_the_photograph_agree(weave: Path, tmp_path: Path) -> None:
+    out = tmp_path / "weave.safetensors"
+    done = btf("train", weave, "--out", out, "--latents", 24, "--epochs", 50, "--json")
+    figures = json.loads(ok(done))
+    assert figures["psnr_held_out"] is None
+    assert figures["bytes_model"] == out.stat().st_size
+    assert figures["bytes_capture"] == 6967296
+    assert figures["texels_trained"] == 4096
+    assert figures["latents"] == 24
+    assert figures["seconds"] > 0
+
+    # The figure is one mean squared error over all images: so is this one.
+    capture, errors = read(weave), []
+    for i in (0, 100, 333, 566):
+        image = tmp_path / f"{i}.png"
+        angles = capture_angles(weave, i)
+        light, view = f"{angles[0]},{angles[1]}", f"{angles[2]},{angles[3]}"
+        ok(btf("relight", out, "--light", light, "--view", view, "--out", image))
+        with Image.open(image) as opened:
+            relit = np.asarray(opened) / 255
+        errors.append(10 ** (-psnr(relit, capture.frame(i) / 255) / 10))
+    assert -10 * np.log10(np.mean(errors)) == pytest.approx(figures["psnr_train"], abs=1.5)
+
+
+def capture_angles(folder: Path, i: int) -> tuple[int, ...]:
+    name = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg"))[i]
+    words = Path(name).stem.split()[1:]
+    return tuple(int(word[2:]) for word in words)
+
+
+def test_wallpaper_meets_the_known_figures(wallpaper: Path, tmp_path: Path) -> None:
+    out = tmp_path / "wallpaper.safetensors"
+    command = ["train", wallpaper, "--out", out, "--latents", 8, "--seconds", 4, "--json"]
+    assert json.loads(ok(btf(*command)))["psnr_train"] >= 31.2
+
+    lights = tmp_path / "lights.txt"
+    names = sorted(wallpaper.iterdir())
+    held = [names[i].stem.split()[1:3] for i in np.random.RandomState(1).permutation(81)[:16]]
+    lights.write_text("".join(f"{tl[2:]} {pl[2:]}\n" for tl, pl in held))
+    figures = json.loads(ok(btf(*command, "--hold-out-lights", lights)))
+    assert figures["psnr_held_out"] >= 28.9
+    assert len(load(out).light) == 65
+
+
+def test_chosen_texels(weave: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model.safetensors"
+    texels = tmp_path / "texels.csv"
+    texels.write_text("x,y\n" + "".join(f"{x},{y}\n" for y in range(10) for x in range(20, 30)))
+    common = ["train", weave, "--out", out, "--latents", 4, "--epochs", 5, "--json"]
+    for extra, count in (
+        (["--texels", texels], 100),
+        (["--texels", texels, "--step", 2], 25),
+        (["--pixels", 300], 300),
+        (["--step", 4], 256),
+        (["--step", 4, "--pixels", 77], 77),
+    ):
+        assert json.loads(ok(btf(*common, *extra)))["texels_trained"] == count
+
+
+def test_embed(model: Path, tmp_path: Path) -> None:
+    for method in ("tsne", "pca"):
+        out = tmp_path / f"{method}.csv"
+        assert "4,096 texels" in ok(btf("embed", model, "--out", out, "--method", method))
+        with out.open() as file:
+            rows = list(csv.DictReader(file))
+        assert list(rows[0]) == ["tsne_x", "tsne_y", "image_x", "image_y"]
+        assert len({(row["image_x"], row["image_y"]) for row in rows}) == 4096
+        points = np.array([[float(row["tsne_x"]), float(row["tsne_y"])] for row in rows])
+        assert np.isfinite(points).all()
+        assert points.std(axis=0).min() > 0
+
+
+def test_demo_runs_the_whole_line(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    out = ok(btf("demo", "--out", folder))
+    assert "napari-btf demo --gui" in out
+    summary = json.loads((folder / "summary.json").read_text())
+    assert f"PSNR {summary['psnr_train']:.2f} dB" in out
+    assert summary["psnr_train"] > 27
+    assert summary["compression_ratio"] > 10
+    assert load(folder / "model.safetensors").latent_count == 32
+    for name in ("contact_sheet.png", "tsne.png"):
+        with Image.open(folder / name) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        assert pixels.shape[0] > 400
+        assert pixels.std() > 30
+    assert len((folder / "tsne.csv").read_text().splitlines()) == 4097
+    relit = sorted(folder.glob("relit_*.png"))
+    assert len(relit) == 4
+    means = []
+    for path in relit:
+        with Image.open(path) as image:
+            assert image.size == (64, 64)
+            means.append(np.asarray(image).mean())
+    assert len(set(means)) == 4
+
+
+def test_directions_beyond_the_capture_are_said(model: Path, tmp_path: Path) -> None:
+    image = tmp_path / "image.png"
+    done = btf("relight", model, "--light", "20,30", "--view", "60,0", "--out", image)
+    ok(done)
+    assert "note: the captured views reach theta 15" in done.stderr
+    assert image.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
+def test_stopping_keeps_the_best_so_far(weave: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model.safetensors"
+    command = [sys.executable, "-m", "napari_btf", "train", str(weave), "--out", str(out)]
+    with subprocess.Popen(
+        [*command, "--seconds", "600", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("training"):
+                break
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert "keeping the best so far" in stderr
+    assert json.loads(stdout)["bytes_model"] == out.stat().st_size
+
+
+class TestWrongInput:
+    def test_no_such_folder(self, tmp_path: Path) -> None:
+        refused(btf("info", tmp_path / "nowhere"), "nowhere", "no such folder", "check the path")
+        refused(btf("info", tmp_path / "nowhere", "--json"), "nowhere")
+
+    def test_empty_folder(self, tmp_path: Path) -> None:
+        refused(btf("info", tmp_path), str(tmp_path), "no image in it", "expected images named")
+
+    def test_no_angles_in_any_name(self, tmp_path: Path) -> None:
+        Image.new("RGB", (4, 4)).save(tmp_path / "holiday.png")
+        refused(btf("info", tmp_path), "holiday.png", "tl000 pl000", "img_tv0_pv0_tl15_pl0")
+
+    def test_different_sizes(self, write_capture: Callable[..., Path]) -> None:
+        folder = write_capture()
+        name = sorted(folder.iterdir())[5]
+        Image.new("RGB", (3, 3)).save(name)
+        refused(btf("info", folder), name.name, "3 x 3", "16 x 12")
+
+    def test_a_truncated_jpeg(self, write_capture: Callable[..., Path], tmp_path: Path) -> None:
+        folder = write_capture(extension=".jpg", height=64, width=64)
+        name = sorted(folder.iterdir())[5]
+        name.write_bytes(name.read_bytes()[:-400])
+        out = tmp_path / "model.safetensors"
+        done = btf("train", folder, "--out", out)
+        refused(done, name.name, "truncated", "copy it again")
+        assert not out.exists()
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("1,2\n", ["line 1", "header x,y"]),
+            ("x,y\n1,2.5\n", ["line 2", "integers"]),
+            ("x,y\n1,2\n64,0\n", ["line 3", "outside the 64 x 64 image"]),
+        ],
+    )
+    def test_texel_tables(self, weave: Path, tmp_path: Path, text: str, words: list[str]) -> None:
+        table = tmp_path / "texels.csv"
+        table.write_text(text)
+        out = tmp_path / "model.safetensors"
+        done = btf("train", weave, "--out", out, "--texels", table)
+        refused(done, str(table), *words)
+        assert not out.exists()
+
+    def test_a_model_that_is_not_one(self, tmp_path: Path) -> None:
+        path = tmp_path / "model.safetensors"
+        path.write_text("hello")
+        for verb in (["relight", path, "--light", "0,0"], ["embed", path]):
+            refused(btf(*verb, "--out", tmp_path / "x.png"), str(path), "not a model")
+
+    def test_settings(self, weave: Path, model: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        refused(btf("train", weave, "--out", out, "--latents", 9999), "9999 latents")
+        refused(btf("train", weave, "--out", out, "--texels", "a", "--pixels", 5), "exclude")
+        refused(btf("train", weave, "--out", out, "--device", "abacus"), "abacus", "use auto")
+        refused(btf("train", weave, "--out", out, "--step", 0), "step is 0")
+        refused(btf("train", weave, "--out", tmp_path), str(tmp_path), "is a folder")
+        refused(btf("relight", model, "--light", "20", "--out", out), "--light", "THETA,PHI")
+        refused(btf("relight", model, "--light", "95,0", "--out", "x.png"), "above the surface")
+        refused(btf("relight", model, "--light", "9,0", "--out", "x.doc"), "x.doc", ".png")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_unknown_options_are_refused_by_typer(self, weave: Path) -> None:
+        done = btf("train", weave)
+        assert done.returncode == 2
+        assert "--out" in done.stderr
+        assert done.stdout == ""

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from napari_btf.samples import sample_path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_wheel_is_complete(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(tmp_path),
+    ]
+    done = subprocess.run(
+        [*command, str(ROOT)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = tmp_path.glob("napari_btf-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        manifest = archive.read("napari_btf/napari.yaml").decode()
+        sample = archive.read("napari_btf/samples/weave.zip")
+        info = next(name for name in names if name.endswith(".dist-info/entry_points.txt"))
+        entry_points = archive.read(info).decode()
+        metadata = archive.read(info.replace("entry_points.txt", "METADATA")).decode()
+    assert {"napari_btf/py.typed", "napari_btf/plugin/train.py"} <= names
+    assert manifest == (ROOT / "napari.yaml").read_text(encoding="utf-8")
+    assert sample == sample_path().read_bytes()
+    assert "[napari.manifest]\nnapari-btf = napari_btf:napari.yaml" in entry_points
+    assert "Classifier: Framework :: napari" in metadata
+    assert "pyqt" not in metadata.lower()
+    assert wheel.stat().st_size < 5_000_000

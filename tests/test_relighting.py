@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_btf.btf import BTF
+from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit
+from napari_btf.directions import vectors_to_angles
+from napari_btf.errors import UsageError
+from napari_btf.evaluate import psnr
+from napari_btf.export.images import write_image
+from napari_btf.progress import finish
+from napari_btf.relighting import default_view, limits, outside, relight
+
+
+def fitted(btf: BTF, latents: int = 12) -> CompressedBTF:
+    return finish(fit(btf, settings=FitSettings(latents, NetworkSettings(epochs=20))))
+
+
+def angles_of(vector: np.ndarray) -> tuple[float, float]:
+    theta, phi = vectors_to_angles(vector)
+    return float(theta), float(phi)
+
+
+@pytest.mark.parametrize(("dtype", "channels"), [(np.uint8, 3), (np.uint16, 3), (np.uint8, 1)])
+def test_a_captured_direction_gives_its_photograph(
+    make_btf: Callable[..., BTF], dtype: type, channels: int
+) -> None:
+    btf = make_btf(lights=20, dtype=dtype, channels=channels)
+    model = fitted(btf)
+    for i in (0, 25, 59):
+        image = relight(model, angles_of(btf.light[i]), angles_of(btf.view[i]))
+        assert image.dtype == dtype
+        assert image.shape == (12, 16, channels)
+        assert psnr(image / btf.value_scale, btf.frame(i) / btf.value_scale) > 28
+
+
+def test_without_a_view_it_is_the_most_frontal_one(make_btf: Callable[..., BTF]) -> None:
+    model = fitted(make_btf())
+    assert default_view(model) == (0, 0)
+    np.testing.assert_array_equal(relight(model, (30, 10)), relight(model, (30, 10), (0, 0)))
+
+
+def test_limits_and_what_lies_outside(make_btf: Callable[..., BTF]) -> None:
+    model = fitted(make_btf(views=3))
+    assert limits(model) == (pytest.approx(63), pytest.approx(20))
+    assert outside(model, (63, 200), (20, 7)) is None
+    assert "captured lights reach theta 63" in str(outside(model, (70, 0)))
+    assert "captured views reach theta 20" in str(outside(model, (7, 0), (30, 0)))
+    one_view = fitted(make_btf(views=1))
+    assert one_view.fixed_view
+    assert outside(one_view, (10, 0), (0, 90)) is None
+    assert "one view only, 0,0" in str(outside(one_view, (10, 0), (5, 0)))
+
+
+@pytest.mark.parametrize("light", [(91, 0), (-100, 0), (float("nan"), 0), (0, float("inf"))])
+def test_directions_below_the_surface_are_refused(
+    make_btf: Callable[..., BTF], light: tuple[float, float]
+) -> None:
+    with pytest.raises(UsageError, match="is not a direction above the surface"):
+        relight(fitted(make_btf()), light)
+
+
+@pytest.mark.parametrize("extension", ["png", "tif", "bmp", "tga"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_are_written_exactly(tmp_path: Path, extension: str, channels: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (7, 9, channels), dtype=np.uint8)
+    path = tmp_path / "new" / f"image.{extension}"
+    write_image(path, pixels)
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(np.asarray(image), pixels.squeeze())
+
+
+def test_16_bits_stay_16_bits(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65535, (7, 9, 3), dtype=np.uint16)
+    write_image(tmp_path / "image.png", pixels)
+    write_image(tmp_path / "image.tif", pixels)
+    write_image(tmp_path / "image.jpg", pixels)
+    png = imagecodecs.png_decode((tmp_path / "image.png").read_bytes())
+    np.testing.assert_array_equal(png, pixels)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "image.tif"), pixels)
+    with Image.open(tmp_path / "image.jpg") as image:
+        assert image.size == (9, 7)
+
+
+def test_images_that_cannot_be_written(tmp_path: Path) -> None:
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    with pytest.raises(UsageError, match=r"not written as \.doc; use one of \.bmp"):
+        write_image(tmp_path / "image.doc", pixels)
+    (tmp_path / "file").write_text("hello")
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_image(tmp_path / "file" / "image.png", pixels)

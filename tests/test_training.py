@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_btf.btf import BTF
+from napari_btf.codec import FitSettings, NetworkSettings
+from napari_btf.directions import angles_to_vectors
+from napari_btf.errors import UsageError
+from napari_btf.evaluate import psnr_over
+from napari_btf.progress import finish
+from napari_btf.training import read_lights, split_lights, train
+
+Make = Callable[..., BTF]
+QUICK = FitSettings(6, NetworkSettings(epochs=20))
+
+
+def test_report_agrees_with_the_model(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    held_out = np.arange(60) % 20 == 7
+    model, report = finish(train(btf, settings=QUICK, held_out=held_out))
+    assert len(model.light) == 57
+    assert report.psnr_train == pytest.approx(finish(psnr_over(model, btf.select(~held_out))))
+    assert report.psnr_held_out == pytest.approx(finish(psnr_over(model, btf.select(held_out))))
+    assert report.texels_trained == 192
+    assert report.bytes_capture == btf.nbytes
+    summary = report.summary(1000)
+    assert summary["compression_ratio"] == round(btf.nbytes / 1000, 2)
+
+
+def test_held_out_observations_have_no_influence(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    held_out = np.arange(60) % 20 == 7
+    spoilt = np.where(held_out[:, None, None, None], 255 - btf.frames, btf.frames)
+    other = BTF(spoilt, btf.light, btf.view)
+    a, _ = finish(train(btf, settings=QUICK, held_out=held_out))
+    b, _ = finish(train(other, settings=QUICK, held_out=held_out))
+    np.testing.assert_array_equal(a.latents.codes, b.latents.codes)
+
+
+def test_texels_learned_from_are_counted(make_btf: Make) -> None:
+    some = np.argwhere(np.ones((12, 16)))[:50]
+    _, report = finish(train(make_btf(lights=20), some, QUICK))
+    assert report.texels_trained == 50
+    assert report.psnr_held_out is None
+
+
+def test_closing_a_job_ends_it(make_btf: Make) -> None:
+    job = train(make_btf(lights=20), settings=FitSettings(3, NetworkSettings(epochs=10**9)))
+    phases = []
+    for progress in job:
+        phases.append(progress.phase)
+        if progress.phase == "train":
+            job.close()
+    assert phases[-1] == "train"
+
+
+def test_lights_of_a_file(tmp_path: Path, make_btf: Make) -> None:
+    path = tmp_path / "lights.txt"
+    path.write_text("# held out\n15 137\n\n27.0, 274   # comment\n")
+    np.testing.assert_allclose(read_lights(path), angles_to_vectors([15, 27], [137, 274]))
+    btf = make_btf(views=3, lights=20)
+    # Lights come back every five with another azimuth: only these two are meant.
+    held_out = split_lights(btf, _write(path, "27 137\n39 274\n"))
+    assert held_out.sum() == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("15\n", r"line 1 is '15', expected theta and phi"),
+        ("15 0\n30 x\n", r"line 2 is '30 x'"),
+        ("# nothing\n", "it has no directions"),
+        ("80 80\n", r"light 80°, 80° is not in the capture, the nearest is"),
+    ],
+)
+def test_wrong_light_files(tmp_path: Path, make_btf: Make, text: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        split_lights(make_btf(), _write(tmp_path / "lights.txt", text))
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_lights(tmp_path / "none.txt")
+
+
+def test_holding_out_everything_is_refused(make_btf: Make) -> None:
+    btf = make_btf()
+    with pytest.raises(UsageError, match="all observations are held out"):
+        finish(train(btf, settings=QUICK, held_out=np.ones(len(btf), bool)))
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
