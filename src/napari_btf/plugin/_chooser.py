@@ -19,7 +19,7 @@ __all__ = ["NO_CAPTURE", "CaptureChooser"]
 
 NO_CAPTURE = (
     "Open a BTF capture first: File > IO Utilities > Open BTF capture..., "
-    "or File > Open Sample > BTF."
+    "or File > Open Sample > Woven cloth."
 )
 
 

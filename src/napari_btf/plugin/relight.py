@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 from superqt.utils import qthrottled
 
 from napari_btf.codec.storage import load
 from napari_btf.errors import BTFError
+from napari_btf.plugin._note import Note
 from napari_btf.plugin.layers import TAG, is_kind
 from napari_btf.plugin.workspace import workspace_of
 from napari_btf.relighting import default_view, limits, relight
@@ -35,8 +36,7 @@ class Relight(QWidget):
         super().__init__()
         self._workspace = workspace_of(napari_viewer)
         self.load_button = QPushButton("Load model...")
-        self.about = QLabel()
-        self.about.setWordWrap(True)
+        self.about = Note()
         self.light_theta = _slider(0.0, 90.0, "Angle of the light from the surface normal")
         self.light_phi = _slider(0.0, 360.0, "Azimuth of the light, counter-clockwise from right")
         self.view_theta = _slider(0.0, 90.0, "Angle of the viewer from the surface normal")
@@ -110,8 +110,12 @@ class Relight(QWidget):
         if model.channels == 1:
             pixels = pixels[..., 0]
         layer = self.image_layer()
-        if layer is not None and layer.data.ndim != pixels.ndim:
-            # Between colour and grey napari needs another layer.
+        if layer is not None and (layer.ndim, layer.rgb, layer.data.dtype) != (
+            2,
+            model.channels != 1,
+            pixels.dtype,
+        ):
+            # Between colour and grey, 8 and 16 bits napari needs another layer.
             viewer.layers.remove(layer)
             layer = None
         if layer is not None:
@@ -127,7 +131,13 @@ class Relight(QWidget):
                 translate=(0, self._workspace.free_column()),
             )
         )
-        viewer.reset_view()
+        # Later: the dock that is being opened still takes its room from the canvas.
+        QTimer.singleShot(0, self._show_all)
+
+    def _show_all(self) -> None:
+        viewer = self._workspace.viewer
+        if viewer is not None:
+            viewer.reset_view()
 
     def _on_moved(self, _: float) -> None:
         self._follow()

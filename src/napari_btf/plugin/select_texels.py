@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -21,6 +20,7 @@ from superqt.utils import qthrottled
 from napari_btf import sampling
 from napari_btf.errors import BTFError
 from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin._note import Note
 from napari_btf.plugin.layers import TAG, is_kind
 from napari_btf.plugin.workspace import workspace_of
 
@@ -47,8 +47,7 @@ class SelectTexels(QWidget):
         self.paint.setToolTip("Make a Labels layer over the capture and start painting on it")
         self.step = SpinBox(value=1, min=1, max=1000)
         self.step.tooltip = "Keep one of every so many texels, in both directions"
-        self.count = QLabel()
-        self.count.setWordWrap(True)
+        self.count = Note()
         self.save = QPushButton("Save CSV...")
         self.save.setToolTip("Write the chosen texels as a table with the columns x,y")
         self.load = QPushButton("Load CSV...")

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, FloatSpinBox, SpinBox
 from napari.qt.threading import GeneratorWorker, create_worker
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import notification_manager, show_error, show_info
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -22,11 +21,16 @@ from napari_btf.codec.fit import FitSettings
 from napari_btf.codec.network import NetworkSettings
 from napari_btf.errors import BTFError
 from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin._note import Note
 from napari_btf.plugin.workspace import workspace_of
 from napari_btf.training import train
 
 if TYPE_CHECKING:
-    from napari_btf.progress import Progress
+    from qtpy.QtGui import QHideEvent, QShowEvent
+
+    from napari_btf.codec.model import CompressedBTF
+    from napari_btf.progress import Job, Progress
+    from napari_btf.training import TrainingReport
 
 __all__ = ["Train"]
 
@@ -62,8 +66,7 @@ class Train(QWidget):
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("End the training now and keep nothing of it")
         self.bar = QProgressBar()
-        self.message = QLabel()
-        self.message.setWordWrap(True)
+        self.message = Note()
         self.save_button = QPushButton("Save model...")
 
         buttons = QHBoxLayout()
@@ -91,6 +94,17 @@ class Train(QWidget):
         self.destroyed.connect(lambda _=None, state=self.__dict__: _abandon(state))
         self._show_state()
 
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Follow the model."""
+        super().showEvent(event)
+        self._workspace.model_changed.connect(self._show_state)
+        self._show_state()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Stop following it."""
+        super().hideEvent(event)
+        self._workspace.model_changed.disconnect(self._show_state, missing_ok=True)
+
     @property
     def running(self) -> bool:
         """Whether a training runs."""
@@ -113,8 +127,15 @@ class Train(QWidget):
         network = NetworkSettings(seconds=self.seconds.value)
         settings = FitSettings(self.latents.value, network)
         self._stop = False
+        # Its errors come to _on_error alone, else napari would show them a second time.
         worker = create_worker(
-            train, btf, coords, settings, stop=lambda: self._stop, _start_thread=False
+            _train,
+            btf,
+            coords,
+            settings,
+            stop=lambda: self._stop,
+            _start_thread=False,
+            _ignore_errors=True,
         )
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_done)
@@ -149,17 +170,24 @@ class Train(QWidget):
             return
         show_info(f"Model saved as {saved}.")
 
+    @property
+    def _cancelled(self) -> bool:
+        return self._worker is None or self._worker.abort_requested
+
     def _on_progress(self, progress: Progress) -> None:
-        if self._worker is None or self._worker.abort_requested:
+        if self._cancelled:
             return
         self.bar.setMaximum(progress.total)
         self.bar.setValue(progress.step)
         text = _PHASES.get(progress.phase, progress.phase)
         if progress.validation_error is not None:
-            text += f": error on directions left out {progress.validation_error:.2e}"
+            text += f": error {progress.validation_error:.2e} on directions left out as a check"
         self.message.setText(text)
 
-    def _on_done(self, result: Any) -> None:
+    def _on_done(self, result: tuple[CompressedBTF, TrainingReport]) -> None:
+        # The thread may have been faster than the click on Cancel.
+        if self._cancelled:
+            return
         model, report = result
         self._workspace.model = model
         # No file yet: the size it would have is what counts.
@@ -175,8 +203,9 @@ class Train(QWidget):
             self.message.setText(str(error))
             show_error(str(error))
         else:
-            # napari shows the defect itself, with its traceback, on demand.
             self.message.setText(f"The training failed: {error}")
+            # A defect: napari shows its traceback on demand.
+            notification_manager.receive_error(type(error), error, error.__traceback__)
 
     def _on_finished(self) -> None:
         self._worker = None
@@ -192,10 +221,11 @@ class Train(QWidget):
         self.save_button.setEnabled(self._workspace.model is not None)
         if self.running:
             return
-        if not ready:
-            self.message.setText(NO_CAPTURE)
-        elif self.message.text() == NO_CAPTURE:
+        # The outcome of a training stays, also if its capture was closed meanwhile.
+        if ready and self.message.text() == NO_CAPTURE:
             self.message.setText("")
+        elif not ready and not self.message.text():
+            self.message.setText(NO_CAPTURE)
 
     def _ask_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
@@ -203,6 +233,18 @@ class Train(QWidget):
         )
         if path:
             self.save(path)
+
+
+class _UnforeseenError(Exception):
+    """A RuntimeError of the training, under a name that reaches the dock."""
+
+
+def _train(*args: Any, **options: Any) -> Job[tuple[CompressedBTF, TrainingReport]]:
+    """`train` for a worker: torch raises RuntimeErrors, at which a worker ends without a signal."""
+    try:
+        return (yield from train(*args, **options))
+    except RuntimeError as error:
+        raise _UnforeseenError(str(error)) from error
 
 
 def _abandon(state: dict[str, Any]) -> None:

@@ -1,0 +1,49 @@
+"""What the plugin promises napari in its manifest."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+from napari._app_model.constants import MenuId
+from npe2 import PluginManager, PluginManifest
+
+from napari_btf.plugin.reader import get_reader
+
+
+@pytest.fixture(scope="module")
+def manifest() -> PluginManifest:
+    manager = PluginManager.instance()
+    manager.discover()
+    return manager.get_manifest("napari-btf")
+
+
+def test_every_command_is_there(manifest: PluginManifest) -> None:
+    commands = manifest.contributions.commands
+    assert commands
+    for command in commands:
+        module, name = command.python_name.split(":")
+        assert callable(getattr(import_module(module), name)), command.id
+
+
+def test_every_menu_is_one_that_napari_shows(manifest: PluginManifest) -> None:
+    # napari drops items of other menus without a word.
+    known = {str(menu) for menu in MenuId.contributables()}
+    assert manifest.contributions.menus
+    assert set(manifest.contributions.menus) <= known
+
+
+def test_menus_and_widgets_name_known_commands(manifest: PluginManifest) -> None:
+    known = {command.id for command in manifest.contributions.commands}
+    used = {item.command for items in manifest.contributions.menus.values() for item in items}
+    used |= {widget.command for widget in manifest.contributions.widgets}
+    used |= {reader.command for reader in manifest.contributions.readers}
+    used |= {sample.command for sample in manifest.contributions.sample_data}
+    assert used == known
+
+
+def test_the_reader_takes_folders_and_archives(manifest: PluginManifest) -> None:
+    (reader,) = manifest.contributions.readers
+    assert reader.accepts_directories
+    assert reader.filename_patterns == ["*.zip"]
+    assert PluginManager.instance().commands.get(reader.command) is get_reader

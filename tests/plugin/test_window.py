@@ -1,0 +1,218 @@
+"""The whole plugin in a window of napari, down to the pixels."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton
+
+import napari_btf
+from napari_btf.plugin.relight import Relight
+from napari_btf.plugin.select_texels import SelectTexels
+from napari_btf.plugin.train import Train
+from napari_btf.plugin.workspace import workspace_of
+from napari_btf.samples import open_sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari import Viewer
+    from numpy.typing import NDArray
+    from pytestqt.qtbot import QtBot
+    from qtpy.QtGui import QAction
+    from qtpy.QtWidgets import QApplication, QMenu, QWidget
+
+DOCKS = {"Select texels": SelectTexels, "Train": Train, "Relight": Relight}
+DISC = (24.0, 22.0)
+"""Centre of the sample's red disc, (y, x); its radius is 12 texels."""
+
+
+def actions(menu: QMenu) -> Iterator[QAction]:
+    """All entries of a menu and its sub-menus."""
+    for action in menu.actions():
+        if action.menu() is None:
+            yield action
+        else:
+            yield from actions(action.menu())
+
+
+def test_docks_and_menus(
+    make_napari_viewer: Callable[..., Viewer],
+    capture: Any,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    for name, kind in DOCKS.items():
+        dock, widget = viewer.window.add_plugin_dock_widget("napari-btf", name)
+        assert isinstance(widget, kind)
+        qtbot.waitUntil(dock.isVisible)
+    assert [
+        action.text() for action in actions(viewer.window.plugins_menu) if "BTF" in action.text()
+    ] == [f"{name} (BTF)" for name in DOCKS]
+
+    folder = str(capture.folder)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: folder)
+    (opens,) = (
+        action
+        for action in actions(viewer.window.file_menu)
+        if action.text() == "Open BTF capture... (BTF)"
+    )
+    opens.trigger()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1)
+    assert viewer.layers[0].data.shape == (2, 9, 24, 32, 3)
+    assert viewer.canvas.overlays.text.text.startswith("captured  light")
+
+
+def test_nothing_is_squeezed_on_a_small_screen(
+    make_napari_viewer: Callable[..., Viewer], qtbot: QtBot
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1280, 800)
+    docks = [viewer.window.add_plugin_dock_widget("napari-btf", name)[1] for name in DOCKS]
+
+    def is_whole(part: QWidget) -> bool:
+        needed = part.minimumSizeHint()
+        if isinstance(part, QLabel) and part.wordWrap():
+            needed.setHeight(part.heightForWidth(part.width()))
+        return part.height() >= needed.height() and part.width() >= needed.width()
+
+    parts = [
+        part
+        for dock in docks
+        for kind in (QLabel, QComboBox, QPushButton)
+        for part in dock.findChildren(kind)
+    ]
+    assert len(parts) >= 22
+    qtbot.waitUntil(lambda: all(part.isVisible() and is_whole(part) for part in parts))
+    assert viewer.window.geometry()[2:] == (1280, 800)
+
+
+def canvas(viewer: Viewer, qapp: QApplication) -> Callable[[float, float], NDArray[np.floating]]:
+    """The mean colour on the screen around a place (y, x) of the scene, 3 x 3 texels."""
+    pixels = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(float)
+    camera = viewer.scene.camera
+    zoom = camera.zoom * qapp.devicePixelRatio()
+
+    def at(y: float, x: float) -> NDArray[np.floating]:
+        place = (np.array([y, x]) - camera.center[-2:]) * zoom + np.array(pixels.shape[:2]) / 2
+        (top, left), (bottom, right) = (np.rint(place + d * zoom).astype(int) for d in (-1.5, 1.5))
+        assert 0 <= top < bottom <= pixels.shape[0]
+        assert 0 <= left < right <= pixels.shape[1]
+        return pixels[top:bottom, left:right].mean(axis=(0, 1))
+
+    return at
+
+
+def is_red(colour: NDArray[np.floating]) -> bool:
+    return bool(colour[0] > 80 and colour[0] > 1.7 * colour[1:].max())
+
+
+def test_the_sample_and_its_relit_image_are_on_the_screen(
+    make_napari_viewer: Callable[..., Viewer], qtbot: QtBot, qapp: QApplication
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    (layer,) = viewer.open_sample("napari-btf", "weave")
+    assert layer.data.shape == (7, 81, 64, 64, 3)
+    assert layer.axis_labels == ("view", "light", "y", "x")
+    assert layer.name == "weave"
+    assert viewer.canvas.overlays.text.text == "captured  light 60°, 54°   view 15°, 120°"
+    viewer.dims.set_current_step((0, 1), (0, 0))
+    assert viewer.canvas.overlays.text.text == "captured  light 0°, 0°   view 0°, 0°"
+
+    qtbot.waitUntil(lambda: is_red(canvas(viewer, qapp)(*DISC)))
+    at = canvas(viewer, qapp)
+    y, x = DISC
+    for dy, dx in ((-8, 0), (8, 0), (0, -8), (0, 8)):
+        assert is_red(at(y + dy, x + dx))
+    assert not is_red(at(y, x + 30))
+    screen = viewer.screenshot(canvas_only=True, flash=False)[..., :3]
+    assert np.mean(screen.max(axis=-1) > 20) > 0.3
+
+    # The images from above suffice, and train in a moment.
+    sample = open_sample()
+    settings = napari_btf.FitSettings(8, napari_btf.NetworkSettings(epochs=1))
+    from_above = sample.select(sample.view[:, 2] > 0.999)
+    model, _ = napari_btf.finish(napari_btf.train(from_above, settings=settings))
+    workspace_of(viewer).model = model
+    _, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
+    dock.light_theta.setValue(15)
+    dock.light_phi.setValue(90)
+    expected = napari_btf.relight(model, (15, 90))
+    qtbot.waitUntil(lambda: np.array_equal(dock.image_layer().data, expected))
+
+    # Both stand on the screen, each with its disc, with a gap between them.
+    right = float(dock.image_layer().translate[-1])
+    assert right > 64
+    qtbot.waitUntil(lambda: is_red(canvas(viewer, qapp)(y, right + x)))
+    at = canvas(viewer, qapp)
+    assert is_red(at(y, x))
+    assert not is_red(at(y, right + x + 30))
+    shown = at(y, right + x)
+    decoded = expected[23:26, 21:24].mean(axis=(0, 1))
+    np.testing.assert_allclose(shown, decoded, atol=12)
+
+
+START = """
+import sys
+import napari
+from qtpy.QtCore import QEventLoop, QThreadPool, QTimer
+
+viewer = napari.Viewer(show_welcome_screen=False)
+docks = [
+    viewer.window.add_plugin_dock_widget("napari-btf", name)[1]
+    for name in ("Select texels", "Train", "Relight")
+]
+
+
+def run_until(condition):
+    loop = QEventLoop()
+    timer = QTimer()
+    timer.timeout.connect(lambda: condition() and loop.quit())
+    timer.start(20)
+    loop.exec()
+
+"""
+
+
+def run_python(code: str) -> str:
+    """Output of a program in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", START + code],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.usefixtures("display")
+def test_opening_everything_does_not_import_torch() -> None:
+    output = run_python("""
+viewer.open_sample("napari-btf", "weave")
+run_until(lambda: all(dock.isVisible() for dock in docks))
+print(len(viewer.layers), "torch" in sys.modules)
+viewer.close()
+""")
+    assert output == "1 False"
+
+
+@pytest.mark.usefixtures("display")
+def test_closing_the_window_ends_the_training(capture: Any) -> None:
+    output = run_python(f"""
+viewer.open({str(capture.folder)!r}, plugin="napari-btf")
+train = docks[1]
+run_until(train.isVisible)
+train.seconds.value = 600
+train.start()
+run_until(lambda: train.message.text().startswith("Training"))
+viewer.close()
+print(QThreadPool.globalInstance().waitForDone(20_000))
+""")
+    assert output == "True"
