@@ -94,7 +94,7 @@ def train_network(
     Yields
     ------
     Progress
-        With training and validation error.
+        In thousandths of the training, with training and validation error.
     """
     n = len(coordinates)
     if n < 2 * VALIDATION_SHARE:
@@ -130,12 +130,7 @@ def train_network(
             break
         if time.monotonic() - reported > REPORT_SECONDS:
             reported = time.monotonic()
-            step = (
-                (int(elapsed), int(settings.seconds))
-                if settings.seconds
-                else (epoch, settings.epochs)
-            )
-            yield Progress("train", step[0], max(1, step[1]), train_error, validation_error)
+            yield Progress("train", int(1000 * done), 1000, train_error, validation_error)
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * 0.5 * (1.0 + np.cos(np.pi * done))
         shuffled = rng.permutation(used)
@@ -146,7 +141,7 @@ def train_network(
             optimizer.step()
         train_error = loss.item()
         epoch += 1
-    yield Progress("train", 1, 1, train_error, best_error)
+    yield Progress("train", 1000, 1000, train_error, best_error)
     return _to_numpy(best_state, weight)
 
 

@@ -35,4 +35,4 @@ class Note(QLabel):
     def _claim_height(self) -> None:
         # Without this the height asked for is never less than the one claimed before.
         self.setMinimumHeight(0)
-        self.setMinimumHeight(self.heightForWidth(self.width()))
+        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))

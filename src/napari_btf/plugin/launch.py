@@ -20,12 +20,16 @@ def open_demo(model: CompressedBTF) -> None:
 
 def show_demo(viewer: Any, model: CompressedBTF) -> None:
     """Arrange the sample, the docks and a relit image in a viewer."""
+    from qtpy.QtCore import QTimer
+
     from napari_btf.plugin.workspace import workspace_of
 
     viewer.open_sample("napari-btf", "weave")
     workspace_of(viewer).model = model
     # Two docks share a place, so that all of them fit on a laptop's screen.
-    viewer.window.add_plugin_dock_widget("napari-btf", "Select texels")
+    first, _ = viewer.window.add_plugin_dock_widget("napari-btf", "Select texels")
     viewer.window.add_plugin_dock_widget("napari-btf", "Train", tabify=True)
+    # Qt puts docks together when it lays the window out, which is later.
+    QTimer.singleShot(0, first.raise_)
     viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
     viewer.reset_view()
