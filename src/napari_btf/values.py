@@ -43,7 +43,7 @@ class ValueScale:
     def encode(self, stored: NDArray[Any]) -> NDArray[np.float32]:
         """Values to fit, float32: ``v / largest`` of integers, ``log(1 + v)`` of floats."""
         if self.is_float:
-            return np.log1p(np.maximum(stored, 0), dtype=np.float32)
+            return np.asarray(np.log1p(np.maximum(stored, 0), dtype=np.float32))
         return np.asarray(stored * np.float32(1.0 / self.largest))
 
     def decode(self, fitted: NDArray[np.float32]) -> NDArray[np.float32]:
