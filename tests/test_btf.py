@@ -73,5 +73,5 @@ def test_what_is_no_btf_is_refused() -> None:
         BTF(np.zeros((2, 4, 4), np.uint8), vectors, vectors)
     with pytest.raises(UsageError, match="as many light and view vectors"):
         BTF(np.zeros((3, 4, 4, 3), np.uint8), vectors, vectors)
-    with pytest.raises(CaptureError, match="unsigned integer"):
-        BTF(np.zeros((2, 4, 4, 3), np.float32), vectors, vectors)
+    with pytest.raises(CaptureError, match="expected unsigned integers or floats"):
+        BTF(np.zeros((2, 4, 4, 3), np.int32), vectors, vectors)

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_btf.directions import angle_between, group_directions
 from napari_btf.errors import CaptureError, UsageError
+from napari_btf.values import ValueScale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ class BTF:
     Parameters
     ----------
     frames : dask.array.Array or ndarray, shape (N, H, W, C)
-        The observations, one chunk each, of an unsigned integer type.
+        The observations, one chunk each; unsigned integers, or floats of linear radiance.
     light, view : ndarray, shape (N, 3)
         Unit vectors (see `napari_btf.directions`).
     source : str
@@ -76,11 +77,11 @@ class BTF:
                 f"{len(self)} observations need as many light and view vectors, "
                 f"got {self.light.shape} and {self.view.shape}",
             )
-        if np.dtype(self.frames.dtype).kind != "u":
+        if np.dtype(self.frames.dtype).kind not in "uf":
             raise CaptureError(
                 self.source or None,
-                f"the values are {self.frames.dtype}, only unsigned integer images are read",
-                "convert the images to 8 or 16 bits",
+                f"the values are {self.frames.dtype}, expected unsigned integers or floats",
+                "convert the images to 8 or 16 bits or to floating point",
             )
 
     def __repr__(self) -> str:
@@ -112,10 +113,10 @@ class BTF:
         """Values per texel and observation."""
         return int(self.frames.shape[3])
 
-    @property
-    def value_scale(self) -> float:
-        """The largest value of the data type: stored value / value_scale lies in 0..1."""
-        return float(np.iinfo(self.frames.dtype).max)
+    @cached_property
+    def values(self) -> ValueScale:
+        """How stored values become values to fit."""
+        return ValueScale(np.dtype(self.frames.dtype))
 
     @property
     def nbytes(self) -> int:

@@ -54,10 +54,13 @@ def ssim(image: ArrayLike, reference: ArrayLike) -> float:
 def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
     """PSNR of a model over all observations of a BTF, one mean squared error over all values.
 
+    Errors are measured in the fitted domain (see `napari_btf.values`). The peak is 1 for
+    integer captures, the largest fitted value of the BTF for floating point ones.
+
     Parameters
     ----------
     model : CompressedBTF
-        Decoded at the direction of each observation, clipped to 0..1, not rounded.
+        Decoded at the direction of each observation, clipped to what is possible, not rounded.
     btf : BTF
         Of the same size; read one observation after the other.
 
@@ -71,18 +74,19 @@ def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
     float
         dB.
     """
-    total = 0.0
+    total, peak = 0.0, 0.0
     frames = btf.iter_frames()
-    scale = np.float32(1.0 / btf.value_scale)
     for start in range(0, len(btf), _BLOCK):
         block = slice(start, start + _BLOCK)
         for i, basis in enumerate(model.basis(btf.light[block], btf.view[block]), start):
-            error = model.shade(basis) - next(frames) * scale
-            total += float(np.mean(np.square(error), dtype=np.float64))
+            captured = btf.values.encode(next(frames))
+            decoded = np.clip(model.shade(basis), 0.0, None if btf.values.is_float else 1.0)
+            total += float(np.mean(np.square(decoded - captured), dtype=np.float64))
+            peak = max(peak, float(captured.max()))
             if is_report_due(i + 1, len(btf)):
                 yield Progress("evaluate", i + 1, len(btf))
-    return _decibel(total / len(btf))
+    return _decibel(total / len(btf), peak if btf.values.is_float and peak > 0 else 1.0)
 
 
-def _decibel(mse: float) -> float:
-    return float("inf") if mse == 0 else float(10.0 * np.log10(1.0 / mse))
+def _decibel(mse: float, peak: float = 1.0) -> float:
+    return float("inf") if mse == 0 else float(10.0 * np.log10(peak**2 / mse))

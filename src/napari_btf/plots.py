@@ -59,7 +59,7 @@ def contact_sheet(
     figure = Figure(figsize=(wide, tall), layout="compressed")
     axes = figure.subplots(3, len(observations), squeeze=False)
     for column, i in enumerate(observations):
-        captured = btf.frame(i) / btf.value_scale
+        captured = btf.values.decode(btf.values.encode(btf.frame(i)))
         decoded = model.decode(btf.light[i], btf.view[i])
         error = np.clip(np.abs(decoded - captured) * ERROR_GAIN, 0.0, 1.0)
         images: tuple[NDArray[Any], ...] = (captured, decoded, error)

@@ -19,9 +19,7 @@ __all__ = ["limits", "outside", "relight"]
 Angles = tuple[float, float]
 
 
-def relight(
-    model: CompressedBTF, light: Angles, view: Angles | None = None
-) -> NDArray[np.unsignedinteger[Any]]:
+def relight(model: CompressedBTF, light: Angles, view: Angles | None = None) -> NDArray[Any]:
     """The surface under one light from one view, as an image.
 
     Parameters
@@ -50,8 +48,7 @@ def relight(
                 "give theta between -90 and 90 and any phi, in degrees",
             )
     decoded = model.decode(angles_to_vectors(*light), angles_to_vectors(*view))
-    decoded *= np.iinfo(model.dtype).max
-    return np.asarray(np.rint(decoded, out=decoded).astype(model.dtype))
+    return model.values.store(decoded)
 
 
 def default_view(model: CompressedBTF) -> Angles:

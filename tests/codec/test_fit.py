@@ -27,7 +27,7 @@ def quick(latents: int = 4, **network: object) -> FitSettings:
 
 
 def pca_psnr(btf: BTF, latents: int) -> float:
-    values = np.asarray(btf.frames).transpose(1, 2, 0, 3) / btf.value_scale
+    values = np.asarray(btf.frames).transpose(1, 2, 0, 3) / btf.values.largest
     values = values.reshape(btf.height * btf.width, -1)
     pca = PCA(latents, svd_solver="full").fit(values)
     return psnr(np.clip(pca.inverse_transform(pca.transform(values)), 0, 1), values)
@@ -163,3 +163,20 @@ def test_a_damaged_image_names_its_file(write_capture: Callable[..., Path]) -> N
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(CaptureError, match=path.name):
         finish(fit(read(folder), settings=quick()))
+
+
+def test_high_dynamic_range(data_dir: Path) -> None:
+    """Linear radiance with highlights above 1, against PCA of its logarithms."""
+    with np.load(data_dir / "weave" / "lights128_linear.npz") as stored:
+        radiance = np.pi * stored["radiance"][:, ::4, ::4].astype(np.float32)
+        light = angles_to_vectors(*stored["lights_theta_phi_deg"].T)
+    assert radiance.max() > 2
+    btf = BTF(radiance, light, np.tile([0.0, 0.0, 1.0], (len(light), 1)))
+    model = finish(fit(btf, settings=quick(16)))
+    fitted = np.log1p(radiance).transpose(1, 2, 0, 3).reshape(32 * 32, -1)
+    pca = PCA(16, svd_solver="full").fit(fitted)
+    error = fitted - pca.inverse_transform(pca.transform(fitted))
+    expected = 10 * np.log10(fitted.max() ** 2 / np.mean(error**2))
+    assert finish(psnr_over(model, btf)) > expected - 0.1
+    decoded = model.decode(btf.light[40], btf.view[40])
+    assert decoded.max() > 1

@@ -89,7 +89,7 @@ def change(model: CompressedBTF, path: Path, **changes: object) -> None:
         ({"latents": "many"}, "description is not complete"),
         ({"channels": 4}, "does not fit its description"),
         ({"layers": 7}, "description is not complete"),
-        ({"dtype": "float32"}, "does not fit its description"),
+        ({"dtype": "int32"}, "does not fit its description"),
     ],
 )
 def test_what_is_not_understood_is_refused(

@@ -105,7 +105,7 @@ def test_jpeg_grey_and_16_bit(write_capture: Write, tmp_path: Path) -> None:
         else:
             path.write_bytes(content)
         btf = read(folder)
-        assert btf.value_scale == 65535
+        assert btf.values.largest == 65535
         np.testing.assert_array_equal(btf.frame(0), deep)
 
 

@@ -141,13 +141,12 @@ def _check(btf: BTF, texels: int, settings: FitSettings) -> None:
 
 
 def _gather(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
-    """ABRDFs of some texels, (T, N * C) in 0..1."""
+    """ABRDFs of some texels, (T, N * C) in the fitted domain."""
     out = np.empty((len(yx), len(btf), btf.channels), dtype=np.float32)
     for i, frame in enumerate(btf.iter_frames()):
-        out[:, i] = frame[yx[:, 0], yx[:, 1]]
+        out[:, i] = btf.values.encode(frame[yx[:, 0], yx[:, 1]])
         if is_report_due(i + 1, len(btf)):
             yield Progress("read", i + 1, len(btf))
-    out /= np.float32(btf.value_scale)
     return out.reshape(len(yx), -1)
 
 
@@ -228,9 +227,8 @@ def _cross_validate(points: NDArray[np.float64], values: NDArray[np.float64], se
 def _encode(btf: BTF, table: NDArray[np.float32]) -> Generator[Progress, None, NDArray[np.float32]]:
     """Project every texel onto the components, one observation after the other: (H, W, K)."""
     latents = np.zeros((btf.height * btf.width, table.shape[1] - 1), dtype=np.float32)
-    scale = np.float32(1.0 / btf.value_scale)
     for i, frame in enumerate(btf.iter_frames()):
-        colour = frame.reshape(-1, btf.channels) * scale
+        colour = btf.values.encode(frame.reshape(-1, btf.channels))
         latents += (colour - table[i, 0]) @ table[i, 1:].T
         if is_report_due(i + 1, len(btf)):
             yield Progress("encode", i + 1, len(btf))

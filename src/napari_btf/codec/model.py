@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.values import ValueScale
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -60,7 +62,7 @@ class CompressedBTF:
     light, view : ndarray, shape (N, 3)
         Unit vectors of the pairs it was trained on.
     dtype : numpy.dtype
-        Type of the captured values; decoded 0..1 stands for 0 to its largest value.
+        Type of the captured values.
     source : str
         Name of the capture, for people.
     path : Path, optional
@@ -101,6 +103,11 @@ class CompressedBTF:
         """Values per texel of a decoded image."""
         return self.basis.channels
 
+    @property
+    def values(self) -> ValueScale:
+        """How fitted values become captured ones."""
+        return ValueScale(self.dtype)
+
     @cached_property
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
@@ -119,7 +126,7 @@ class CompressedBTF:
         return len(to_bytes(self))
 
     def decode(self, light: ArrayLike, view: ArrayLike) -> NDArray[np.float32]:
-        """The surface under one light from one view.
+        """The surface under one light from one view, as captured.
 
         Parameters
         ----------
@@ -130,15 +137,15 @@ class CompressedBTF:
         Returns
         -------
         ndarray, shape (H, W, C)
-            0..1.
+            0..1 for integer captures, linear radiance from 0 for floating point ones.
         """
-        return self.shade(self.basis(np.reshape(light, (1, 3)), np.reshape(view, (1, 3)))[0])
+        basis = self.basis(np.reshape(light, (1, 3)), np.reshape(view, (1, 3)))[0]
+        return self.values.decode(self.shade(basis))
 
     def shade(self, basis: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The surface for one basis of shape (K + 1, C), as `decode` returns it."""
+        """The surface for one basis of shape (K + 1, C), (H, W, C) in the fitted domain."""
         flat = self.latent_map.reshape(-1, self.latent_count) @ basis[1:]
         flat += basis[0]
-        np.clip(flat, 0.0, 1.0, out=flat)
         return flat.reshape(self.height, self.width, self.channels)
 
     def save(self, path: str | Path) -> Path:

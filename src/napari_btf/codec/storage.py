@@ -173,7 +173,7 @@ def _check(path: Path, description: Any, table: dict[str, Any]) -> None:
         expected = _expected_shapes(description, shapes)
         wrong = [name for name in expected if shapes.get(name) != expected[name]]
         wrong += [name for name in table if name not in expected or types[name] not in _ITEM_BYTES]
-        if types["latents"] != "U8" or np.dtype(description["dtype"]).kind != "u":
+        if types["latents"] != "U8" or np.dtype(description["dtype"]).kind not in "uf":
             wrong.append("latents")
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ModelFileError(

@@ -46,7 +46,7 @@ def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
     }
     if grey:
         # Without limits napari reads images just to guess them.
-        options["contrast_limits"] = (0, btf.value_scale)
+        options["contrast_limits"] = (0, btf.values.largest)
     return stack, options, "image"
 
 

@@ -1,0 +1,59 @@
+"""How stored pixel values become the values that are fitted, and back.
+
+Integer images are fitted as they are stored, divided by the largest value of their type (8-bit
+sRGB in its encoded domain). Floating point images hold linear radiance of any size; they are
+fitted as ``log(1 + v)``, so that a highlight of a hundred does not outweigh everything else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["ValueScale"]
+
+
+@dataclass(frozen=True)
+class ValueScale:
+    """The conversion for one type of stored values.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        An unsigned integer or floating point type.
+    """
+
+    dtype: np.dtype[Any]
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the values are linear radiance without an upper end."""
+        return self.dtype.kind == "f"
+
+    @property
+    def largest(self) -> float:
+        """The stored value that stands for 1: the largest integer, or 1.0."""
+        return 1.0 if self.is_float else float(np.iinfo(self.dtype).max)
+
+    def encode(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Values to fit, float32: ``v / largest`` of integers, ``log(1 + v)`` of floats."""
+        if self.is_float:
+            return np.asarray(np.log1p(np.maximum(stored, 0), dtype=np.float32))
+        return np.asarray(stored * np.float32(1.0 / self.largest))
+
+    def decode(self, fitted: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Inverse of `encode` up to ``largest``: 0..1 of integers, radiance of floats; in place."""
+        np.clip(fitted, 0.0, None if self.is_float else 1.0, out=fitted)
+        return np.expm1(fitted, out=fitted) if self.is_float else fitted
+
+    def store(self, values: NDArray[np.float32]) -> NDArray[Any]:
+        """What `decode` gave, in the stored type."""
+        if self.is_float:
+            return values.astype(self.dtype)
+        scaled = values * np.float32(self.largest)
+        return np.asarray(np.rint(scaled, out=scaled).astype(self.dtype))
