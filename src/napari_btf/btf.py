@@ -46,7 +46,7 @@ class BTF:
     Parameters
     ----------
     frames : dask.array.Array or ndarray, shape (N, H, W, C)
-        The observations, one chunk each, of an unsigned integer type.
+        The observations, one chunk each, of an unsigned integer or a floating point type.
     light, view : ndarray, shape (N, 3)
         Unit vectors (see `napari_btf.directions`).
     source : str
@@ -76,10 +76,10 @@ class BTF:
                 f"{len(self)} observations need as many light and view vectors, "
                 f"got {self.light.shape} and {self.view.shape}",
             )
-        if np.dtype(self.frames.dtype).kind != "u":
+        if np.dtype(self.frames.dtype).kind not in "uf":
             raise CaptureError(
                 self.source or None,
-                f"the values are {self.frames.dtype}, only unsigned integer images are read",
+                f"the values are {self.frames.dtype}, expected unsigned integers or floats",
                 "convert the images to 8 or 16 bits",
             )
 
@@ -114,8 +114,12 @@ class BTF:
 
     @property
     def value_scale(self) -> float:
-        """The largest value of the data type: stored value / value_scale lies in 0..1."""
-        return float(np.iinfo(self.frames.dtype).max)
+        """What stored values are divided by: the largest integer of the type, 1 for floats.
+
+        Integers then lie in 0..1; floats are linear and may exceed 1.
+        """
+        dtype = np.dtype(self.frames.dtype)
+        return 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
 
     @property
     def nbytes(self) -> int:
