@@ -73,5 +73,16 @@ def test_what_is_no_btf_is_refused() -> None:
         BTF(np.zeros((2, 4, 4), np.uint8), vectors, vectors)
     with pytest.raises(UsageError, match="as many light and view vectors"):
         BTF(np.zeros((3, 4, 4, 3), np.uint8), vectors, vectors)
-    with pytest.raises(CaptureError, match="expected unsigned integers or floats"):
-        BTF(np.zeros((2, 4, 4, 3), np.int32), vectors, vectors)
+    for dtype in (np.int16, np.complex64, bool):
+        with pytest.raises(CaptureError, match="expected unsigned integers or floats"):
+            BTF(np.zeros((2, 4, 4, 3), dtype), vectors, vectors)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [(np.uint8, 255), (np.uint16, 65535), (np.float16, 1), (np.float32, 1)]
+)
+def test_values_are_scaled_by_the_largest_integer_and_floats_are_not(
+    dtype: type, scale: float
+) -> None:
+    vectors = angles_to_vectors([0, 10], [0, 0])
+    assert BTF(np.zeros((2, 4, 4, 3), dtype), vectors, vectors).values.largest == scale

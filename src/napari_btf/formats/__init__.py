@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_btf.errors import CaptureError
-from napari_btf.formats import image_folder
+from napari_btf.formats import image_folder, ubo2014
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
 
 __all__ = ["read", "recognises"]
 
-_FORMATS = (image_folder,)
+_FORMATS = (ubo2014, image_folder)
 
 
 def recognises(path: str | Path) -> bool:
@@ -31,12 +31,13 @@ def read(path: str | Path) -> BTF:
     Parameters
     ----------
     path : str or Path
-        A folder of images named with their angles, or a zip archive of one.
+        A folder of images named with their angles, a zip archive of one, or a ``.btf`` file of
+        the University of Bonn.
 
     Returns
     -------
     BTF
-        Pixel values are read when asked for; names and image headers are checked now.
+        Pixel values are read when asked for; names and headers are checked now.
 
     Raises
     ------
@@ -46,7 +47,8 @@ def read(path: str | Path) -> BTF:
     path = Path(path)
     if not path.exists():
         raise CaptureError(path, "there is no such folder or file", "check the path")
-    # The image folder's complaint shows what was found and which names are known.
-    chosen = next((module for module in _FORMATS if module.recognises(path)), image_folder)
+    # Of what nobody wants, the likeliest module's complaint shows what was found and what is known.
+    likeliest = ubo2014 if path.suffix.lower() == ".btf" and path.is_file() else image_folder
+    chosen = next((module for module in _FORMATS if module.recognises(path)), likeliest)
     btf: BTF = chosen.read(path)
     return btf
