@@ -213,7 +213,7 @@ class TestReference:
             "duplicate_pairs": 0,
         }
         assert btf.notes == ()
-        assert btf.value_scale == 1
+        assert btf.values.largest == 1
         angles = expected["angles_tl_pl_tv_pv"]
         # That reader lists the pairs lights outermost; the file has the views outermost.
         order = np.arange(16).reshape(4, 4).T.ravel()

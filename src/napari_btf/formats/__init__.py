@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_btf.errors import CaptureError
-from napari_btf.formats import image_folder, ubo2014
+from napari_btf.formats import image_folder, rti, ubo2014
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
 
 __all__ = ["read", "recognises"]
 
-_FORMATS = (ubo2014, image_folder)
+# The first that recognises a path reads it. Angles in the image names come before an .lp file:
+# they name the view too, and whoever has both can still open the .lp file itself.
+_FORMATS = (ubo2014, image_folder, rti)
 
 
 def recognises(path: str | Path) -> bool:
@@ -31,8 +33,8 @@ def read(path: str | Path) -> BTF:
     Parameters
     ----------
     path : str or Path
-        A folder of images named with their angles, a zip archive of one, or a ``.btf`` file of
-        the University of Bonn.
+        A folder of images named with their angles, or with an .lp file of light directions
+        (RTI); a zip archive of one; the .lp file; or a .btf file of the University of Bonn.
 
     Returns
     -------

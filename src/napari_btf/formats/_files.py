@@ -1,9 +1,10 @@
-"""The image files of a capture, in a folder or inside a zip archive, by relative name."""
+"""The files of a capture, in a folder or inside a zip archive, by relative name."""
 
 from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -12,12 +13,19 @@ from napari_btf.errors import CaptureError
 from napari_btf.formats._images import EXTENSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
-__all__ = ["image_names", "iter_image_names", "read_bytes"]
+__all__ = [
+    "image_names",
+    "iter_image_names",
+    "iter_light_files",
+    "light_files",
+    "quoted",
+    "read_bytes",
+]
 
 _DEEPEST = 4
-"""Levels of sub-folders that are searched."""
+"""Levels of sub-folders that are searched for images."""
 
 
 def iter_image_names(root: Path) -> Iterator[str]:
@@ -26,35 +34,74 @@ def iter_image_names(root: Path) -> Iterator[str]:
     Hidden files and folders are passed over. In no particular order.
     """
     if root.is_dir():
-        yield from _walk(root, "", _DEEPEST)
-        return
-    for name in _archive(os.fspath(root), root.stat().st_mtime_ns).namelist():
-        parts = name.split("/")
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-        if not hidden and Path(name).suffix.lower() in EXTENSIONS:
-            yield name
+        return _walk(root, "", _DEEPEST, EXTENSIONS)
+    return _members(root, EXTENSIONS)
+
+
+def iter_light_files(root: Path) -> Iterator[str]:
+    """Relative names of the .lp files of a folder or zip, in no particular order.
+
+    They lie at its top or one level below; in a zip one more, since it often holds the folder
+    that was zipped.
+    """
+    if root.is_dir():
+        return _walk(root, "", 1, {".lp"})
+    return (name for name in _members(root, {".lp"}) if name.count("/") <= 2)
 
 
 def image_names(root: Path) -> list[str]:
     """All of `iter_image_names`, sorted."""
+    return sorted(_all_of(iter_image_names, root))
+
+
+def light_files(root: Path) -> list[str]:
+    """All of `iter_light_files`, those nearest to the top first."""
+    return sorted(_all_of(iter_light_files, root), key=lambda name: (name.count("/"), name))
+
+
+def read_bytes(root: Path, name: str, size: int = -1) -> bytes:
+    """Content of one file of a capture; at most ``size`` bytes if that is not negative.
+
+    Raises
+    ------
+    OSError
+        If it is gone, may not be read, or is damaged inside its archive.
+    """
+    if root.is_dir():
+        with (root / name).open("rb") as file:
+            return file.read(size)
     try:
-        return sorted(iter_image_names(root))
+        with _archive(os.fspath(root), root.stat().st_mtime_ns).open(name) as member:
+            return member.read(size)
+    # RuntimeError and its NotImplementedError: encrypted, or an unknown kind of compression.
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
+        raise OSError(str(error)) from error
+
+
+def quoted(names: Sequence[str], at_most: int = 3) -> str:
+    """The first few names in quotes, for a sentence."""
+    text = ", ".join(f'"{name}"' for name in names[:at_most])
+    return f"{text} and {len(names) - at_most} more" if len(names) > at_most else text
+
+
+def _all_of(names: Callable[[Path], Iterator[str]], root: Path) -> list[str]:
+    try:
+        return list(names(root))
     except (zipfile.BadZipFile, OSError) as error:
         raise CaptureError(
             root, f"it cannot be opened ({error})", "expected a folder of images or a zip of one"
         ) from error
 
 
-def read_bytes(root: Path, name: str, size: int = -1) -> bytes:
-    """Content of one file of a capture; at most ``size`` bytes if that is not negative."""
-    if root.is_dir():
-        with (root / name).open("rb") as file:
-            return file.read(size)
-    with _archive(os.fspath(root), root.stat().st_mtime_ns).open(name) as member:
-        return member.read(size)
+def _members(root: Path, extensions: Collection[str]) -> Iterator[str]:
+    for name in _archive(os.fspath(root), root.stat().st_mtime_ns).namelist():
+        parts = name.split("/")
+        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+        if not hidden and PurePath(name).suffix.lower() in extensions:
+            yield name
 
 
-def _walk(folder: Path, prefix: str, depth: int) -> Iterator[str]:
+def _walk(folder: Path, prefix: str, depth: int, extensions: Collection[str]) -> Iterator[str]:
     folders = []
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -62,11 +109,11 @@ def _walk(folder: Path, prefix: str, depth: int) -> Iterator[str]:
                 continue
             if entry.is_dir():
                 folders.append(entry.name)
-            elif PurePath(entry.name).suffix.lower() in EXTENSIONS:
+            elif PurePath(entry.name).suffix.lower() in extensions:
                 yield prefix + entry.name
     if depth:
         for name in folders:
-            yield from _walk(folder / name, f"{prefix}{name}/", depth - 1)
+            yield from _walk(folder / name, f"{prefix}{name}/", depth - 1, extensions)
 
 
 # ZipFile reads members from several threads; re-reading the index for every frame would be
