@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
     import dask.array as da
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BTF", "DirectionGrid"]
+__all__ = ["BTF", "DirectionGrid", "Frames"]
 
 #: A BTF whose pixel values take no more than this is kept in memory by `BTF.in_memory`.
 SMALL_BYTES = 512 * 2**20
+
+#: Threads that read observations: decoders let go of Python's lock most of the time.
+_READERS = 4
 
 
 class DirectionGrid(NamedTuple):
@@ -40,14 +45,32 @@ class DirectionGrid(NamedTuple):
     """Observations whose pair was observed before."""
 
 
+class Frames(Protocol):
+    """Observations that are read one at a time: what formats hand to `BTF`.
+
+    NumPy, dask and Zarr arrays of shape (N, H, W, C) are such.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, H, W, C)."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+
+    def __getitem__(self, i: int, /) -> NDArray[Any]:
+        """Observation ``i``, shape (H, W, C), read now; called from several threads."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class BTF:
     """Reflectance images of one surface, one per (light, view) pair.
 
     Parameters
     ----------
-    frames : dask.array.Array or ndarray, shape (N, H, W, C)
-        The observations, one chunk each; unsigned integers, or floats of linear radiance.
+    frames : Frames, shape (N, H, W, C)
+        The observations; unsigned integers, or floats of linear radiance.
     light, view : ndarray, shape (N, 3)
         Unit vectors (see `napari_btf.directions`).
     source : str
@@ -58,7 +81,7 @@ class BTF:
         What the reader tolerated or left out, in sentences.
     """
 
-    frames: da.Array | NDArray[Any]
+    frames: Frames
     light: NDArray[np.float64]
     view: NDArray[np.float64]
     source: str = ""
@@ -66,7 +89,7 @@ class BTF:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.frames.ndim != 4 or not self.frames.shape[0]:
+        if len(self.frames.shape) != 4 or not self.frames.shape[0]:
             raise UsageError(
                 self.source or None,
                 f"a BTF needs observations of shape (N, H, W, C), got {self.frames.shape}",
@@ -128,25 +151,39 @@ class BTF:
         return np.asarray(self.frames[i])
 
     def iter_frames(self) -> Iterator[NDArray[Any]]:
-        """All observations in order, each (H, W, C), a few read ahead of time.
+        """All observations in order, each (H, W, C), read a few ahead by several threads.
 
         Memory stays at a few frames however large the BTF is.
         """
         if isinstance(self.frames, np.ndarray):
             yield from self.frames
             return
-        per_block = max(1, min(64, (32 << 20) // max(1, self.nbytes // len(self))))
-        for start in range(0, len(self), per_block):
-            yield from np.asarray(self.frames[start : start + per_block])
+        # Through the source itself: cutting a dask array of thousands of chunks takes longer
+        # than decoding a small image.
+        ahead: deque[Future[NDArray[Any]]] = deque()
+        with ThreadPoolExecutor(_READERS) as pool:
+            try:
+                for i in range(len(self)):
+                    ahead.append(pool.submit(self.frame, i))
+                    if len(ahead) > 2 * _READERS:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for future in ahead:
+                    future.cancel()
 
     def in_memory(self, limit: int = SMALL_BYTES) -> BTF:
         """The same BTF read into memory if its values take at most ``limit`` bytes, else itself."""
         if isinstance(self.frames, np.ndarray) or self.nbytes > limit:
             return self
-        return replace(self, frames=np.asarray(self.frames))
+        frames = np.empty(self.frames.shape, dtype=self.frames.dtype)
+        for i, frame in enumerate(self.iter_frames()):
+            frames[i] = frame
+        return replace(self, frames=frames)
 
     def select(self, observations: ArrayLike) -> BTF:
-        """The BTF of some observations only.
+        """The BTF of some observations only, as lazy as this one.
 
         Parameters
         ----------
@@ -154,7 +191,8 @@ class BTF:
             Indices, or a boolean mask of shape (N,).
         """
         keep = np.arange(len(self))[np.asarray(observations)]
-        return replace(self, frames=self.frames[keep], light=self.light[keep], view=self.view[keep])
+        frames = self.frames[keep] if isinstance(self.frames, np.ndarray) else _Picker(self, keep)
+        return replace(self, frames=frames, light=self.light[keep], view=self.view[keep])
 
     def texels(
         self, coords: ArrayLike, progress: Callable[[int, int], object] | None = None
@@ -260,7 +298,9 @@ class _Picker:
         self.dtype = np.dtype(btf.frames.dtype)
         self.meta = np.empty((0,) * self.ndim, dtype=self.dtype)
 
-    def __getitem__(self, key: tuple[Any, ...]) -> NDArray[Any]:
+    def __getitem__(self, key: int | tuple[Any, ...]) -> NDArray[Any]:
+        if not isinstance(key, tuple):
+            key = (key,)
         chosen = self.index[key[: self.index.ndim]]
         out = np.zeros((*chosen.shape, *self.shape[self.index.ndim :]), dtype=self.dtype)
         for position, i in np.ndenumerate(chosen):

@@ -73,7 +73,7 @@ def run_demo(folder: str | Path) -> Job[DemoResult]:
     yield Progress("draw", 0, 3)
     contact_sheet(model, btf, typical_observations(btf), folder / "contact_sheet.png")
     yield Progress("draw", 1, 3)
-    mean = np.mean(btf.frames, axis=0) / btf.values.largest
+    mean = np.mean(list(btf.iter_frames()), axis=0) / btf.values.largest
     plot_embedding(points, mean.reshape(-1, btf.channels), mean, folder / "tsne.png")
     write_image(folder / "latents.png", false_colours(model))
     yield Progress("draw", 2, 3)

@@ -15,7 +15,20 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ValueScale"]
+__all__ = ["ValueScale", "to_display"]
+
+
+def to_display(stored: NDArray[Any]) -> NDArray[Any]:
+    """Pixels a screen can show: radiance as 8-bit sRGB with 1 as white, integers as they are.
+
+    The transfer curve is that of IEC 61966-2-1.
+    """
+    if stored.dtype.kind != "f":
+        return stored
+    linear = np.clip(np.nan_to_num(stored.astype(np.float32), posinf=1.0), 0.0, 1.0)
+    curve = 1.055 * linear ** (1 / 2.4) - 0.055
+    shown = np.where(linear <= 0.0031308, 12.92 * linear, curve)
+    return np.asarray(np.rint(shown * 255).astype(np.uint8))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.errors import UsageError
+from napari_btf.values import to_display
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,14 +19,15 @@ _PILLOW = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tga"})
 _TIFF = frozenset({".tif", ".tiff"})
 
 
-def write_image(path: str | Path, pixels: NDArray[np.unsignedinteger[Any]]) -> None:
+def write_image(path: str | Path, pixels: NDArray[Any]) -> None:
     """Write an image in the format of its extension.
 
     Parameters
     ----------
     path : str or Path
-        ``.png .tif .tiff`` keep 16 bits; ``.jpg .jpeg .bmp .tga`` hold 8.
-    pixels : ndarray of uint8 or uint16, shape (H, W, C)
+        ``.png .tif .tiff`` keep 16 bits; ``.jpg .jpeg .bmp .tga`` hold 8. Radiance is kept
+        by TIFF, the others get it as 8-bit sRGB with 1 as white.
+    pixels : ndarray of uint8, uint16 or float, shape (H, W, C)
         One or three channels.
 
     Raises
@@ -35,6 +37,8 @@ def write_image(path: str | Path, pixels: NDArray[np.unsignedinteger[Any]]) -> N
     """
     path = Path(path)
     extension = path.suffix.lower()
+    if extension not in _TIFF:
+        pixels = to_display(pixels)
     if extension not in _PILLOW | _TIFF:
         raise UsageError(
             path,

@@ -9,8 +9,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_btf.errors import CaptureError
 from napari_btf.formats._files import read_bytes
 from napari_btf.formats._images import ImageFileError, ImageHeader, decode, header
@@ -19,15 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import dask.array as da
     from numpy.typing import NDArray
+
+    from napari_btf.btf import Frames
 
 __all__ = ["lazy_frames"]
 
 _HEADER_BYTES = 1 << 16
 
 
-def lazy_frames(root: Path, names: Sequence[str]) -> tuple[da.Array, list[str]]:
+def lazy_frames(root: Path, names: Sequence[str]) -> tuple[Frames, list[str]]:
     """Open the images of a capture without decoding their pixels.
 
     Parameters
@@ -39,8 +38,8 @@ def lazy_frames(root: Path, names: Sequence[str]) -> tuple[da.Array, list[str]]:
 
     Returns
     -------
-    frames : dask.array.Array, shape (N, H, W, C)
-        One chunk an image. Reading one raises `CaptureError` if the image is damaged, gone or
+    frames : Frames, shape (N, H, W, C)
+        Reading one raises `CaptureError` if the image is damaged, gone or
         changed by then.
     notes : list of str
         What was left out, in sentences.
@@ -50,13 +49,8 @@ def lazy_frames(root: Path, names: Sequence[str]) -> tuple[da.Array, list[str]]:
     CaptureError
         An image that cannot be read, or whose size or type differs from the others'.
     """
-    import dask.array as da
-
     shape, alpha = _common_header(root, names)
-    source = _Frames(root, names, shape)
-    frames: da.Array = da.from_array(
-        source, chunks=(1, *source.shape[1:]), asarray=False, meta=source.meta
-    )
+    frames = _Frames(root, names, shape)
     return frames, ["the alpha channel of the images was left out"] if alpha else []
 
 
@@ -111,17 +105,9 @@ class _Frames:
         self.names = list(names)
         self.dtype = found.dtype
         self.shape = (len(self.names), found.height, found.width, found.channels)
-        self.ndim = 4
-        self.meta = np.empty((0, 0, 0, 0), dtype=self.dtype)
 
-    def __getitem__(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        # dask asks with slices, or with integers for the axes that are to go.
-        chosen = self.names[key[0]]
-        if isinstance(chosen, str):
-            return np.asarray(self._read(chosen)[key[1:]])
-        return np.stack([self._read(name)[key[1:]] for name in chosen])
-
-    def _read(self, name: str) -> NDArray[Any]:
+    def __getitem__(self, i: int, /) -> NDArray[Any]:
+        name = self.names[i]
         try:
             pixels = decode(read_bytes(self.root, name))
         except ImageFileError as problem:

@@ -121,14 +121,8 @@ def read(path: Path) -> BTF:
         it says.
     """
     header = read_header(path)
-
-    import dask.array as da
-
-    source = _Frames(path, header)
     return BTF(
-        frames=da.from_array(
-            source, chunks=(1, *source.shape[1:]), asarray=False, meta=source.meta
-        ),
+        frames=_Frames(path, header),
         light=header.light,
         view=header.view,
         source=str(path),
@@ -145,17 +139,8 @@ class _Frames:
         self.header = header
         self.dtype = np.dtype(np.float32)
         self.shape = (len(header.light), header.height, header.width, header.channels)
-        self.ndim = 4
-        self.meta = np.empty((0, 0, 0, 0), dtype=self.dtype)
 
-    def __getitem__(self, key: tuple[Any, ...]) -> NDArray[np.float32]:
-        # dask asks with slices, or with integers for the axes that are to go.
-        chosen = range(self.shape[0])[key[0]]
-        if isinstance(chosen, int):
-            return np.asarray(self._decode(chosen)[key[1:]])
-        return np.stack([self._decode(i)[key[1:]] for i in chosen])
-
-    def _decode(self, i: int) -> NDArray[np.float32]:
+    def __getitem__(self, i: int, /) -> NDArray[np.float32]:
         """Observation ``i`` as (H, W, C)."""
         content = self._map()
         observations, height, width, _ = self.shape
