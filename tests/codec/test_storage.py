@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import save_file
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit, load
 from napari_btf.codec.storage import to_bytes
@@ -101,6 +102,17 @@ def test_what_is_not_understood_is_refused(
     change(model, path, **changes)
     with pytest.raises(ModelFileError, match=complaint):
         load(path)
+
+
+def test_indices_beyond_their_table_are_refused(saved: Path) -> None:
+    tensors = load_file(saved)
+    with safe_open(saved, "np") as file:
+        metadata = file.metadata()
+    for wrong in (-1, 60, 2**40):
+        tensors["spline_centres"][3] = wrong
+        save_file(tensors, saved, metadata)
+        with pytest.raises(ModelFileError, match="'spline_centres' is damaged"):
+            load(saved)
 
 
 @settings(

@@ -119,7 +119,7 @@ def test_from_the_button_to_a_model(
     assert hand.dock.keep_button.isEnabled()
     assert hand.dock.cancel_button.isEnabled()
     hand.until_over()
-    assert max(steps) == 18
+    assert max(steps) == 1000
     assert "Training" in phases
 
     model = workspace_of(loaded).model

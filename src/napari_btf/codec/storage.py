@@ -89,6 +89,9 @@ def load(path: str | Path) -> CompressedBTF:
         model = _assemble(description, tensors)
     except (SafetensorError, OSError) as error:
         raise ModelFileError(path, "it is damaged or truncated", "copy it again") from error
+    centres = tensors["spline_centres"]
+    if centres.size and not 0 <= centres.min() <= centres.max() < len(tensors["spline_points"]):
+        raise ModelFileError(path, "its tensor 'spline_centres' is damaged", "copy it again")
     if not all(np.isfinite(t).all() for t in tensors.values() if t.dtype.kind == "f"):
         raise ModelFileError(path, "it holds values that are not numbers", "train it again")
     return replace(model, path=path)
