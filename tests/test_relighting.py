@@ -17,6 +17,7 @@ from napari_btf.evaluate import psnr
 from napari_btf.export.images import write_image
 from napari_btf.progress import finish
 from napari_btf.relighting import default_view, limits, outside, relight
+from napari_btf.values import to_display
 
 
 def fitted(btf: BTF, latents: int = 12) -> CompressedBTF:
@@ -96,3 +97,12 @@ def test_images_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("hello")
     with pytest.raises(UsageError, match="cannot be written"):
         write_image(tmp_path / "file" / "image.png", pixels)
+
+
+def test_radiance_is_kept_by_tiff_and_shown_by_others(tmp_path: Path) -> None:
+    radiance = np.linspace(0, 3, 7 * 9 * 3, dtype=np.float32).reshape(7, 9, 3)
+    write_image(tmp_path / "image.tif", radiance)
+    write_image(tmp_path / "image.png", radiance)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "image.tif"), radiance)
+    with Image.open(tmp_path / "image.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), to_display(radiance))

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 import pytest
+from PIL import Image
 
+from napari_btf.plugin.layers import capture_of
 from napari_btf.plugin.reader import get_reader
+from napari_btf.values import to_display
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +53,27 @@ def test_a_zip_is_read_like_the_folder(viewer: ViewerModel, capture: Any) -> Non
     (layer,) = viewer.open(archive, plugin="napari-btf")
     assert layer.name == "cloth"
     np.testing.assert_array_equal(layer.data[1, 3], capture.frames[12])
+
+
+def test_light_position_files_are_opened_too(viewer: ViewerModel, capture: Any) -> None:
+    folder = capture.folder.parent / "dome"
+    folder.mkdir()
+    names = [f"photo {i}.png" for i in range(3)]
+    for i, name in enumerate(names):
+        Image.fromarray(capture.frames[i]).save(folder / name)
+    lines = [f"{name} {0.1 * i} 0 1" for i, name in enumerate(names)]
+    (folder / "lights.lp").write_text("\n".join(["3", *lines]))
+    for path in (folder, folder / "lights.lp"):
+        (layer,) = viewer.open(path, plugin="napari-btf")
+        assert layer.data.shape == (1, 3, 24, 32, 3)
+        np.testing.assert_array_equal(layer.data[0, 2], capture.frames[2])
+
+
+def test_radiance_is_shown_in_eight_bits(data_dir: Path, viewer: ViewerModel) -> None:
+    (layer,) = viewer.open(data_dir / "ubo2014-tiny" / "tiny_dfmf.btf", plugin="napari-btf")
+    assert layer.data.dtype == np.uint8
+    radiance = capture_of(layer).frame(5)
+    np.testing.assert_array_equal(layer.data[1, 1], to_display(radiance))
 
 
 def test_opening_reads_only_what_is_shown(

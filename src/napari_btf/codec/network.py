@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from napari_btf.errors import UsageError
 from napari_btf.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     import torch
     from numpy.typing import NDArray
@@ -121,7 +122,7 @@ def train_network(
     while True:
         elapsed = time.monotonic() - start
         done = elapsed / settings.seconds if settings.seconds else epoch / settings.epochs
-        with torch.no_grad():
+        with torch.no_grad(), _one_thread():
             validation_error = float(error(held))
         if validation_error < best_error:
             best_error = validation_error
@@ -134,15 +135,32 @@ def train_network(
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * 0.5 * (1.0 + np.cos(np.pi * done))
         shuffled = rng.permutation(used)
-        for i in range(0, len(shuffled), BATCH):
-            loss = error(shuffled[i : i + BATCH])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+        with _one_thread():
+            for i in range(0, len(shuffled), BATCH):
+                loss = error(shuffled[i : i + BATCH])
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
         train_error = loss.item()
         epoch += 1
     yield Progress("train", 1000, 1000, train_error, best_error)
     return _to_numpy(best_state, weight)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one core: the network is so small that sharing it out costs more.
+
+    On a busy machine the cores wait for one another, and that takes many times longer.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _tensor(values: NDArray[np.float64], device: str) -> torch.Tensor:

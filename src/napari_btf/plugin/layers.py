@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_btf.directions import format_angles
 from napari_btf.errors import CaptureError
+from napari_btf.values import to_display
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -32,8 +33,15 @@ TAG = "napari_btf"
 
 
 def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
-    """A BTF as napari layer data: one Image with the axes view, light, y, x."""
+    """A BTF as napari layer data: one Image with the axes view, light, y, x.
+
+    Radiance is shown as sRGB with 1 as white.
+    """
     stack = _for_the_canvas(btf.stack())
+    if btf.values.is_float:
+        import dask.array as da
+
+        stack = da.map_blocks(to_display, stack, dtype=np.uint8)
     grey = btf.channels == 1
     if grey:
         stack = stack[..., 0]
@@ -46,7 +54,7 @@ def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
     }
     if grey:
         # Without limits napari reads images just to guess them.
-        options["contrast_limits"] = (0, btf.values.largest)
+        options["contrast_limits"] = (0, int(np.iinfo(stack.dtype).max))
     return stack, options, "image"
 
 

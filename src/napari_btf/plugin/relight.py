@@ -18,6 +18,7 @@ from napari_btf.plugin._note import Note
 from napari_btf.plugin.layers import TAG, is_kind
 from napari_btf.plugin.workspace import workspace_of
 from napari_btf.relighting import default_view, limits, relight
+from napari_btf.values import to_display
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
@@ -105,7 +106,7 @@ class Relight(QWidget):
         model, viewer = self._workspace.model, self._workspace.viewer
         if model is None or viewer is None:
             return
-        pixels = relight(model, self.light, self.view)
+        pixels = to_display(relight(model, self.light, self.view))
         self._workspace.show_relit_angles(self.light, self.view)
         if model.channels == 1:
             pixels = pixels[..., 0]
@@ -126,7 +127,7 @@ class Relight(QWidget):
                 pixels,
                 name=f"relit {model.source}".strip(),
                 rgb=model.channels != 1,
-                contrast_limits=(0, int(np.iinfo(model.dtype).max)),
+                contrast_limits=(0, int(np.iinfo(pixels.dtype).max)),
                 metadata={TAG: {"kind": "relit"}},
                 translate=(0, self._workspace.free_column()),
             )
