@@ -74,4 +74,31 @@ def test_what_is_no_btf_is_refused() -> None:
     with pytest.raises(UsageError, match="as many light and view vectors"):
         BTF(np.zeros((3, 4, 4, 3), np.uint8), vectors, vectors)
     with pytest.raises(CaptureError, match="unsigned integer"):
-        BTF(np.zeros((2, 4, 4, 3), np.float32), vectors, vectors)
+        BTF(np.zeros((2, 4, 4, 3), np.int16), vectors, vectors)
+
+
+@pytest.mark.parametrize("chunks", [(1,) * 30, (7, 7, 7, 7, 2), (30,), (3, 20, 7)])
+def test_iter_frames_from_the_middle_whatever_the_chunks(
+    make_btf: Make, chunks: tuple[int, ...]
+) -> None:
+    btf = make_btf()
+    lazy = BTF(da.from_array(btf.frames, chunks=(chunks, 12, 16, 3)), btf.light, btf.view)
+    for start in (0, 1, 7, 12, 29, 30):
+        for either in (btf, lazy):
+            frames = np.array(list(either.iter_frames(start))).reshape(-1, 12, 16, 3)
+            np.testing.assert_array_equal(frames, btf.frames[start:])
+
+
+def test_floating_point_values_have_the_scale_one(make_btf: Make) -> None:
+    btf = make_btf()
+    for dtype in (np.float16, np.float32):
+        bright = BTF(btf.frames.astype(dtype) / 100, btf.light, btf.view)
+        assert bright.value_scale == 1.0
+        assert bright.info()["dtype"] == np.dtype(dtype).name
+
+
+def test_gather_fills_an_array_of_any_type(make_btf: Make) -> None:
+    btf = make_btf()
+    out = np.empty((2, 30, 3), np.float32)
+    assert list(btf.gather([[3, 7], [0, 1]], out))[-1] == (30, 30)
+    np.testing.assert_array_equal(out[0], btf.frames[:, 3, 7])

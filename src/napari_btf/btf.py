@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import dask.array as da
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BTF", "DirectionGrid"]
+__all__ = ["BTF", "DirectionGrid", "Gatherer"]
 
 #: A BTF whose pixel values take no more than this is kept in memory by `BTF.in_memory`.
 SMALL_BYTES = 512 * 2**20
@@ -39,6 +39,24 @@ class DirectionGrid(NamedTuple):
     """Observations whose pair was observed before."""
 
 
+class Gatherer(Protocol):
+    """A way to the texels of lazy observations that does not read whole images.
+
+    A BTF goes by it only while its ``frames`` are the gatherer's own: a BTF whose frames were
+    replaced reads the new ones.
+    """
+
+    @property
+    def frames(self) -> da.Array:
+        """The observations, (N, H, W, C)."""
+
+    def gather(self, yx: NDArray[np.intp], out: NDArray[Any]) -> Iterator[tuple[int, int]]:
+        """Fill ``out`` (T, N, C) with the ABRDFs at ``yx`` (T, 2); yields (done, to do)."""
+
+    def select(self, observations: NDArray[np.intp]) -> Gatherer:
+        """The gatherer of some observations only, by index."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class BTF:
     """Reflectance images of one surface, one per (light, view) pair.
@@ -46,7 +64,7 @@ class BTF:
     Parameters
     ----------
     frames : dask.array.Array or ndarray, shape (N, H, W, C)
-        The observations, one chunk each, of an unsigned integer type.
+        The observations, whole images in each chunk, unsigned integers or floats.
     light, view : ndarray, shape (N, 3)
         Unit vectors (see `napari_btf.directions`).
     source : str
@@ -55,6 +73,8 @@ class BTF:
         Name of the capture format.
     notes : tuple of str
         What the reader tolerated or left out, in sentences.
+    gatherer : Gatherer, optional
+        A quicker way to the texels of ``frames`` than reading every image.
     """
 
     frames: da.Array | NDArray[Any]
@@ -63,6 +83,7 @@ class BTF:
     source: str = ""
     format: str = "memory"
     notes: tuple[str, ...] = ()
+    gatherer: Gatherer | None = None
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or not self.frames.shape[0]:
@@ -76,10 +97,11 @@ class BTF:
                 f"{len(self)} observations need as many light and view vectors, "
                 f"got {self.light.shape} and {self.view.shape}",
             )
-        if np.dtype(self.frames.dtype).kind != "u":
+        if np.dtype(self.frames.dtype).kind not in "uf":
             raise CaptureError(
                 self.source or None,
-                f"the values are {self.frames.dtype}, only unsigned integer images are read",
+                f"the values are {self.frames.dtype}, only unsigned integer and floating point "
+                "images are read",
                 "convert the images to 8 or 16 bits",
             )
 
@@ -94,8 +116,8 @@ class BTF:
 
     @property
     def name(self) -> str:
-        """Name for people: the last part of the source, without ".zip"."""
-        return Path(self.source).name.removesuffix(".zip")
+        """Name for people: the last part of the source, without ".zip" or ".zarr"."""
+        return Path(self.source).name.removesuffix(".zip").removesuffix(".zarr")
 
     @property
     def height(self) -> int:
@@ -114,8 +136,9 @@ class BTF:
 
     @property
     def value_scale(self) -> float:
-        """The largest value of the data type: stored value / value_scale lies in 0..1."""
-        return float(np.iinfo(self.frames.dtype).max)
+        """What stored values are divided by: the largest of an integer type, 1 for floats."""
+        dtype = np.dtype(self.frames.dtype)
+        return float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0
 
     @property
     def nbytes(self) -> int:
@@ -126,23 +149,28 @@ class BTF:
         """Observation ``i`` as an array of shape (H, W, C), read now."""
         return np.asarray(self.frames[i])
 
-    def iter_frames(self) -> Iterator[NDArray[Any]]:
-        """All observations in order, each (H, W, C), a few read ahead of time.
+    def iter_frames(self, start: int = 0) -> Iterator[NDArray[Any]]:
+        """All observations from ``start`` on in order, each (H, W, C), a few read ahead of time.
 
         Memory stays at a few frames however large the BTF is.
         """
         if isinstance(self.frames, np.ndarray):
-            yield from self.frames
+            yield from self.frames[start:]
             return
         per_block = max(1, min(64, (32 << 20) // max(1, self.nbytes // len(self))))
-        for start in range(0, len(self), per_block):
-            yield from np.asarray(self.frames[start : start + per_block])
+        # Whole chunks, at least one: a chunk read in two parts may be decoded twice.
+        ends = np.cumsum(self.frames.chunks[0])
+        while start < len(self):
+            last = int(np.searchsorted(ends, start + per_block, side="right")) - 1
+            end = int(ends[max(last, int(np.searchsorted(ends, start, side="right")))])
+            yield from np.asarray(self.frames[start:end])
+            start = end
 
     def in_memory(self, limit: int = SMALL_BYTES) -> BTF:
         """The same BTF read into memory if its values take at most ``limit`` bytes, else itself."""
         if isinstance(self.frames, np.ndarray) or self.nbytes > limit:
             return self
-        return replace(self, frames=np.asarray(self.frames))
+        return replace(self, frames=np.asarray(self.frames), gatherer=None)
 
     def select(self, observations: ArrayLike) -> BTF:
         """The BTF of some observations only.
@@ -153,24 +181,64 @@ class BTF:
             Indices, or a boolean mask of shape (N,).
         """
         keep = np.arange(len(self))[np.asarray(observations)]
-        return replace(self, frames=self.frames[keep], light=self.light[keep], view=self.view[keep])
+        gatherer = self._gatherer
+        if gatherer is not None:
+            gatherer = gatherer.select(keep)
+        return replace(
+            self,
+            frames=self.frames[keep] if gatherer is None else gatherer.frames,
+            light=self.light[keep],
+            view=self.view[keep],
+            gatherer=gatherer,
+        )
+
+    @property
+    def _gatherer(self) -> Gatherer | None:
+        if self.gatherer is not None and self.gatherer.frames is self.frames:
+            return self.gatherer
+        return None
 
     def texels(
         self, coords: ArrayLike, progress: Callable[[int, int], object] | None = None
     ) -> NDArray[Any]:
-        """Gather the ABRDFs of some texels, reading one observation after the other.
+        """Gather the ABRDFs of some texels.
 
         Parameters
         ----------
         coords : array_like of int, shape (T, 2)
             Rows ``(y, x)``.
         progress : callable, optional
-            Called as ``progress(done, total)`` after each observation.
+            Called as ``progress(done, total)`` now and then.
 
         Returns
         -------
         ndarray, shape (T, N, C)
             In the type of the observations.
+        """
+        yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
+        out = np.empty((len(yx), len(self), self.channels), dtype=self.frames.dtype)
+        for done, total in self.gather(yx, out):
+            if progress is not None:
+                progress(done, total)
+        return out
+
+    def gather(self, coords: ArrayLike, out: NDArray[Any]) -> Iterator[tuple[int, int]]:
+        """Fill an array with the ABRDFs of some texels, step by step.
+
+        Reads one image after the other, or, where the capture allows it (a texel store), only
+        what holds the texels.
+
+        Parameters
+        ----------
+        coords : array_like of int, shape (T, 2)
+            Rows ``(y, x)``.
+        out : ndarray, shape (T, N, C)
+            Of any type; complete after the last step.
+
+        Yields
+        ------
+        done, total : int
+            Steps.
         """
         yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
         if len(yx) and (
@@ -180,12 +248,13 @@ class BTF:
                 self.source or None,
                 f"texel coordinates lie outside the {self.width} x {self.height} image",
             )
-        out = np.empty((len(yx), len(self), self.channels), dtype=self.frames.dtype)
+        gatherer = self._gatherer
+        if gatherer is not None:
+            yield from gatherer.gather(yx, out)
+            return
         for i, frame in enumerate(self.iter_frames()):
             out[:, i] = frame[yx[:, 0], yx[:, 1]]
-            if progress is not None:
-                progress(i + 1, len(self))
-        return out
+            yield i + 1, len(self)
 
     @cached_property
     def grid(self) -> DirectionGrid:

@@ -143,10 +143,9 @@ def _check(btf: BTF, texels: int, settings: FitSettings) -> None:
 def _gather(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
     """ABRDFs of some texels, (T, N * C) in 0..1."""
     out = np.empty((len(yx), len(btf), btf.channels), dtype=np.float32)
-    for i, frame in enumerate(btf.iter_frames()):
-        out[:, i] = frame[yx[:, 0], yx[:, 1]]
-        if is_report_due(i + 1, len(btf)):
-            yield Progress("read", i + 1, len(btf))
+    for done, total in btf.gather(yx, out):
+        if is_report_due(done, total):
+            yield Progress("read", done, total)
     out /= np.float32(btf.value_scale)
     return out.reshape(len(yx), -1)
 
