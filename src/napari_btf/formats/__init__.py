@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_btf.errors import CaptureError
-from napari_btf.formats import image_folder
+from napari_btf.formats import image_folder, texel_store
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
 
 __all__ = ["read", "recognises"]
 
-_FORMATS = (image_folder,)
+_FORMATS = (texel_store, image_folder)
 
 
 def recognises(path: str | Path) -> bool:
@@ -31,7 +31,7 @@ def read(path: str | Path) -> BTF:
     Parameters
     ----------
     path : str or Path
-        A folder of images named with their angles, or a zip archive of one.
+        A folder of images named with their angles, a zip archive of one, or a texel store.
 
     Returns
     -------
@@ -47,6 +47,7 @@ def read(path: str | Path) -> BTF:
     if not path.exists():
         raise CaptureError(path, "there is no such folder or file", "check the path")
     # The image folder's complaint shows what was found and which names are known.
-    chosen = next((module for module in _FORMATS if module.recognises(path)), image_folder)
+    complains = texel_store if texel_store.is_zarr(path) else image_folder
+    chosen = next((module for module in _FORMATS if module.recognises(path)), complains)
     btf: BTF = chosen.read(path)
     return btf
