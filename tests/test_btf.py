@@ -86,3 +86,22 @@ def test_values_are_scaled_by_the_largest_integer_and_floats_are_not(
 ) -> None:
     vectors = angles_to_vectors([0, 10], [0, 0])
     assert BTF(np.zeros((2, 4, 4, 3), dtype), vectors, vectors).values.largest == scale
+
+
+@pytest.mark.parametrize("chunks", [(1,) * 30, (7, 7, 7, 7, 2), (30,), (3, 20, 7)])
+def test_iter_frames_from_the_middle_whatever_the_chunks(
+    make_btf: Make, chunks: tuple[int, ...]
+) -> None:
+    btf = make_btf()
+    lazy = BTF(da.from_array(btf.frames, chunks=(chunks, 12, 16, 3)), btf.light, btf.view)
+    for start in (0, 1, 7, 12, 29, 30):
+        for either in (btf, lazy):
+            frames = np.array(list(either.iter_frames(start))).reshape(-1, 12, 16, 3)
+            np.testing.assert_array_equal(frames, btf.frames[start:])
+
+
+def test_gather_fills_an_array_of_any_type(make_btf: Make) -> None:
+    btf = make_btf()
+    out = np.empty((2, 30, 3), np.float32)
+    assert list(btf.gather([[3, 7], [0, 1]], out))[-1] == (30, 30)
+    np.testing.assert_array_equal(out[0], btf.frames[:, 3, 7])

@@ -67,7 +67,7 @@ def model(weave: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_names_every_verb() -> None:
     out = ok(btf("--help"))
-    for verb in ("sample", "info", "train", "relight", "embed", "demo"):
+    for verb in ("sample", "info", "convert", "train", "relight", "embed", "demo"):
         assert verb in out
         assert "Usage" in ok(btf(verb, "--help"))
 
@@ -97,6 +97,64 @@ def test_a_second_sample_is_welcome_other_files_are_not(weave: Path, tmp_path: P
     (tmp_path / "notes.txt").write_text("mine")
     refused(btf("sample", tmp_path), str(tmp_path), "other files")
     assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_convert(weave: Path, tmp_path: Path) -> None:
+    store = tmp_path / "weave.zarr"
+    done = btf("convert", weave, store, "--json")
+    figures = json.loads(ok(done))
+    size = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+    assert figures.pop("seconds") > 0
+    assert figures == {
+        "format": "texel store",
+        "images": 567,
+        "bytes_store": size,
+        "bytes_capture": 6967296,
+    }
+    assert done.stderr.splitlines() == ["writing the store ...", "reading it back ..."]
+    assert [path.name for path in tmp_path.iterdir()] == ["weave.zarr"]
+
+    facts = json.loads(ok(btf("info", store, "--json")))
+    assert facts == json.loads(ok(btf("info", weave, "--json"))) | {"format": "texel store"}
+    assert "567 images" in ok(btf("convert", weave, store, "--overwrite"))
+
+    figures = []
+    for capture in (weave, store):
+        out = tmp_path / "model.safetensors"
+        command = ["train", capture, "--out", out, "--latents", 4, "--epochs", 5, "--pixels", 300]
+        figures.append(json.loads(ok(btf(*command, "--json"))))
+    assert figures[0]["psnr_train"] == figures[1]["psnr_train"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
+def test_stopping_a_conversion_keeps_what_is_done(tmp_path: Path) -> None:
+    folder = tmp_path / "large"
+    folder.mkdir()
+    for i in range(20):
+        Image.new("RGB", (2048, 2048), (i, 2, 3)).save(folder / f"tl{i}_pl0_tv0_pv0.png")
+    store, partial = tmp_path / "store.zarr", tmp_path / ".store.zarr.partial"
+    command = [sys.executable, "-m", "napari_btf", "convert", str(folder), str(store)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        # A block is written when its line is in the journal, after the line that heads it.
+        while process.poll() is None and not (
+            (journal := partial / "conversion.jsonl").exists()
+            and len(journal.read_text().splitlines()) > 1
+        ):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1, stderr
+    assert "Traceback" not in stderr
+    assert "error: stopped; what was done is kept" in stderr
+    assert not store.exists()
+    before = {path: path.stat().st_mtime_ns for path in partial.rglob("c/0/*/*/0")}
+    assert before
+
+    ok(btf("convert", folder, store))
+    assert not partial.exists()
+    for path, stamp in before.items():
+        assert (store / path.relative_to(partial)).stat().st_mtime_ns == stamp
+    np.testing.assert_array_equal(read(store).frame(19), read(folder).frame(19))
 
 
 def test_train_relight_and_the_photograph_agree(weave: Path, tmp_path: Path) -> None:
@@ -274,6 +332,22 @@ class TestWrongInput:
         path.write_text("hello")
         for verb in (["relight", path, "--light", "0,0"], ["embed", path]):
             refused(btf(*verb, "--out", tmp_path / "x.png"), str(path), "not a model")
+
+    def test_stores(self, weave: Path, tmp_path: Path) -> None:
+        store = tmp_path / "weave.zarr"
+        (tmp_path / "file").write_text("mine")
+        refused(btf("convert", weave, tmp_path), str(tmp_path), "something else", "another name")
+        below = tmp_path / "file" / "x.zarr"
+        refused(btf("convert", weave, below), str(below), "cannot be written", "another place")
+        refused(btf("convert", tmp_path / "nowhere", store), "nowhere", "no such folder")
+        ok(btf("convert", weave, store))
+        refused(btf("convert", weave, store), str(store), "already", "--overwrite")
+        refused(btf("info", store / "light"), "light", "another kind", "napari-btf convert")
+        damaged = store / "observations" / "c" / "0" / "0" / "0" / "0"
+        damaged.write_bytes(damaged.read_bytes()[:-1])
+        out = tmp_path / "model.safetensors"
+        refused(btf("train", store, "--out", out), str(damaged), "damaged", "convert its capture")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "weave.zarr"]
 
     def test_settings(self, weave: Path, model: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_btf.embedding import embed
     from napari_btf.errors import BTFError
     from napari_btf.formats import read
+    from napari_btf.formats.conversion import convert
     from napari_btf.progress import Progress, finish
     from napari_btf.relighting import relight
     from napari_btf.training import TrainingReport, train
@@ -40,6 +41,7 @@ __all__ = [
     "NetworkSettings",
     "Progress",
     "TrainingReport",
+    "convert",
     "embed",
     "finish",
     "fit",
@@ -57,6 +59,7 @@ _HOME = {
     "NetworkSettings": "codec.network",
     "Progress": "progress",
     "TrainingReport": "training",
+    "convert": "formats.conversion",
     "embed": "embedding",
     "finish": "progress",
     "fit": "codec.fit",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import dask.array as da
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BTF", "DirectionGrid", "Frames"]
+__all__ = ["BTF", "DirectionGrid", "Frames", "Gatherer"]
 
 #: A BTF whose pixel values take no more than this is kept in memory by `BTF.in_memory`.
 SMALL_BYTES = 512 * 2**20
@@ -63,6 +63,24 @@ class Frames(Protocol):
         """Observation ``i``, shape (H, W, C), read now; called from several threads."""
 
 
+class Gatherer(Protocol):
+    """A way to the texels of lazy observations that does not read whole images.
+
+    A BTF goes by it only while its ``frames`` are the gatherer's own: a BTF whose frames were
+    replaced reads the new ones.
+    """
+
+    @property
+    def frames(self) -> Frames:
+        """The observations, (N, H, W, C)."""
+
+    def gather(self, yx: NDArray[np.intp], out: NDArray[Any]) -> Iterator[tuple[int, int]]:
+        """Fill ``out`` (T, N, C) with the ABRDFs at ``yx`` (T, 2); yields (done, to do)."""
+
+    def select(self, observations: NDArray[np.intp]) -> Gatherer:
+        """The gatherer of some observations only, by index."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class BTF:
     """Reflectance images of one surface, one per (light, view) pair.
@@ -79,6 +97,8 @@ class BTF:
         Name of the capture format.
     notes : tuple of str
         What the reader tolerated or left out, in sentences.
+    gatherer : Gatherer, optional
+        A quicker way to the texels of ``frames`` than reading every image.
     """
 
     frames: Frames
@@ -87,6 +107,7 @@ class BTF:
     source: str = ""
     format: str = "memory"
     notes: tuple[str, ...] = ()
+    gatherer: Gatherer | None = None
 
     def __post_init__(self) -> None:
         if len(self.frames.shape) != 4 or not self.frames.shape[0]:
@@ -118,8 +139,8 @@ class BTF:
 
     @property
     def name(self) -> str:
-        """Name for people: the last part of the source, without ".zip"."""
-        return Path(self.source).name.removesuffix(".zip")
+        """Name for people: the last part of the source, without ".zip" or ".zarr"."""
+        return Path(self.source).name.removesuffix(".zip").removesuffix(".zarr")
 
     @property
     def height(self) -> int:
@@ -150,20 +171,24 @@ class BTF:
         """Observation ``i`` as an array of shape (H, W, C), read now."""
         return np.asarray(self.frames[i])
 
-    def iter_frames(self) -> Iterator[NDArray[Any]]:
-        """All observations in order, each (H, W, C), read a few ahead by several threads.
+    def iter_frames(self, start: int = 0) -> Iterator[NDArray[Any]]:
+        """All observations from ``start`` on in order, each (H, W, C), read a few ahead.
 
         Memory stays at a few frames however large the BTF is.
         """
         if isinstance(self.frames, np.ndarray):
-            yield from self.frames
+            yield from self.frames[start:]
             return
+        chunks = getattr(self.frames, "chunks", None)
+        yield from (self._iter_single(start) if chunks is None else self._iter_chunks(start))
+
+    def _iter_single(self, start: int) -> Iterator[NDArray[Any]]:
         # Through the source itself: cutting a dask array of thousands of chunks takes longer
         # than decoding a small image.
         ahead: deque[Future[NDArray[Any]]] = deque()
         with ThreadPoolExecutor(_READERS) as pool:
             try:
-                for i in range(len(self)):
+                for i in range(start, len(self)):
                     ahead.append(pool.submit(self.frame, i))
                     if len(ahead) > 2 * _READERS:
                         yield ahead.popleft().result()
@@ -173,6 +198,17 @@ class BTF:
                 for future in ahead:
                     future.cancel()
 
+    def _iter_chunks(self, start: int) -> Iterator[NDArray[Any]]:
+        frames: Any = self.frames
+        per_block = max(1, min(64, (32 << 20) // max(1, self.nbytes // len(self))))
+        # Whole chunks, at least one: a chunk read in two parts may be decoded twice.
+        ends = np.cumsum(frames.chunks[0])
+        while start < len(self):
+            last = int(np.searchsorted(ends, start + per_block, side="right")) - 1
+            end = int(ends[max(last, int(np.searchsorted(ends, start, side="right")))])
+            yield from np.asarray(frames[start:end])
+            start = end
+
     def in_memory(self, limit: int = SMALL_BYTES) -> BTF:
         """The same BTF read into memory if its values take at most ``limit`` bytes, else itself."""
         if isinstance(self.frames, np.ndarray) or self.nbytes > limit:
@@ -180,7 +216,7 @@ class BTF:
         frames = np.empty(self.frames.shape, dtype=self.frames.dtype)
         for i, frame in enumerate(self.iter_frames()):
             frames[i] = frame
-        return replace(self, frames=frames)
+        return replace(self, frames=frames, gatherer=None)
 
     def select(self, observations: ArrayLike) -> BTF:
         """The BTF of some observations only, as lazy as this one.
@@ -191,25 +227,69 @@ class BTF:
             Indices, or a boolean mask of shape (N,).
         """
         keep = np.arange(len(self))[np.asarray(observations)]
-        frames = self.frames[keep] if isinstance(self.frames, np.ndarray) else _Picker(self, keep)
-        return replace(self, frames=frames, light=self.light[keep], view=self.view[keep])
+        gatherer = self._gatherer
+        if gatherer is not None:
+            gatherer = gatherer.select(keep)
+            frames = gatherer.frames
+        elif isinstance(self.frames, np.ndarray):
+            frames = self.frames[keep]
+        else:
+            frames = _Picker(self, keep)
+        return replace(
+            self,
+            frames=frames,
+            light=self.light[keep],
+            view=self.view[keep],
+            gatherer=gatherer,
+        )
+
+    @property
+    def _gatherer(self) -> Gatherer | None:
+        if self.gatherer is not None and self.gatherer.frames is self.frames:
+            return self.gatherer
+        return None
 
     def texels(
         self, coords: ArrayLike, progress: Callable[[int, int], object] | None = None
     ) -> NDArray[Any]:
-        """Gather the ABRDFs of some texels, reading one observation after the other.
+        """Gather the ABRDFs of some texels.
 
         Parameters
         ----------
         coords : array_like of int, shape (T, 2)
             Rows ``(y, x)``.
         progress : callable, optional
-            Called as ``progress(done, total)`` after each observation.
+            Called as ``progress(done, total)`` now and then.
 
         Returns
         -------
         ndarray, shape (T, N, C)
             In the type of the observations.
+        """
+        yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
+        out = np.empty((len(yx), len(self), self.channels), dtype=self.frames.dtype)
+        for done, total in self.gather(yx, out):
+            if progress is not None:
+                progress(done, total)
+        return out
+
+    def gather(self, coords: ArrayLike, out: NDArray[Any]) -> Iterator[tuple[int, int]]:
+        """Fill an array with the ABRDFs of some texels, step by step.
+
+        Reads one image after the other, or, where the capture allows it (a texel store), only
+        what holds the texels.
+
+        Parameters
+        ----------
+        coords : array_like of int, shape (T, 2)
+            Rows ``(y, x)``.
+        out : ndarray, shape (T, N, C)
+            Of any type; complete after the last step.
+
+        Yields
+        ------
+        done, total : int
+            Steps.
         """
         yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
         if len(yx) and (
@@ -219,12 +299,13 @@ class BTF:
                 self.source or None,
                 f"texel coordinates lie outside the {self.width} x {self.height} image",
             )
-        out = np.empty((len(yx), len(self), self.channels), dtype=self.frames.dtype)
+        gatherer = self._gatherer
+        if gatherer is not None:
+            yield from gatherer.gather(yx, out)
+            return
         for i, frame in enumerate(self.iter_frames()):
             out[:, i] = frame[yx[:, 0], yx[:, 1]]
-            if progress is not None:
-                progress(i + 1, len(self))
-        return out
+            yield i + 1, len(self)
 
     @cached_property
     def grid(self) -> DirectionGrid:

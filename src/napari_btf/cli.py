@@ -40,6 +40,8 @@ app = typer.Typer(
 
 _PHASES = {
     "read": "reading images",
+    "convert": "writing the store",
+    "verify": "reading it back",
     "basis": "finding the basis",
     "train": "training",
     "encode": "encoding texels",
@@ -49,7 +51,11 @@ _PHASES = {
 }
 
 Capture = Annotated[
-    Path, typer.Argument(metavar="CAPTURE", help="Folder (or zip) of images named with angles.")
+    Path,
+    typer.Argument(
+        metavar="CAPTURE",
+        help="Folder (or zip) of images named with angles, or a texel store from convert.",
+    ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .safetensors file from train.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
@@ -87,6 +93,48 @@ def info(capture: Capture, as_json: AsJson = False) -> None:
             if isinstance(value, int)
             else f"{key.replace('_', ' '):<{width}}  {value}"
         )
+
+
+@app.command()
+def convert(
+    capture: Capture,
+    store: Annotated[Path, typer.Argument(metavar="STORE.zarr", help="Texel store to write.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Take the place of an older store.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard what an interrupted conversion has left.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a capture into a texel store, in which texels are found without reading all images.
+
+    Ctrl-C keeps what is done; the same command goes on from there.
+    """
+    from napari_btf.formats.conversion import check_target
+    from napari_btf.formats.conversion import convert as converted
+
+    check_target(store, overwrite)
+    start = time.monotonic()
+    btf = _read(capture)
+    try:
+        _run(converted(btf, store, overwrite=overwrite, restart=restart))
+    except KeyboardInterrupt:
+        _fail("stopped; what was done is kept, and the same command goes on from there", 1)
+    summary = {
+        "format": "texel store",
+        "images": len(btf),
+        "bytes_store": sum(file.stat().st_size for file in store.rglob("*") if file.is_file()),
+        "bytes_capture": btf.nbytes,
+        "seconds": round(time.monotonic() - start, 2),
+    }
+    if as_json:
+        _print_json(summary)
+        return
+    typer.echo(
+        f"{store}: {summary['images']:,} images, {summary['bytes_store'] / 1e6:.1f} MB for "
+        f"{summary['bytes_capture'] / 1e6:.1f} MB of pixels, {summary['seconds']:.1f} s"
+    )
 
 
 @app.command()

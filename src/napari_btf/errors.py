@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["BTFError", "CaptureError", "CoordinatesError", "ModelFileError", "UsageError"]
+__all__ = [
+    "BTFError",
+    "CaptureError",
+    "CoordinatesError",
+    "ModelFileError",
+    "StoreError",
+    "UsageError",
+]
 
 
 class BTFError(Exception):
@@ -49,6 +56,10 @@ class CoordinatesError(BTFError):
 
 class ModelFileError(BTFError):
     """A model file cannot be read or written."""
+
+
+class StoreError(BTFError):
+    """A texel store cannot be written."""
 
 
 class UsageError(BTFError):

@@ -45,5 +45,5 @@ def test_menus_and_widgets_name_known_commands(manifest: PluginManifest) -> None
 def test_the_reader_takes_folders_and_archives(manifest: PluginManifest) -> None:
     (reader,) = manifest.contributions.readers
     assert reader.accepts_directories
-    assert reader.filename_patterns == ["*.lp", "*.btf", "*.zip"]
+    assert reader.filename_patterns == ["*.lp", "*.btf", "*.zip", "*.zarr"]
     assert PluginManager.instance().commands.get(reader.command) is get_reader

@@ -143,10 +143,10 @@ def _check(btf: BTF, texels: int, settings: FitSettings) -> None:
 def _gather(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
     """ABRDFs of some texels, (T, N * C) in the fitted domain."""
     out = np.empty((len(yx), len(btf), btf.channels), dtype=np.float32)
-    for i, frame in enumerate(btf.iter_frames()):
-        out[:, i] = btf.values.encode(frame[yx[:, 0], yx[:, 1]])
-        if is_report_due(i + 1, len(btf)):
-            yield Progress("read", i + 1, len(btf))
+    for done, total in btf.gather(yx, out):
+        if is_report_due(done, total):
+            yield Progress("read", done, total)
+    out = btf.values.encode(out)
     return out.reshape(len(yx), -1)
 
 

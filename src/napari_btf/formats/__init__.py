@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_btf.errors import CaptureError
-from napari_btf.formats import image_folder, rti, ubo2014
+from napari_btf.formats import image_folder, rti, texel_store, ubo2014
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
@@ -19,7 +19,7 @@ __all__ = ["read", "recognises"]
 
 # The first that recognises a path reads it. Angles in the image names come before an .lp file:
 # they name the view too, and whoever has both can still open the .lp file itself.
-_FORMATS = (ubo2014, image_folder, rti)
+_FORMATS = (ubo2014, texel_store, image_folder, rti)
 
 
 def recognises(path: str | Path) -> bool:
@@ -34,7 +34,8 @@ def read(path: str | Path) -> BTF:
     ----------
     path : str or Path
         A folder of images named with their angles, or with an .lp file of light directions
-        (RTI); a zip archive of one; the .lp file; or a .btf file of the University of Bonn.
+        (RTI); a zip archive of one; the .lp file; a .btf file of the University of Bonn; or a
+        texel store.
 
     Returns
     -------
@@ -50,7 +51,11 @@ def read(path: str | Path) -> BTF:
     if not path.exists():
         raise CaptureError(path, "there is no such folder or file", "check the path")
     # Of what nobody wants, the likeliest module's complaint shows what was found and what is known.
-    likeliest = ubo2014 if path.suffix.lower() == ".btf" and path.is_file() else image_folder
+    likeliest: Any = image_folder
+    if texel_store.is_zarr(path):
+        likeliest = texel_store
+    elif path.suffix.lower() == ".btf" and path.is_file():
+        likeliest = ubo2014
     chosen = next((module for module in _FORMATS if module.recognises(path)), likeliest)
     btf: BTF = chosen.read(path)
     return btf

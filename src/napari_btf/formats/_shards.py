@@ -1,0 +1,202 @@
+"""The chunks of a texel store, read straight from its shard files.
+
+The files are ordinary Zarr 3 (sharding_indexed; blosc, then crc32c), written by zarr, and zarr
+reads them just as well. But it spends more time on each inner chunk than decoding takes, and
+gives a missing file out as zeros. Measured in one run on 2 cores, 128 RGB images of 512 x 512
+texels in chunks of 16 x 32 x 32: one image 54 ms by zarr, 17 ms here; all observations of a tile
+of 16 x 16 texels 2.1 and 0.6 ms; everything 462 and 141 ms.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import google_crc32c
+import numpy as np
+from numcodecs import blosc
+
+from napari_btf.errors import CaptureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from io import FileIO
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["Place", "Shards", "Wanted"]
+
+#: Along (observation, y, x), counted in chunks or in shards.
+Place = tuple[int, ...]
+
+_CRC_BYTES = 4
+_ENTRY_BYTES = 16
+_WORKERS = min(8, os.cpu_count() or 1)
+
+
+class Wanted(NamedTuple):
+    """Chunks that are wanted of one shard."""
+
+    shard: Place
+    """Place of the shard among the shards (observation, y, x)."""
+    chunks: Sequence[Place]
+    """Places of the chunks among all chunks of the array."""
+
+
+class Shards:
+    """A sharded array of observations on disk.
+
+    Parameters
+    ----------
+    folder : Path
+        The array's own folder.
+    shape, chunk, shard : tuple of int
+        (N, H, W, C) of the array, of an inner chunk and of a shard.
+    dtype : dtype
+        Of the values; little-endian on disk.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        shape: tuple[int, ...],
+        chunk: tuple[int, ...],
+        shard: tuple[int, ...],
+        dtype: np.dtype[Any],
+    ) -> None:
+        self.folder = folder
+        self.shape, self.chunk, self.shard, self.dtype = shape, chunk, shard, dtype
+        #: Chunks in a shard, along each axis.
+        self.grid = tuple(s // c for s, c in zip(shard, chunk, strict=True))
+
+    def read(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
+        """The values in a box: slices without step of observations, y and x, within the array."""
+        shape = tuple(part.stop - part.start for part in box)
+        out = np.empty((*shape, self.shape[3]), dtype=self.dtype)
+
+        def put(place: Place, values: NDArray[Any]) -> None:
+            source, target = [], []
+            for part, size, i in zip(box, self.chunk, place, strict=False):
+                low, high = max(part.start, i * size), min(part.stop, (i + 1) * size)
+                source.append(slice(low - i * size, high - i * size))
+                target.append(slice(low - part.start, high - part.start))
+            out[tuple(target)] = values[tuple(source)]
+
+        deque(self.visit(self._wanted_for(box), put), maxlen=0)
+        return out
+
+    def visit(
+        self, wanted: Sequence[Wanted], use: Callable[[Place, NDArray[Any]], object]
+    ) -> Iterator[tuple[int, int]]:
+        """Read chunks, on all cores, and hand each with its place to a function.
+
+        Parameters
+        ----------
+        wanted : sequence of Wanted
+        use : callable
+            Called as ``use(place, values)`` from several threads, with values of the shape of
+            a chunk; what lies beyond the edge of the array is padding.
+
+        Yields
+        ------
+        done, total : int
+            Steps.
+
+        Raises
+        ------
+        CaptureError
+            If a file is missing or damaged.
+        """
+        if len(wanted) < _WORKERS:
+            # Few shards: the chunks of each are shared out.
+            parts = [
+                Wanted(part.shard, part.chunks[i::_WORKERS])
+                for part in wanted
+                for i in range(_WORKERS)
+            ]
+            parts = [part for part in parts if part.chunks]
+        else:
+            parts = list(wanted)
+        if len(parts) == 1:
+            self._visit(parts[0], use)
+            yield 1, 1
+            return
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            try:
+                for i, _ in enumerate(pool.map(lambda part: self._visit(part, use), parts)):
+                    yield i + 1, len(parts)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def path(self, shard: Place) -> Path:
+        """The file of a shard."""
+        return self.folder.joinpath("c", *map(str, shard), "0")
+
+    def _wanted_for(self, box: tuple[slice, slice, slice]) -> list[Wanted]:
+        """What has to be read for a box."""
+
+        def covered(part: slice, size: int) -> range:
+            return range(part.start // size, -(-part.stop // size))
+
+        chunks = [covered(part, size) for part, size in zip(box, self.chunk, strict=False)]
+        shards = [covered(part, size) for part, size in zip(box, self.shard, strict=False)]
+        return [
+            Wanted(
+                place,
+                list(
+                    itertools.product(
+                        *(
+                            range(max(r.start, i * g), min(r.stop, (i + 1) * g))
+                            for r, i, g in zip(chunks, place, self.grid, strict=False)
+                        )
+                    )
+                ),
+            )
+            for place in itertools.product(*shards)
+        ]
+
+    def _visit(self, part: Wanted, use: Callable[[Place, NDArray[Any]], object]) -> None:
+        path = self.path(part.shard)
+        try:
+            # Small reads at many places: the read-ahead of a buffer would only be in the way.
+            with path.open("rb", buffering=0) as file:
+                index = self._index(file)
+                for place in part.chunks:
+                    inner = tuple(i % g for i, g in zip(place, self.grid, strict=False))
+                    start, length = index[inner].tolist()
+                    file.seek(start)
+                    content = blosc.decompress(_checked(file.read(length)))
+                    values = np.frombuffer(content, dtype=self.dtype.newbyteorder("<"))
+                    use(place, values.reshape(self.chunk))
+        except FileNotFoundError as error:
+            raise self._damaged(path, "this part of the texel store is missing") from error
+        except OSError as error:
+            raise self._damaged(path, f"it cannot be read ({error.strerror or error})") from error
+        except (ValueError, OverflowError, RuntimeError) as error:
+            raise self._damaged(path, "this part of the texel store is damaged") from error
+
+    def _index(self, file: FileIO) -> NDArray[np.uint64]:
+        """Start and length of every chunk of a shard, from the end of its file."""
+        size = math.prod(self.grid) * _ENTRY_BYTES + _CRC_BYTES
+        if file.seek(0, os.SEEK_END) < size:
+            raise ValueError("too short")
+        file.seek(-size, os.SEEK_END)
+        index = np.frombuffer(_checked(file.read(size)), dtype="<u8")
+        return index.reshape(*self.grid[:3], 2)
+
+    @staticmethod
+    def _damaged(path: Path, problem: str) -> CaptureError:
+        return CaptureError(path, problem, "copy the store again or convert its capture again")
+
+
+def _checked(data: bytes) -> bytes:
+    """Data without the checksum at its end, which has to be right."""
+    content, checksum = data[:-_CRC_BYTES], data[-_CRC_BYTES:]
+    if google_crc32c.value(content) != int.from_bytes(checksum, "little"):
+        raise ValueError("wrong checksum")
+    return content
