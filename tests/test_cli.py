@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -360,6 +361,25 @@ class TestWrongInput:
         refused(btf("relight", model, "--light", "95,0", "--out", "x.png"), "above the surface")
         refused(btf("relight", model, "--light", "9,0", "--out", "x.doc"), "x.doc", ".png")
         assert list(tmp_path.iterdir()) == []
+
+    def test_what_is_read_is_never_written_over(
+        self, model: Path, write_capture: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        folder = write_capture()
+        image = sorted(folder.iterdir())[2]
+        archive = Path(shutil.make_archive(str(tmp_path / "zipped"), "zip", folder))
+        table = tmp_path / "texels.csv"
+        table.write_text("x,y\n1,2\n3,4\n")
+        own = Path(shutil.copy(model, tmp_path / "own.safetensors"))
+        inputs = (image, archive, table, own)
+        before = [path.read_bytes() for path in inputs]
+        refused(btf("train", folder, "--out", image), str(image), "input", "another place")
+        refused(btf("train", archive, "--out", archive), str(archive), "input")
+        refused(btf("train", folder, "--texels", table, "--out", table), str(table), "input")
+        refused(btf("embed", own, "--out", own, "--method", "pca"), str(own), "input")
+        refused(btf("relight", own, "--light", "0,0", "--out", own), str(own), "input")
+        refused(btf("convert", folder, folder, "--overwrite"), str(folder), "input")
+        assert [path.read_bytes() for path in inputs] == before
 
     def test_unknown_options_are_refused_by_typer(self, weave: Path) -> None:
         done = btf("train", weave)

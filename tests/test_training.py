@@ -73,6 +73,8 @@ def test_lights_of_a_file(tmp_path: Path, make_btf: Make) -> None:
     [
         ("15\n", r"line 1 is '15', expected theta and phi"),
         ("15 0\n30 x\n", r"line 2 is '30 x'"),
+        ("nan nan\n", r"line 1 is 'nan nan'"),
+        ("15 0\n1e400 0\n", r"line 2 is '1e400 0'"),
         ("# nothing\n", "it has no directions"),
         ("80 80\n", r"light 80°, 80° is not in the capture, the nearest is"),
     ],

@@ -114,6 +114,7 @@ def convert(
     from napari_btf.formats.conversion import check_target
     from napari_btf.formats.conversion import convert as converted
 
+    _check_not_input(store, capture)
     check_target(store, overwrite)
     start = time.monotonic()
     btf = _read(capture)
@@ -174,6 +175,7 @@ def train(
         raise UsageError(None, "--seconds and --epochs exclude each other", "give one of them")
     if not 0 <= seed < 2**32:
         raise UsageError(None, f"the seed is {seed}", "use 0 to 4294967295")
+    _check_not_input(out, capture, texels, hold_out_lights)
     _check_writable(out)
     btf = _read(capture)
     coords = (
@@ -215,6 +217,7 @@ def relight(
     from napari_btf.relighting import outside
     from napari_btf.relighting import relight as relit
 
+    _check_not_input(out, model)
     light_angles = _angles("--light", light)
     view_angles = None if view is None else _angles("--view", view)
     loaded = load(model)
@@ -240,6 +243,7 @@ def embed(
     from napari_btf.embedding import write_embedding
     from napari_btf.sampling import all_texels
 
+    _check_not_input(out, model)
     _check_writable(out)
     loaded = load(model)
     points = _run(embedded(loaded, method.value, seed=seed))
@@ -333,6 +337,17 @@ def _angles(option: str, text: str) -> tuple[float, float]:
             None, f"{option} is {text!r}", "give THETA,PHI in degrees, for example 30,45"
         ) from error
     return theta, phi
+
+
+def _check_not_input(out: Path, *inputs: Path | None) -> None:
+    """Refuse to write over what is read: a capture, one of its files, a model, a table."""
+    target = out.resolve()
+    for source in inputs:
+        if source is None:
+            continue
+        origin = source.resolve()
+        if target == origin or (out.exists() and origin.is_dir() and origin in target.parents):
+            raise UsageError(out, f"it belongs to the input {source}", "name another place")
 
 
 def _check_writable(out: Path) -> None:

@@ -148,6 +148,8 @@ def read_lights(path: str | Path) -> NDArray[np.float64]:
             continue
         try:
             theta, phi = (float(word) for word in words)
+            if not np.isfinite([theta, phi]).all():
+                raise ValueError("not a finite number")
         except ValueError as error:
             raise UsageError(
                 path,
