@@ -26,7 +26,7 @@ __all__ = ["BLOCK_BYTES", "Layout", "choose_layout"]
 #: Values written at a time at most, unless a single image is larger.
 BLOCK_BYTES = 128 * 2**20
 
-#: Values in one file, about.
+#: Values in one file at most, unless a single chunk is larger.
 SHARD_BYTES = 32 * 2**20
 
 # Milliseconds to read one chunk: for itself, and per byte of its values.
@@ -89,9 +89,10 @@ def choose_layout(
         if deep == 1 or min(deep, count) * image <= block_bytes
     }
     deep, high, wide = min(sorted(candidates), key=lambda candidate: cost(*candidate))
-    layers = max(1, min(math.ceil(count / deep), block_bytes // (deep * image)))
-    column = layers * deep * high * wide * texel
-    side = max(1, math.isqrt(SHARD_BYTES // column))
+    chunk = deep * high * wide * texel
+    layers = min(math.ceil(count / deep), block_bytes // (deep * image), SHARD_BYTES // chunk)
+    layers = max(1, layers)
+    side = max(1, math.isqrt(SHARD_BYTES // (layers * chunk)))
     return Layout(
         chunk=(deep, high, wide, channels),
         shard=(
