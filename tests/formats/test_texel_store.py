@@ -245,6 +245,7 @@ class TestReadingParts:
             np.s_[:, 3, 7],
             np.s_[::-1, ::3, 40:20:-2],
             np.s_[[7, 7, 2], ..., 1],
+            np.s_[np.array([3, 1]), 2:9],
             np.s_[30:99, -1, :, ::2],
             np.s_[4:4],
         ],
@@ -278,7 +279,7 @@ class TestReadingParts:
             stored.frame(16)
 
     def test_one_pass_decodes_every_chunk_once(self, tmp_path: Path) -> None:
-        frames = read(finish(convert(made_up()[0], tmp_path / "s.zarr", layout=SMALL))).frames
+        frames: Any = read(finish(convert(made_up()[0], tmp_path / "s.zarr", layout=SMALL))).frames
         assert frames.chunks[0] == (4,) * 9 + (1,)
         assert frames.chunks[1:] == ((21,), (50,), (3,))
 

@@ -13,7 +13,6 @@ from napari_btf.formats._shards import Wanted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import dask.array as da
     from numpy.typing import NDArray
 
     from napari_btf.formats._shards import Place, Shards
@@ -38,34 +37,33 @@ class StoredFrames:
         self.shape = (len(self.observations), *shards.shape[1:])
         self.ndim = 4
 
+    @property
+    def frames(self) -> StoredFrames:
+        """The observations: a gatherer of its own frames."""
+        return self
+
     @cached_property
-    def frames(self) -> da.Array:
-        """The observations as a dask array.
+    def chunks(self) -> tuple[tuple[int, ...], ...]:
+        """How many observations share chunks of the store, one after the other.
 
-        Its chunks are whole images, as many as share the chunks of the store: reading these
-        together decodes each once.
+        Reading these together decodes each chunk once.
         """
-        import dask.array as da
-
         layer = self.observations // self.shards.chunk[0]
         edges = np.flatnonzero(np.diff(layer)) + 1
         together = np.diff([0, *edges.tolist(), len(layer)])
-        frames: da.Array = da.from_array(
-            self,
-            chunks=(tuple(together.tolist()), *self.shape[1:]),
-            name=False,
-            asarray=False,
-            meta=np.empty((0, 0, 0, 0), dtype=self.dtype),
-        )
-        return frames
+        return (tuple(together.tolist()), *((length,) for length in self.shape[1:]))
 
     def select(self, observations: NDArray[np.intp]) -> StoredFrames:
         """Some of these observations, by their index among them."""
         return StoredFrames(self.shards, self.observations[observations])
 
-    def __getitem__(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        # dask asks with slices, or with integers for the axes that are to go. What lies between
-        # the first and the last is read: within a chunk of dask that costs nothing more.
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        # Integers, slices or lists, along each axis for itself. All that lies between the first
+        # and the last is read: among observations that share chunks that costs nothing more.
+        key = key if isinstance(key, tuple) else (key,)
+        before = next((i for i, part in enumerate(key) if part is ...), len(key))
+        missing = (slice(None),) * (4 - len(key) + (before < len(key)))
+        key = (*key[:before], *missing, *key[before + 1 :])
         parts = [np.arange(length)[part] for part, length in zip(key, self.shape, strict=True)]
         places = [self.observations[parts[0]], *parts[1:]]
         if not all(part.size for part in places):
