@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import dask.array as da
@@ -34,6 +35,38 @@ def test_grid_counts_missing_and_duplicate_pairs(make_btf: Make) -> None:
     holes = full.select([0, 0, *range(2, 30)])
     assert (holes.grid.missing_pairs, holes.grid.duplicate_pairs) == (1, 1)
     assert holes.info()["missing_pairs"] == 1
+
+
+def test_missing_and_repeated_pairs_are_named(make_btf: Make) -> None:
+    full = make_btf(views=3, lights=10)
+    assert full.oddities() == []
+    holes = full.select([0, 0, *range(2, 30), 5])
+    np.testing.assert_array_equal(holes.grid.duplicates, [1, 30])
+    ((view, light),) = holes.grid.missing()
+    np.testing.assert_allclose(holes.grid.lights[light], full.light[1], atol=1e-12)
+    np.testing.assert_allclose(holes.grid.views[view], full.view[1], atol=1e-12)
+    repeated, missing = holes.oddities()
+    assert repeated.startswith("2 observations repeat a pair")
+    assert "light 0°, 0° view 0°, 0°; light 15°, 325°" in repeated
+    assert missing == "1 pairs of the grid were not captured: light 27°, 137° view 0°, 0°"
+
+
+def test_a_large_scattered_capture_needs_no_table_of_all_pairs() -> None:
+    count = 20_000
+    rng = np.random.default_rng(0)
+    light, view = (
+        angles_to_vectors(np.sqrt(rng.uniform(0, 1, count)) * 80, rng.uniform(0, 360, count))
+        for _ in range(2)
+    )
+    frames = np.broadcast_to(np.uint8(7), (count, 2, 2, 3))
+    btf = BTF(frames, light, view)
+    tracemalloc.start()
+    assert not btf.is_grid
+    assert btf.info()["missing_pairs"] > 3e8
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200e6
+    assert btf.oddities() == []
 
 
 def test_stack_shows_each_pair_at_its_place_and_black_where_missing(make_btf: Make) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from napari_btf.directions import angle_between, group_directions
+from napari_btf.directions import angle_between, format_angles, group_directions
 from napari_btf.errors import CaptureError, UsageError
 from napari_btf.values import ValueScale
 
@@ -30,19 +31,64 @@ SMALL_BYTES = 512 * 2**20
 _READERS = 4
 
 
-class DirectionGrid(NamedTuple):
-    """The observations arranged as views x lights."""
+@dataclass(frozen=True, eq=False)
+class DirectionGrid:
+    """The observations arranged as views x lights.
+
+    Parameters
+    ----------
+    views, lights : ndarray, shape (V, 3) and (L, 3)
+        Distinct directions, ordered by theta, then phi.
+    view_of, light_of : ndarray of int, shape (N,)
+        Which of them each observation has.
+    """
 
     views: NDArray[np.float64]
-    """(V, 3) distinct view directions, ordered by theta, then phi."""
     lights: NDArray[np.float64]
-    """(L, 3) distinct light directions, ordered by theta, then phi."""
-    observations: NDArray[np.intp]
-    """(V, L) the first observation of each pair, -1 where there is none."""
-    missing_pairs: int
-    """Pairs of the grid without an observation."""
-    duplicate_pairs: int
-    """Observations whose pair was observed before."""
+    view_of: NDArray[np.intp]
+    light_of: NDArray[np.intp]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(V, L)."""
+        return len(self.views), len(self.lights)
+
+    @cached_property
+    def duplicates(self) -> NDArray[np.intp]:
+        """Observations whose pair an earlier one has, in order."""
+        again = np.ones(len(self.view_of), dtype=bool)
+        again[self._first] = False
+        return np.flatnonzero(again)
+
+    @property
+    def duplicate_pairs(self) -> int:
+        """How many `duplicates` there are."""
+        return len(self.view_of) - len(self._first)
+
+    @property
+    def missing_pairs(self) -> int:
+        """Pairs of the grid without an observation."""
+        return self.shape[0] * self.shape[1] - len(self._first)
+
+    @cached_property
+    def observations(self) -> NDArray[np.intp]:
+        """(V, L) the first observation of each pair, -1 where there is none.
+
+        Of a capture that is no grid this may be large.
+        """
+        index = np.full(self.shape, -1, dtype=np.intp)
+        index[self.view_of[self._first], self.light_of[self._first]] = self._first
+        return index
+
+    def missing(self) -> NDArray[np.intp]:
+        """(M, 2) view and light of the pairs without an observation."""
+        return np.argwhere(self.observations < 0)
+
+    @cached_property
+    def _first(self) -> NDArray[np.intp]:
+        """The first observation of each pair."""
+        pairs = self.view_of * len(self.lights) + self.light_of
+        return np.asarray(np.unique(pairs, return_index=True)[1])
 
 
 class Frames(Protocol):
@@ -99,6 +145,8 @@ class BTF:
         What the reader tolerated or left out, in sentences.
     gatherer : Gatherer, optional
         A quicker way to the texels of ``frames`` than reading every image.
+    channel_names : tuple of str
+        Of a spectral capture, such as "400 nm"; empty for grey and RGB.
     """
 
     frames: Frames
@@ -108,6 +156,7 @@ class BTF:
     format: str = "memory"
     notes: tuple[str, ...] = ()
     gatherer: Gatherer | None = None
+    channel_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.frames.shape) != 4 or not self.frames.shape[0]:
@@ -161,6 +210,11 @@ class BTF:
     def values(self) -> ValueScale:
         """How stored values become values to fit."""
         return ValueScale(np.dtype(self.frames.dtype))
+
+    @property
+    def color_space(self) -> str:
+        """Of floats "linear", of integers "as captured" (sRGB mostly): nothing is converted."""
+        return "linear" if self.values.is_float else "as captured"
 
     @property
     def nbytes(self) -> int:
@@ -311,12 +365,7 @@ class BTF:
     def grid(self) -> DirectionGrid:
         """The observations arranged as views x lights."""
         views, lights = group_directions(self.view), group_directions(self.light)
-        index = np.full((len(views.vectors), len(lights.vectors)), -1, dtype=np.intp)
-        # Backwards, so that the first observation of a pair is the one that stays.
-        index[views.member_of[::-1], lights.member_of[::-1]] = np.arange(len(self))[::-1]
-        missing = int(np.count_nonzero(index < 0))
-        duplicate = len(self) - (index.size - missing)
-        return DirectionGrid(views.vectors, lights.vectors, index, missing, duplicate)
+        return DirectionGrid(views.vectors, lights.vectors, views.member_of, lights.member_of)
 
     def stack(self) -> da.Array:
         """The observations as a lazy array for looking at.
@@ -337,7 +386,8 @@ class BTF:
     @property
     def is_grid(self) -> bool:
         """Whether at least half of all (view, light) pairs were captured."""
-        return 2 * self.grid.missing_pairs <= self.grid.observations.size
+        views, lights = self.grid.shape
+        return 2 * self.grid.missing_pairs <= views * lights
 
     def nearest(self, light: ArrayLike, view: ArrayLike) -> int:
         """Index of the observation nearest to a (light, view) pair, by the sum of both angles."""
@@ -350,10 +400,11 @@ class BTF:
         -------
         dict
             ``format images views lights height width channels dtype bytes missing_pairs
-            duplicate_pairs``; ``bytes`` is the size of all pixel values, uncompressed.
+            duplicate_pairs``, and of a spectral capture ``channel_names``;
+            ``bytes`` is the size of all pixel values, uncompressed.
         """
         grid = self.grid
-        return {
+        facts = {
             "format": self.format,
             "images": len(self),
             "views": len(grid.views),
@@ -366,6 +417,30 @@ class BTF:
             "missing_pairs": grid.missing_pairs,
             "duplicate_pairs": grid.duplicate_pairs,
         }
+        if self.channel_names:
+            facts["channel_names"] = list(self.channel_names)
+        return facts
+
+    def oddities(self) -> list[str]:
+        """Sentences on pairs that were captured twice or not at all, with some of them named."""
+        grid = self.grid
+        found = []
+        if grid.duplicate_pairs:
+            repeated = [(grid.view_of[i], grid.light_of[i]) for i in grid.duplicates[:3]]
+            found.append(
+                f"{grid.duplicate_pairs} observations repeat a pair, of which the first is shown: "
+                + "; ".join(itertools.starmap(self._pair, repeated))
+            )
+        if grid.missing_pairs and self.is_grid:
+            missing = "; ".join(itertools.starmap(self._pair, grid.missing()[:3]))
+            found.append(f"{grid.missing_pairs} pairs of the grid were not captured: {missing}")
+        return found
+
+    def _pair(self, view: int, light: int) -> str:
+        return (
+            f"light {format_angles(self.grid.lights[light])} "
+            f"view {format_angles(self.grid.views[view])}"
+        )
 
 
 class _Picker:

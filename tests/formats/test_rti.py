@@ -527,7 +527,7 @@ class TestWrongCaptures:
             read(folder)
         assert str(caught.value) == (
             f"{folder / 'dirs.lp'}: none of the 5 images it names is there "
-            '("v.CR2", "w.CR2", "x.CR2" and 2 more); put the images (JPEG, PNG, BMP, TGA or TIFF) '
+            '("v.CR2", "w.CR2", "x.CR2" and 2 more); put the images (JPEG, PNG, TIFF, EXR...) '
             "beside the .lp file or into a folder there, or open the folder that holds both."
         )
         for path in folder.glob("*.png"):

@@ -238,7 +238,15 @@ def test_what_was_written_is_read(place: Path, capture: Capture) -> None:
     frames = np.stack(list(btf.iter_frames()))
     assert frames.shape == expected.shape
     np.testing.assert_allclose(frames, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
-    np.testing.assert_array_equal(btf.frame(len(btf) - 1), frames[-1])
+    near = {"rtol": 1e-5, "atol": 1e-5 * np.abs(expected).max()}
+    np.testing.assert_allclose(btf.frame(len(btf) - 1), frames[-1], **near)
+    # All observations of some texels at once, and of some observations only.
+    yx = np.argwhere(np.ones(frames.shape[1:3]))[::-2]
+    abrdfs = expected[:, yx[:, 0], yx[:, 1]].swapaxes(0, 1)
+    np.testing.assert_allclose(btf.texels(yx), abrdfs, **near)
+    some = btf.select(np.arange(len(btf))[::-2])
+    np.testing.assert_allclose(some.texels(yx), abrdfs[:, ::-2], **near)
+    np.testing.assert_allclose(np.stack(list(some.iter_frames())), frames[::-2], **near)
 
     light = [angle for lights in capture.lights for angle in lights]
     view = [view for view, own in zip(capture.views, capture.lights, strict=True) for _ in own]

@@ -1,16 +1,18 @@
 """Capture formats: one module each, all with the same two functions.
 
 ``recognises(path)`` is cheap, never raises and says whether the module wants the path;
-``read(path)`` returns a `BTF` or raises a `CaptureError`.
+``read(path, options)`` returns a `BTF` or raises a `CaptureError`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_btf.errors import CaptureError
-from napari_btf.formats import image_folder, rti, texel_store, ubo2014
+from napari_btf.errors import CaptureError, UsageError
+from napari_btf.formats import image_folder, image_stack, rti, texel_store, ubo2014
+from napari_btf.formats._files import ReadOptions
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
@@ -19,7 +21,7 @@ __all__ = ["read", "recognises"]
 
 # The first that recognises a path reads it. Angles in the image names come before an .lp file:
 # they name the view too, and whoever has both can still open the .lp file itself.
-_FORMATS = (ubo2014, texel_store, image_folder, rti)
+_FORMATS = (ubo2014, texel_store, image_stack, image_folder, rti)
 
 
 def recognises(path: str | Path) -> bool:
@@ -27,15 +29,22 @@ def recognises(path: str | Path) -> bool:
     return any(module.recognises(Path(path)) for module in _FORMATS)
 
 
-def read(path: str | Path) -> BTF:
+def read(path: str | Path, *, pattern: str | None = None, skip_bad: bool = False) -> BTF:
     """Open a capture as a lazy BTF.
 
     Parameters
     ----------
     path : str or Path
         A folder of images named with their angles, or with an .lp file of light directions
-        (RTI); a zip archive of one; the .lp file; a .btf file of the University of Bonn; or a
+        (RTI); a zip archive of one; the .lp file; a stack of images in one .tif or .npy file
+        with a .csv file of its angles beside it; a .btf file of the University of Bonn; or a
         texel store.
+    pattern : str, optional
+        Regular expression with the named groups tl, pl, tv and pv (or tl and pl alone, for one
+        view), searched in the image names of a folder or zip.
+    skip_bad : bool
+        Check every image now, leave out those that cannot be read or do not fit, and say so in
+        the BTF's notes, instead of refusing the capture.
 
     Returns
     -------
@@ -46,9 +55,17 @@ def read(path: str | Path) -> BTF:
     ------
     CaptureError
         If nothing there can be read as a capture; the message names the file and the remedy.
+    UsageError
+        If the pattern is none, or the capture has no names to use it on.
     """
     path = Path(path)
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise CaptureError(
+            path, f"it cannot be opened ({error.strerror or error})", "check the path"
+        ) from error
+    if not there:
         raise CaptureError(path, "there is no such folder or file", "check the path")
     # Of what nobody wants, the likeliest module's complaint shows what was found and what is known.
     likeliest: Any = image_folder
@@ -56,6 +73,15 @@ def read(path: str | Path) -> BTF:
         likeliest = texel_store
     elif path.suffix.lower() == ".btf" and path.is_file():
         likeliest = ubo2014
+    elif path.suffix.lower() in image_stack.EXTENSIONS and path.is_file():
+        likeliest = image_stack
     chosen = next((module for module in _FORMATS if module.recognises(path)), likeliest)
-    btf: BTF = chosen.read(path)
-    return btf
+    if pattern is not None:
+        if chosen not in (image_folder, rti):
+            raise UsageError(
+                path, "a pattern is for image names in a folder or zip", "leave it out"
+            )
+        chosen = image_folder
+    btf: BTF = chosen.read(path, ReadOptions(pattern, skip_bad))
+    # A texel store has the notes of what it was made from already.
+    return replace(btf, notes=tuple(dict.fromkeys([*btf.notes, *btf.oddities()])))

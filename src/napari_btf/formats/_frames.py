@@ -6,27 +6,42 @@ Which images belong to the capture, and their directions, is the formats' own ma
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_btf.errors import CaptureError
-from napari_btf.formats._files import read_bytes
-from napari_btf.formats._images import ImageFileError, ImageHeader, decode, header
+from napari_btf.formats._files import open_file, read_bytes
+from napari_btf.formats._image_types import ImageFileError, ImageHeader
+from napari_btf.formats._images import decode, header
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from napari_btf.btf import Frames
 
-__all__ = ["lazy_frames"]
+__all__ = ["OpenedFrames", "lazy_frames", "list_of"]
 
-_HEADER_BYTES = 1 << 16
+_THREADS = 4
+_LISTED = 10
 
 
-def lazy_frames(root: Path, names: Sequence[str]) -> tuple[Frames, list[str]]:
+class OpenedFrames(NamedTuple):
+    """The images of a capture, opened."""
+
+    frames: Frames
+    """(N, H, W, C); reading one raises `CaptureError` if it is damaged, gone or changed by then."""
+    kept: list[int]
+    """Which of the names the frames are."""
+    channel_names: tuple[str, ...]
+    notes: list[str]
+    """What was left out, in sentences."""
+
+
+def lazy_frames(root: Path, names: Sequence[str], skip_bad: bool = False) -> OpenedFrames:
     """Open the images of a capture without decoding their pixels.
 
     Parameters
@@ -35,66 +50,104 @@ def lazy_frames(root: Path, names: Sequence[str]) -> tuple[Frames, list[str]]:
         The folder or zip archive.
     names : sequence of str
         Relative names of at least one image, in the order of the observations.
-
-    Returns
-    -------
-    frames : Frames, shape (N, H, W, C)
-        Reading one raises `CaptureError` if the image is damaged, gone or
-        changed by then.
-    notes : list of str
-        What was left out, in sentences.
+    skip_bad : bool
+        Decode every image now, and leave out those that cannot be read or do not fit.
 
     Raises
     ------
     CaptureError
-        An image that cannot be read, or whose size or type differs from the others'.
+        An image that cannot be read, or whose size or type differs from the others'; with
+        ``skip_bad`` only if no image is left.
     """
-    shape, alpha = _common_header(root, names)
-    frames = _Frames(root, names, shape)
-    return frames, ["the alpha channel of the images was left out"] if alpha else []
-
-
-def _common_header(root: Path, names: Sequence[str]) -> tuple[ImageHeader, bool]:
-    """The header all images share, and whether any has an alpha channel."""
-    with ThreadPoolExecutor(4) as pool:
-        headers = list(pool.map(lambda name: _header(root, name), names))
+    headers = _for_all(lambda name: _header(root, name), names)
     # The odd ones out are named, not the majority.
-    shapes: dict[tuple[Any, ...], int] = {}
-    for found in headers:
-        shapes[found[:4]] = shapes.get(found[:4], 0) + 1
-    usual = max(shapes, key=lambda shape: shapes[shape])
+    usual = Counter(_shape(h) for h in headers if isinstance(h, ImageHeader)).most_common(1)
+    problems: dict[str, CaptureError] = {}
     for name, found in zip(names, headers, strict=True):
-        if found[:4] != usual:
-            raise CaptureError(
+        if isinstance(found, CaptureError):
+            problems[name] = found
+        elif _shape(found) != usual[0][0]:
+            problems[name] = CaptureError(
                 root / name,
-                f"the image is {_describe(found[:4])}, the other images are {_describe(usual)}",
+                f"the image is {_describe(found)}, the other images are "
+                f"{_describe(ImageHeader(*usual[0][0]))}",
                 "all images of a capture need one size and type; convert it or move it away",
             )
-    return headers[0], any(found.has_alpha for found in headers)
+        if problems and not skip_bad:
+            raise problems[name]
+    good = [
+        (i, found)
+        for i, found in enumerate(headers)
+        if isinstance(found, ImageHeader) and names[i] not in problems
+    ]
+    if skip_bad and good:
+        whole = _Frames(root, [names[i] for i, _ in good], good[0][1])
+        for (i, _), problem in zip(good, _for_all(whole.check, range(len(good))), strict=True):
+            if problem is not None:
+                problems[names[i]] = problem
+        good = [(i, found) for i, found in good if names[i] not in problems]
+    if not good:
+        raise next(iter(problems.values()))
+    first = good[0][1]
+    return OpenedFrames(
+        _Frames(root, [names[i] for i, _ in good], first),
+        [i for i, _ in good],
+        first.channel_names,
+        _notes([found for _, found in good], problems),
+    )
 
 
-def _describe(shape: tuple[Any, ...]) -> str:
-    height, width, channels, dtype = shape
-    return f"{width} x {height} {'grey' if channels == 1 else 'RGB'} {dtype.itemsize * 8} bit"
+def list_of(problems: Sequence[str]) -> str:
+    """The first problems of a list, for a note."""
+    more = len(problems) - _LISTED
+    text = "; ".join(problems[:_LISTED])
+    return f"{text}; and {more} more" if more > 0 else text
 
 
-def _header(root: Path, name: str) -> ImageHeader:
+def _notes(headers: Sequence[ImageHeader], problems: dict[str, CaptureError]) -> list[str]:
+    notes = []
+    if problems:
+        described = [f'"{name}" ({error.problem})' for name, error in problems.items()]
+        notes.append(f"{len(problems)} images were left out: {list_of(described)}")
+    for left_out in sorted({found.left_out for found in headers} - {""}):
+        notes.append(f"the {left_out} of the images was left out")
+    return notes
+
+
+def _for_all(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(work, items))
+
+
+def _shape(found: ImageHeader) -> tuple[Any, ...]:
+    return found[:5]
+
+
+def _describe(found: ImageHeader) -> str:
+    kind = {1: "grey", 3: "RGB"}.get(found.channels, f"{found.channels} channels")
+    bits = f"{found.dtype.itemsize * 8} bit"
+    return f"{found.width} x {found.height} {kind} {bits}{' float' * (found.dtype.kind == 'f')}"
+
+
+def _header(root: Path, name: str) -> ImageHeader | CaptureError:
     try:
-        start = read_bytes(root, name, _HEADER_BYTES)
-        try:
-            return header(start)
-        except ImageFileError:
-            if len(start) < _HEADER_BYTES:
-                raise
-            return header(start, read_bytes(root, name))
+        with open_file(root, name) as file:
+            return header(file)
     except ImageFileError as problem:
-        raise _unreadable(root, name, f"the image {problem}") from problem
+        return _unreadable(root, name, problem)
     except OSError as error:
-        raise _unreadable(root, name, f"it cannot be read ({error.strerror or error})") from error
+        return _unreadable(root, name, error)
 
 
-def _unreadable(root: Path, name: str, problem: str) -> CaptureError:
-    return CaptureError(root / name, problem, "copy it again from the original or move it away")
+def _unreadable(root: Path, name: str, error: ImageFileError | OSError) -> CaptureError:
+    if isinstance(error, ImageFileError):
+        problem = CaptureError(root / name, f"the image {error}", error.remedy)
+    else:
+        reason = error.strerror or error
+        remedy = ImageFileError("").remedy
+        problem = CaptureError(root / name, f"it cannot be read ({reason})", remedy)
+    problem.__cause__ = error
+    return problem
 
 
 class _Frames:
@@ -110,11 +163,16 @@ class _Frames:
         name = self.names[i]
         try:
             pixels = decode(read_bytes(self.root, name))
-        except ImageFileError as problem:
-            raise _unreadable(self.root, name, f"the image {problem}") from problem
-        except OSError as error:
-            message = f"it cannot be read ({error.strerror or error})"
-            raise _unreadable(self.root, name, message) from error
-        if pixels.shape != self.shape[1:] or pixels.dtype != self.dtype:
-            raise _unreadable(self.root, name, "the image changed since the capture was opened")
+            if pixels.shape != self.shape[1:] or pixels.dtype != self.dtype:
+                raise ImageFileError("changed since the capture was opened")
+        except (ImageFileError, OSError) as error:
+            raise _unreadable(self.root, name, error) from error
         return pixels
+
+    def check(self, i: int) -> CaptureError | None:
+        """What is wrong with an image, if anything."""
+        try:
+            self[i]
+        except CaptureError as error:
+            return error
+        return None

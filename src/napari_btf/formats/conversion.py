@@ -211,7 +211,8 @@ class _Partial:
             "version": VERSION,
             "directions": DIRECTIONS,
             "value_scale": btf.values.largest,
-            "color_space": "as captured",
+            "color_space": btf.color_space,
+            "channel_names": list(btf.channel_names),
             "source": {"name": btf.name, "format": btf.format, "notes": list(btf.notes)},
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }

@@ -18,6 +18,7 @@ import numpy as np
 from napari_btf.btf import BTF
 from napari_btf.errors import CaptureError
 from napari_btf.formats._files import (
+    ReadOptions,
     image_names,
     iter_light_files,
     light_files,
@@ -30,6 +31,8 @@ from napari_btf.formats._light_file import LightFile, decode_text, parse_light_f
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 __all__ = ["read", "recognises"]
 
@@ -45,6 +48,8 @@ class _Series(NamedTuple):
     name: str
     lights: LightFile
     images: list[str]
+    light: NDArray[np.float64]
+    """(N, 3), of the images."""
     notes: list[str]
 
 
@@ -59,7 +64,7 @@ def recognises(path: Path) -> bool:
         return False
 
 
-def read(path: Path) -> BTF:
+def read(path: Path, options: ReadOptions | None = None) -> BTF:
     """Open an RTI capture.
 
     The .lp file and the image headers are checked now, pixels are read when asked for. Of several
@@ -77,6 +82,7 @@ def read(path: Path) -> BTF:
         No usable .lp file, images that are not there or are named twice, several captures in one
         folder, an unreadable image, or images of different sizes.
     """
+    options = options or ReadOptions()
     chosen = not path.is_dir() and path.suffix.lower() == ".lp"
     root = path.parent if chosen else path
     candidates = [path.name] if chosen else light_files(path)
@@ -87,32 +93,35 @@ def read(path: Path) -> BTF:
             'expected one with the number of images, then "name x y z" lines',
         )
     names = image_names(root)
-    series, notes = _choose(root, candidates, _Images(names))
+    series, notes = _choose(root, candidates, _Images(names), options.skip_bad)
     used = set(series.images)
     unused = [name for name in names if name not in used]
     if unused:
         notes.append(f"images that {series.name} does not name were left out: {quoted(unused)}")
-    frames, more_notes = lazy_frames(root, series.images)
+    opened = lazy_frames(root, series.images, options.skip_bad)
     return BTF(
-        frames=frames,
-        light=series.lights.light,
-        view=np.tile([0.0, 0.0, 1.0], (len(series.images), 1)),
+        frames=opened.frames,
+        light=series.light[opened.kept],
+        view=np.tile([0.0, 0.0, 1.0], (len(opened.kept), 1)),
         source=str(root),
         format="RTI folder" if root.is_dir() else "RTI zip",
-        notes=(*notes, *series.lights.notes, *series.notes, *more_notes),
+        notes=(*notes, *series.lights.notes, *series.notes, *opened.notes),
+        channel_names=opened.channel_names,
     )
 
 
 # --------------------------------------------------------------------------- which .lp file
 
 
-def _choose(root: Path, candidates: Sequence[str], images: _Images) -> tuple[_Series, list[str]]:
+def _choose(
+    root: Path, candidates: Sequence[str], images: _Images, skip_bad: bool
+) -> tuple[_Series, list[str]]:
     """The .lp file to use, and why."""
     usable: list[_Series] = []
     refused: list[CaptureError] = []
     for name in candidates[:_AT_MOST]:
         try:
-            usable.append(_open(root, name, images))
+            usable.append(_open(root, name, images, skip_bad))
         except CaptureError as error:
             refused.append(error)
     if not usable:
@@ -148,7 +157,7 @@ def _captures(usable: Sequence[_Series]) -> list[str]:
     return [] if "." in folders else list(folders)
 
 
-def _open(root: Path, name: str, images: _Images) -> _Series:
+def _open(root: Path, name: str, images: _Images, skip_bad: bool) -> _Series:
     place = root / name
     try:
         data = read_bytes(root, name, _LARGEST + 1)
@@ -164,8 +173,10 @@ def _open(root: Path, name: str, images: _Images) -> _Series:
         )
     lights = parse_light_file(place, decode_text(data))
     starts = [str(folder) for folder in PurePosixPath(name).parents]
-    found = _locate(place, starts, lights, images)
-    return _Series(name, lights, found, _spelling_notes(name, starts, lights, found))
+    found, notes = _all_there(place, lights, _locate(starts, lights, images), skip_bad)
+    there = {line: image for line, image in enumerate(found) if image is not None}
+    notes += _spelling_notes(name, starts, [(lights.names[i], there[i]) for i in there])
+    return _Series(name, lights, list(there.values()), lights.light[list(there)], notes)
 
 
 # --------------------------------------------------------------------------- which images
@@ -207,7 +218,7 @@ class _Images:
         return found[0] if len(found) == 1 else None
 
 
-def _locate(place: Path, starts: Sequence[str], lights: LightFile, images: _Images) -> list[str]:
+def _locate(starts: Sequence[str], lights: LightFile, images: _Images) -> list[str | None]:
     """The images that the names in an .lp file stand for.
 
     One way of looking is used for all of them, the first that finds a different image for each:
@@ -223,46 +234,52 @@ def _locate(place: Path, starts: Sequence[str], lights: LightFile, images: _Imag
             best, most = found, different
         if most == len(paths):
             break
-    return _all_there(place, lights, best)
+    return best
 
 
-def _all_there(place: Path, lights: LightFile, found: Sequence[str | None]) -> list[str]:
-    """The images found, once it is sure that each was found and none is named twice."""
+def _all_there(
+    place: Path, lights: LightFile, found: list[str | None], skip_bad: bool
+) -> tuple[list[str | None], list[str]]:
+    """The images found, once it is sure that each was found and none is named twice.
+
+    With ``skip_bad`` None stands for what is missing or named before, and notes say so.
+    """
     missing = [name for name, image in zip(lights.names, found, strict=True) if image is None]
     if len(missing) == len(found):
         raise CaptureError(
             place,
             f"none of the {len(found)} images it names is there ({quoted(missing)})",
-            "put the images (JPEG, PNG, BMP, TGA or TIFF) beside the .lp file or into a folder "
+            "put the images (JPEG, PNG, TIFF, EXR...) beside the .lp file or into a folder "
             "there, or open the folder that holds both",
         )
+    problems: list[tuple[str, str]] = []
     if missing:
-        raise CaptureError(
-            place,
+        problem = (
             f"of the {len(found)} images it names, {len(missing)} cannot be found "
-            f"({quoted(missing)})",
-            "put them back or take their lines out",
+            f"({quoted(missing)})"
         )
-    lines: dict[str, int] = {}
-    images = [image for image in found if image is not None]
-    for image, line in zip(images, lights.lines, strict=True):
-        if image in lines:
-            raise CaptureError(
-                place,
-                f'lines {lines[image]} and {line} both name the image "{image}"',
-                "keep one of them",
-            )
-        lines[image] = line
-    return images
+        problems.append((problem, "put them back or take their lines out"))
+    first: dict[str, int] = {}
+    kept: list[str | None] = []
+    for image, line in zip(found, lights.lines, strict=True):
+        again = image is not None and first.setdefault(image, line) != line
+        kept.append(None if again else image)
+        if again:
+            assert image is not None
+            problem = f'lines {first[image]} and {line} both name the image "{image}"'
+            problems.append((problem, "keep one of them"))
+    if problems and not skip_bad:
+        raise CaptureError(place, *problems[0])
+    return kept, [problem for problem, _ in problems]
 
 
 def _spelling_notes(
-    name: str, starts: Sequence[str], lights: LightFile, found: Sequence[str]
+    name: str, starts: Sequence[str], found: Sequence[tuple[str, str]]
 ) -> list[str]:
     """Notes on the images that do not lie where the .lp file says, or are spelt differently."""
     moved: list[str] = []
     respelt: list[str] = []
-    for given, image in zip(lights.names, found, strict=True):
+    for given, image in found:
         places = {str(PurePosixPath(start, *_parts(given))) for start in starts}
         if image in places:
             continue

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
+    from napari_btf.formats._files import ReadOptions
+
 __all__ = [
     "ATTRIBUTE",
     "DIRECTIONS",
@@ -66,7 +68,7 @@ def is_zarr(path: Path) -> bool:
         return False
 
 
-def read(path: Path) -> BTF:
+def read(path: Path, options: ReadOptions | None = None) -> BTF:
     """Open a texel store.
 
     Raises
@@ -115,7 +117,14 @@ def read(path: Path) -> BTF:
         )
         stored = StoredFrames(shards)
         return BTF(
-            stored.frames, light, view, str(path), "texel store", notes=notes, gatherer=stored
+            stored.frames,
+            light,
+            view,
+            str(path),
+            "texel store",
+            notes=notes,
+            gatherer=stored,
+            channel_names=tuple(str(name) for name in found.get("channel_names", ())),
         )
     except Exception as error:
         problem = f"the texel store is damaged ({_first_line(error)})"

@@ -72,10 +72,12 @@ from napari_btf.formats._binary import COPY_AGAIN
 from napari_btf.formats._ubo2014_header import LOG_RGB, LOG_Y_UV_BY_Y, read_header
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from napari_btf.formats._files import ReadOptions
     from napari_btf.formats._ubo2014_header import Factor, Header, Matrix
 
 __all__ = ["read", "recognises"]
@@ -103,7 +105,7 @@ def recognises(path: Path) -> bool:
         return False
 
 
-def read(path: Path) -> BTF:
+def read(path: Path, options: ReadOptions | None = None) -> BTF:
     """Open a BTF file of the University of Bonn.
 
     The header is read and checked now; an image is computed from the factors when asked for.
@@ -121,41 +123,101 @@ def read(path: Path) -> BTF:
         it says.
     """
     header = read_header(path)
+    frames = _Frames(path, header)
     return BTF(
-        frames=_Frames(path, header),
+        frames=frames,
         light=header.light,
         view=header.view,
         source=str(path),
         format=f"UBO2014 {header.signature[1:]}",
         notes=header.notes,
+        gatherer=frames,
     )
 
 
 class _Frames:
-    """The observations as one lazy (N, H, W, C) array; the unit of decoding is one image."""
+    """The observations as one lazy (N, H, W, C) array, and a way to the texels of all of them.
 
-    def __init__(self, path: Path, header: Header) -> None:
+    Parameters
+    ----------
+    path : Path
+    header : Header
+    observations : ndarray of int, optional
+        Which ones, by their index in the file; all by default.
+    """
+
+    def __init__(
+        self, path: Path, header: Header, observations: NDArray[np.intp] | None = None
+    ) -> None:
         self.path = path
         self.header = header
+        self.observations = np.arange(len(header.light)) if observations is None else observations
         self.dtype = np.dtype(np.float32)
-        self.shape = (len(header.light), header.height, header.width, header.channels)
+        self.shape = (len(self.observations), header.height, header.width, header.channels)
 
-    def __getitem__(self, i: int, /) -> NDArray[np.float32]:
-        """Observation ``i`` as (H, W, C)."""
+    @property
+    def frames(self) -> _Frames:
+        """The observations: a gatherer of its own frames."""
+        return self
+
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], ...]:
+        """Any observations may be read together, which computes them several times faster."""
+        return ((1,) * len(self.observations), *((length,) for length in self.shape[1:]))
+
+    def select(self, observations: NDArray[np.intp]) -> _Frames:
+        """Some of these observations, by their index among them."""
+        return _Frames(self.path, self.header, self.observations[observations])
+
+    def __getitem__(self, key: int | slice, /) -> NDArray[np.float32]:
+        """Observations (H, W, C), or (n, H, W, C) of a slice."""
+        which = np.atleast_1d(self.observations[key])
+        texels = self.shape[1] * self.shape[2]
+        flat = np.empty((len(which), texels, self.shape[3]), dtype=np.float32)
+        for block, values in self._blocks(np.arange(texels), which):
+            flat[:, block] = values.transpose(1, 0, 2)
+        images = flat.reshape(-1, *self.shape[1:])
+        return images if isinstance(key, slice) else np.asarray(images[0])
+
+    def gather(self, yx: NDArray[np.intp], out: NDArray[Any]) -> Iterator[tuple[int, int]]:
+        """Fill ``out`` (T, N, C) with the ABRDFs at ``yx`` (T, 2); yields (done, to do)."""
+        texels = yx[:, 0] * self.shape[2] + yx[:, 1]
+        for block, values in self._blocks(texels, self.observations):
+            out[block] = values
+            yield block.stop, len(texels)
+
+    def _blocks(
+        self, texels: NDArray[np.intp], observations: NDArray[np.intp]
+    ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Values (texels, observations, C) of some texels, so many at a time."""
         content = self._map()
-        observations, height, width, _ = self.shape
-        with np.errstate(all="ignore"):
-            parts = [
-                _product(content, factor, i, observations).reshape(height * width, -1)
-                for factor in self.header.factors
-            ]
-            values = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-            values = _to_rgb(values, self.header.colour_model)
+        total = self.shape[1] * self.shape[2]
+        widest = max(factor.components for factor in self.header.factors)
+        columns = max(widest, len(observations) * self.shape[3])
+        step = max(1, _BLOCK_VALUES // columns)
+        weights = [
+            _weights(content, factor, observations, len(self.header.light))
+            for factor in self.header.factors
+        ]
+        for start in range(0, len(texels), step):
+            block = slice(start, min(start + step, len(texels)))
+            with np.errstate(all="ignore"):
+                parts = [
+                    _product(content, factor, texels[block], own, len(observations), total)
+                    for factor, own in zip(self.header.factors, weights, strict=True)
+                ]
+                flat = np.concatenate(parts, axis=2).reshape(-1, self.shape[3])
+                flat = _to_rgb(flat, self.header.colour_model)
+            values = flat.reshape(-1, len(observations), self.shape[3])
+            self._check(values, observations)
+            yield block, values
+
+    def _check(self, values: NDArray[np.float32], observations: NDArray[np.intp]) -> None:
         if not np.isfinite(values).all():
+            worst = observations[~np.isfinite(values).all(axis=(0, 2))][0]
             raise CaptureError(
-                self.path, f"observation {i} has values that are not finite", COPY_AGAIN
+                self.path, f"observation {worst} has values that are not finite", COPY_AGAIN
             )
-        return values.reshape(self.shape[1:])
 
     def _map(self) -> NDArray[np.uint8]:
         """The file's bytes, mapped into memory anew: no open file outlives an image."""
@@ -177,24 +239,35 @@ def _matrix(content: NDArray[np.uint8], matrix: Matrix) -> NDArray[Any]:
     return stored.reshape(matrix.rows, matrix.columns)
 
 
-def _product(
-    content: NDArray[np.uint8], factor: Factor, i: int, observations: int
-) -> NDArray[np.float32]:
-    """Values of all texels in observation ``i``, in the order texel, channel.
+def _precision(factor: Factor) -> np.dtype[Any]:
+    """Single precision but for factors in double precision."""
+    return np.dtype(np.float64 if factor.texels.dtype.itemsize == 8 else np.float32)
 
-    Computed in single precision but for factors in double precision.
-    """
-    texels, weights = _matrix(content, factor.texels), _matrix(content, factor.observations)
-    dtype = np.dtype(np.float64 if texels.dtype.itemsize == 8 else np.float32)
-    used = slice(factor.components)
-    channels = len(weights) // observations
-    own = weights[channels * i : channels * (i + 1), used].astype(dtype).T
-    out = np.empty((len(texels), channels), dtype=np.float32)
-    step = max(1, _BLOCK_VALUES // factor.components)
-    for start in range(0, len(texels), step):
-        block = slice(start, start + step)
-        out[block] = texels[block, used].astype(dtype) @ own
-    return out
+
+def _weights(
+    content: NDArray[np.uint8], factor: Factor, observations: NDArray[np.intp], total: int
+) -> NDArray[Any]:
+    """What the texels of a factor are multiplied by: (components, observations x channels)."""
+    stored = _matrix(content, factor.observations)
+    rows = stored.reshape(total, -1, stored.shape[1])[observations, :, : factor.components]
+    return rows.reshape(-1, factor.components).astype(_precision(factor)).T
+
+
+def _product(
+    content: NDArray[np.uint8],
+    factor: Factor,
+    texels: NDArray[np.intp],
+    weights: NDArray[Any],
+    observations: int,
+    total: int,
+) -> NDArray[np.float32]:
+    """Values (texels, observations, channels) of a factor, of some of ``total`` texels."""
+    stored = _matrix(content, factor.texels)
+    rows = stored.reshape(total, -1, stored.shape[1])[texels, :, : factor.components]
+    values = rows.reshape(-1, factor.components).astype(_precision(factor)) @ weights
+    # Either a texel or an observation has a row for each channel.
+    values = values.reshape(len(texels), rows.shape[1], observations, -1).transpose(0, 2, 1, 3)
+    return np.asarray(values.reshape(len(texels), observations, -1), dtype=np.float32)
 
 
 def _to_rgb(values: NDArray[np.float32], model: int) -> NDArray[np.float32]:

@@ -1,0 +1,178 @@
+"""Stacks of images in one .tif or .npy file, with a .csv file of their angles beside it.
+
+``cloth.tif`` and ``cloth.csv``: line after line of the CSV file (see
+`napari_btf.formats._angles_file`) are the angles of the images, in their order. The stack has
+the axes (..., y, x) or (..., y, x, channel); how many of them count images is known from the
+number of lines.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.btf import BTF
+from napari_btf.errors import CaptureError
+from napari_btf.formats._angles_file import is_angles_file, read_angles_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_btf.formats._files import ReadOptions
+
+__all__ = ["EXTENSIONS", "image_shape", "read", "recognises"]
+
+EXTENSIONS = frozenset({".tif", ".tiff", ".npy"})
+_REMEDY = "copy it again from the original"
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is a stack with a file of angles beside it, or that file; never raises."""
+    try:
+        return _stack_and_angles(path) is not None
+    except OSError:
+        return False
+
+
+def read(path: Path, options: ReadOptions | None = None) -> BTF:
+    """Open a stack of images with a CSV file of angles beside it.
+
+    Raises
+    ------
+    CaptureError
+        One of the two is missing or damaged, or they do not fit each other.
+    """
+    found = _stack_and_angles(path)
+    if found is None:
+        raise CaptureError(
+            path,
+            "there is no file of angles for this stack",
+            f'add "{path.with_suffix(".csv").name}" with the header theta_l,phi_l,theta_v,phi_v '
+            "and a line for each image, or open a folder of images",
+        )
+    stack, table = found
+    angles = read_angles_file(table)
+    frames = (_open_npy if stack.suffix.lower() == ".npy" else _open_tiff)(
+        stack, table, len(angles.light)
+    )
+    notes = [] if angles.has_view else [f"{table.name} has no views, they are taken as 0, 0"]
+    return BTF(
+        frames=frames,
+        light=angles.light,
+        view=angles.view,
+        source=str(stack),
+        format="image stack",
+        notes=tuple(notes),
+    )
+
+
+def image_shape(shape: tuple[int, ...], count: int) -> tuple[int, int, int] | None:
+    """(H, W, C) of the images of a stack of some shape, if they are ``count``; else None."""
+    if len(shape) >= 3 and math.prod(shape[:-2]) == count:
+        return shape[-2], shape[-1], 1
+    if len(shape) >= 4 and math.prod(shape[:-3]) == count:
+        return shape[-3], shape[-2], shape[-1]
+    return None
+
+
+def _stack_and_angles(path: Path) -> tuple[Path, Path] | None:
+    if path.suffix.lower() in EXTENSIONS and path.is_file():
+        table = path.with_suffix(".csv")
+        return (path, table) if is_angles_file(table) else None
+    if path.suffix.lower() == ".csv" and is_angles_file(path):
+        for extension in sorted(EXTENSIONS):
+            if path.with_suffix(extension).is_file():
+                return path.with_suffix(extension), path
+    return None
+
+
+class _StackFrames:
+    """The images of a stack as one lazy (N, H, W, C) array."""
+
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int, int, int],
+        dtype: np.dtype[Any],
+        get: Callable[[int], NDArray[Any]],
+    ) -> None:
+        self.path = path
+        self.shape = shape
+        # Files of either byte order become the machine's own.
+        self.dtype = dtype.newbyteorder("=")
+        self._get = get
+
+    def __getitem__(self, i: int, /) -> NDArray[Any]:
+        # A damaged file makes the decoders raise whatever they meet first.
+        try:
+            pixels = np.asarray(self._get(int(i))).reshape(self.shape[1:])
+            pixels = pixels.astype(self.dtype, copy=False)
+        except Exception as error:
+            raise CaptureError(self.path, f"its image {i} cannot be read", _REMEDY) from error
+        if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+            raise CaptureError(
+                self.path, f"its image {i} holds values that are not finite", _REMEDY
+            )
+        return pixels
+
+
+def _open_npy(path: Path, table: Path, count: int) -> _StackFrames:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise CaptureError(path, "it is damaged or no .npy array", _REMEDY) from error
+    whole = (count, *_fitting(path, table, array.shape, count))
+    images = array.reshape(whole)
+    return _StackFrames(path, whole, array.dtype, images.__getitem__)
+
+
+def _open_tiff(path: Path, table: Path, count: int) -> _StackFrames:
+    import tifffile
+
+    # A damaged file makes the decoders raise whatever they meet first.
+    try:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            shape = tuple(int(length) for length in series.shape)
+            dtype, contiguous = np.dtype(series.dtype), series.dataoffset is not None
+            pages = [] if contiguous else [series[i] for i in range(len(series))]
+    except Exception as error:
+        raise CaptureError(path, "it is damaged or no TIFF", _REMEDY) from error
+    whole = (count, *_fitting(path, table, shape, count))
+    if contiguous:
+        images = tifffile.memmap(path, series=0, mode="r").reshape(whole)
+        return _StackFrames(path, whole, dtype, images.__getitem__)
+    if len(pages) != count:
+        raise CaptureError(
+            path, f"its {count} images are spread over {len(pages)} pages", "save one image a page"
+        )
+    lock = threading.Lock()
+
+    def page(i: int) -> NDArray[Any]:
+        found = pages[i]
+        if found is None:
+            raise IndexError(i)
+        # One file position for all threads, and no file left open.
+        with lock:
+            file.filehandle.open()
+            with file.filehandle:
+                return np.asarray(found.asarray())
+
+    return _StackFrames(path, whole, dtype, page)
+
+
+def _fitting(path: Path, table: Path, shape: tuple[int, ...], count: int) -> tuple[int, int, int]:
+    found = image_shape(shape, count)
+    if found is None:
+        raise CaptureError(
+            path,
+            f"its shape is {' x '.join(map(str, shape))}, {table.name} has {count} lines of angles",
+            "the file of angles needs one line for each image",
+        )
+    return found
