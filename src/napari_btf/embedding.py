@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from napari_btf.errors import UsageError
+from napari_btf.files import write_file
 from napari_btf.progress import Job, Progress
 from napari_btf.sampling import all_texels
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec import CompressedBTF
@@ -84,14 +86,7 @@ def write_embedding(path: str | Path, points: ArrayLike, coords: ArrayLike) -> N
     """
     rows = zip(np.asarray(points), np.asarray(coords), strict=True)
     lines = [f"{px:.6g},{py:.6g},{x},{y}" for (px, py), (y, x) in rows]
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        text = "\n".join(["tsne_x,tsne_y,image_x,image_y", *lines, ""])
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            path, f"it cannot be written ({error.strerror})", "choose another place"
-        ) from error
+    write_file(path, "\n".join(["tsne_x,tsne_y,image_x,image_y", *lines, ""]).encode())
 
 
 def _principal_plane(latents: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

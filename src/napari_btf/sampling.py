@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_btf.errors import CoordinatesError, UsageError
+from napari_btf.files import write_file
 
 __all__ = [
     "all_texels",
@@ -144,9 +145,4 @@ def write_coordinates(path: str | Path, coords: ArrayLike) -> None:
         Rows ``(y, x)``.
     """
     lines = ["x,y", *(f"{x},{y}" for y, x in np.asarray(coords, dtype=np.intp))]
-    try:
-        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise CoordinatesError(
-            path, f"it cannot be written ({error.strerror})", "choose another place"
-        ) from error
+    write_file(path, ("\n".join(lines) + "\n").encode(), CoordinatesError)

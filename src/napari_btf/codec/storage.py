@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from napari_btf.codec.basis import DirectionBasis, DirectionSpace, SmoothNetwork
 from napari_btf.codec.model import CompressedBTF, QuantisedLatents
 from napari_btf.codec.spline import DirectionSpline
 from napari_btf.errors import ModelFileError
+from napari_btf.files import write_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,35 +38,14 @@ def to_bytes(model: CompressedBTF) -> bytes:
 
 
 def save(model: CompressedBTF, path: str | Path) -> Path:
-    """Write a model, to a temporary file first that is then renamed.
+    """Write a model (see `napari_btf.files.write_file`).
 
     Raises
     ------
     ModelFileError
         If the place cannot be written to; an older file there stays as it was.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise ModelFileError(path, "it is a folder", "give the name of a .safetensors file")
-    content = to_bytes(model)
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp makes private files; a model is as readable as any other new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise ModelFileError(
-            path, f"it cannot be written ({error.strerror or error})", "choose another place"
-        ) from error
-    return path
+    return write_file(path, to_bytes(model), ModelFileError)
 
 
 def load(path: str | Path) -> CompressedBTF:
