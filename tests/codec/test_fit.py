@@ -185,6 +185,15 @@ def test_settings_that_cannot_work(make_btf: Make) -> None:
         finish(fit(btf, settings=quick(2, epochs=0)))
 
 
+def test_captures_no_model_can_hold(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    with pytest.raises(UsageError, match=r"its values are uint32, models hold uint8, uint16"):
+        finish(fit(replace(btf, frames=btf.frames.astype(np.uint32)), settings=quick()))
+    below = replace(btf, light=angles_to_vectors(*np.full((2, 60), 95.0)))
+    with pytest.raises(UsageError, match="lights or views below the surface"):
+        finish(fit(below, settings=quick()))
+
+
 def test_a_damaged_image_names_its_file(write_capture: Callable[..., Path]) -> None:
     folder = write_capture(extension=".jpg", lights=8, height=64, width=64)
     path = sorted(folder.iterdir())[9]

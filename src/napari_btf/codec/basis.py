@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectionBasis", "DirectionSpace", "SmoothNetwork", "direction_space"]
 
+#: Values of the basis at most, so that what is decoded stays finite in single precision.
+_LARGEST = 1e12
+
 
 @dataclass(frozen=True, eq=False)
 class DirectionSpace:
@@ -113,4 +116,6 @@ class DirectionBasis:
         """Basis at pairs of unit vectors, shapes (P, 3) -> (P, K + 1, C)."""
         q = self.space(light, view)
         table = self.network(q) + self.spline(q)
+        # The columns of a latent that never varies may be of any size.
+        np.clip(table, -_LARGEST, _LARGEST, out=table)
         return table.reshape(-1, self.latents + 1, self.channels).astype(np.float32)

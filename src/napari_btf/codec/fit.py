@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.codec.basis import DirectionBasis, direction_space
-from napari_btf.codec.model import CompressedBTF, quantise
+from napari_btf.codec.model import DTYPES, CompressedBTF, quantise
 from napari_btf.codec.network import NetworkSettings, pick_device, train_network
 from napari_btf.codec.spline import fit_spline, spread_subset
 from napari_btf.errors import UsageError
@@ -134,6 +134,18 @@ def _check(btf: BTF, texels: int, settings: FitSettings) -> None:
             f"{k} latents were asked for, {texels} texels with {len(btf)} observations of "
             f"{btf.channels} channels allow 1 to {most}",
             "change the number of latents, or choose more texels",
+        )
+    if min(btf.light[:, 2].min(), btf.view[:, 2].min()) < -0.01:
+        raise UsageError(
+            btf.source or None,
+            "it has lights or views below the surface",
+            "leave those observations out",
+        )
+    if btf.values.dtype.name not in DTYPES:
+        raise UsageError(
+            btf.source or None,
+            f"its values are {btf.values.dtype}, models hold {', '.join(DTYPES)}",
+            "convert them",
         )
     network = settings.network
     if network.seconds is not None and not network.seconds > 0:
