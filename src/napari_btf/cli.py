@@ -173,8 +173,7 @@ def train(
         raise UsageError(None, "--texels and --pixels exclude each other", "give one of them")
     if seconds is not None and epochs is not None:
         raise UsageError(None, "--seconds and --epochs exclude each other", "give one of them")
-    if not 0 <= seed < 2**32:
-        raise UsageError(None, f"the seed is {seed}", "use 0 to 4294967295")
+    sampling.check_seed(seed)
     _check_not_input(out, capture, texels, hold_out_lights)
     _check_writable(out)
     btf = _read(capture)

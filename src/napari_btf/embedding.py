@@ -9,7 +9,7 @@ import numpy as np
 from napari_btf.errors import UsageError
 from napari_btf.files import write_file
 from napari_btf.progress import Job, Progress
-from napari_btf.sampling import all_texels
+from napari_btf.sampling import all_texels, check_seed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,13 +62,25 @@ def embed(
     Returns
     -------
     ndarray, shape (T, 2)
+        All zero if the texels do not differ.
+
+    Raises
+    ------
+    UsageError
+        If a setting cannot work.
     """
     if method not in METHODS:
         raise UsageError(None, f"there is no method {method!r}", f"use {' or '.join(METHODS)}")
+    check_seed(seed)
     yx = all_texels(model.height, model.width) if coords is None else np.asarray(coords)
     latents = model.latent_map[yx[:, 0], yx[:, 1]].astype(np.float64)
     if len(latents) < 3:
         raise UsageError(None, f"{len(latents)} texels", "choose 3 or more")
+    # Both methods look for two dimensions.
+    latents = np.pad(latents, ((0, 0), (0, max(0, 2 - latents.shape[1]))))
+    if not np.ptp(latents, axis=0).any():
+        # A black capture: all texels are alike, and so are their places.
+        return np.zeros((len(latents), 2))
     if method == "pca":
         return _principal_plane(latents, seed)
     return (yield from _tsne(latents, seed))
@@ -92,10 +104,7 @@ def write_embedding(path: str | Path, points: ArrayLike, coords: ArrayLike) -> N
 def _principal_plane(latents: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     from sklearn.decomposition import PCA
 
-    plane = np.zeros((len(latents), 2))
-    count = min(2, latents.shape[1])
-    plane[:, :count] = PCA(count, random_state=seed).fit_transform(latents)
-    return plane
+    return np.asarray(PCA(2, random_state=seed).fit_transform(latents))
 
 
 def _tsne(latents: NDArray[np.float64], seed: int) -> Job[NDArray[np.float64]]:

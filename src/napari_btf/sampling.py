@@ -16,6 +16,7 @@ from napari_btf.files import write_file
 
 __all__ = [
     "all_texels",
+    "check_seed",
     "every_nth",
     "masked_texels",
     "random_texels",
@@ -64,9 +65,16 @@ def random_texels(coords: ArrayLike, count: int, seed: int = 0) -> Coordinates:
     yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
     if count < 1:
         raise UsageError(None, f"{count} texels were asked for", "ask for 1 or more")
+    check_seed(seed)
     if count >= len(yx):
         return yx
     return yx[np.sort(np.random.default_rng(seed).choice(len(yx), count, replace=False))]
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that not every generator of random numbers takes: it has 32 bits."""
+    if not 0 <= seed < 2**32:
+        raise UsageError(None, f"the seed is {seed}", "use 0 to 4294967295")
 
 
 def read_coordinates(path: str | Path, height: int, width: int) -> Coordinates:
