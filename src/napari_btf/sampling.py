@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_btf.errors import CoordinatesError, UsageError
 from napari_btf.files import write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "all_texels",
@@ -54,7 +58,8 @@ def every_nth(coords: ArrayLike, step: int) -> Coordinates:
         raise UsageError(None, f"the sampling step is {step}", "use a step of 1 or more")
     if not len(yx):
         return yx
-    return yx[np.all((yx - yx.min(axis=0)) % step == 0, axis=1)]
+    # A larger step than any image has texels is as good as any other.
+    return yx[np.all((yx - yx.min(axis=0)) % min(step, 2**31) == 0, axis=1)]
 
 
 def random_texels(coords: ArrayLike, count: int, seed: int = 0) -> Coordinates:
@@ -105,13 +110,14 @@ def read_coordinates(path: str | Path, height: int, width: int) -> Coordinates:
         raise CoordinatesError(
             path, f"it cannot be read as text ({error})", "expected a CSV file with the header x,y"
         ) from error
-    rows = csv.reader(text.splitlines())
+    rows = _rows(path, text)
     header = [cell.strip() for cell in next(rows, [])]
     if "x" not in header or "y" not in header:
+        other = len(header) == 1 and any(mark in header[0] for mark in ";\t |")
         raise CoordinatesError(
             path,
-            f"line 1 is {','.join(header)!r}, expected the header x,y",
-            "add the header line",
+            f"line 1 is {_quoted(header)}, expected the header x,y",
+            "separate the columns by commas" if other else "add the header line",
         )
     columns = header.index("x"), header.index("y")
     found: dict[tuple[int, int], None] = {}
@@ -130,6 +136,21 @@ def read_coordinates(path: str | Path, height: int, width: int) -> Coordinates:
     return np.array(list(found), dtype=np.intp)
 
 
+def _rows(path: str | Path, text: str) -> Iterator[list[str]]:
+    rows = csv.reader(text.splitlines())
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise CoordinatesError(
+            path, f"line {rows.line_num} cannot be read ({error})", "correct the line"
+        ) from error
+
+
+def _quoted(row: list[str]) -> str:
+    text = ",".join(row)
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
 def _integers(
     path: str | Path, number: int, row: list[str], columns: tuple[int, int]
 ) -> tuple[int, int]:
@@ -138,7 +159,7 @@ def _integers(
     except (ValueError, IndexError) as error:
         raise CoordinatesError(
             path,
-            f"line {number} is {','.join(row)!r}, expected two integers",
+            f"line {number} is {_quoted(row)}, expected two integers",
             "correct the line",
         ) from error
 
