@@ -285,7 +285,138 @@ def test_stopping_keeps_the_best_so_far(weave: Path, tmp_path: Path) -> None:
     assert json.loads(stdout)["bytes_model"] == out.stat().st_size
 
 
+def interrupted(*arguments: object, at: str, again: str = "") -> tuple[int, str, str]:
+    """Code, output and complaints of a command that gets Ctrl-C at some line of its progress."""
+    command = [sys.executable, "-m", "napari_btf", *map(str, arguments)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if line.startswith(at):
+                process.send_signal(signal.SIGINT)
+                if not again:
+                    break
+            if again and line.startswith(again):
+                process.send_signal(signal.SIGINT)
+                break
+        stdout, stderr = process.communicate(timeout=60)
+    assert "Traceback" not in stderr
+    return process.returncode, stdout, "".join(said) + stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
+class TestGivingUp:
+    def test_a_second_time_ends_a_training(self, weave: Path, tmp_path: Path) -> None:
+        out = tmp_path / "model.safetensors"
+        command = ("train", weave, "--out", out, "--seconds", 600)
+        code, stdout, stderr = interrupted(*command, at="training", again="stopping")
+        assert (code, stdout) == (1, ""), stderr
+        assert "error: stopped, nothing was written" in stderr
+        assert list(tmp_path.iterdir()) == []
+
+    def test_while_reading_there_is_nothing_to_keep(self, tmp_path: Path) -> None:
+        image = tmp_path / "image.png"
+        Image.new("RGB", (2048, 2048)).save(image)
+        folder = tmp_path / "capture"
+        folder.mkdir()
+        for i in range(60):
+            (folder / f"tl{i}_pl0_tv0_pv0.png").symlink_to(image)
+        out = tmp_path / "model.safetensors"
+        command = ("train", folder, "--out", out, "--pixels", 100)
+        code, stdout, stderr = interrupted(*command, at="reading")
+        assert (code, stdout) == (1, ""), stderr
+        assert "error: stopped, nothing was written" in stderr
+        assert "training" not in stderr
+        assert not out.exists()
+
+    def test_an_embedding(self, model: Path, tmp_path: Path) -> None:
+        out = tmp_path / "points.csv"
+        code, stdout, stderr = interrupted("embed", model, "--out", out, at="placing")
+        assert (code, stdout) == (1, ""), stderr
+        assert "error: stopped, nothing was written" in stderr
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of Unix")
+def test_without_standard_error(
+    write_capture: Callable[..., Path], tmp_path: Path, model: Path
+) -> None:
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "napari_btf"]
+
+    def run(*arguments: object) -> Done:
+        return subprocess.run(
+            [*command, *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=False
+        )
+
+    out = tmp_path / "model.safetensors"
+    done = run("train", write_capture(), "--out", out, "--latents", 2, "--epochs", 2, "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["bytes_model"] == out.stat().st_size
+    assert load(out).latent_count == 2
+    assert run("info", tmp_path / "nowhere").returncode == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device of Linux")
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_results_that_cannot_be_printed(
+    write_capture: Callable[..., Path], options: tuple[str, ...]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "napari_btf", "info", write_capture(), *options],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: the result cannot be printed (No space left")
+    assert len(done.stderr.splitlines()) == 1
+
+
 class TestWrongInput:
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows words it otherwise")
+    def test_names_no_file_can_have(
+        self, write_capture: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        capture, name = write_capture(), tmp_path / ("x" * 300)
+        for arguments in (
+            ["info", name],
+            ["train", name, "--out", tmp_path / "m"],
+            ["train", capture, "--out", name],
+            ["train", capture, "--out", tmp_path / "m", "--texels", name],
+            ["relight", capture, "--light", "0,0", "--out", name],
+            ["embed", name, "--out", tmp_path / "m"],
+            ["convert", capture, name],
+        ):
+            refused(btf(*arguments), str(name), "File name too long", "check the path")
+        assert list(tmp_path.iterdir()) == [capture]
+
+    @pytest.mark.skipif(
+        not hasattr(os, "geteuid") or os.geteuid() == 0, reason="who may read everything"
+    )
+    def test_places_that_must_not_be_read(
+        self, write_capture: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        capture, locked = write_capture(), tmp_path / "locked"
+        locked.mkdir(mode=0)
+        for arguments in (
+            ["info", locked / "capture"],
+            ["train", capture, "--out", locked / "model"],
+            ["train", capture, "--out", tmp_path / "m", "--texels", locked / "texels.csv"],
+            ["relight", locked / "model", "--light", "0,0", "--out", tmp_path / "x.png"],
+        ):
+            refused(btf(*arguments), str(locked), "Permission denied", "allowed to read")
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links of Unix")
+    def test_links_in_a_circle(self, tmp_path: Path) -> None:
+        loop = tmp_path / "loop"
+        loop.symlink_to(loop)
+        refused(btf("info", loop), str(loop), "cannot be reached", "check the path")
+
     def test_no_such_folder(self, tmp_path: Path) -> None:
         refused(btf("info", tmp_path / "nowhere"), "nowhere", "no such folder", "check the path")
         refused(btf("info", tmp_path / "nowhere", "--json"), "nowhere")
@@ -317,6 +448,9 @@ class TestWrongInput:
         [
             ("1,2\n", ["line 1", "header x,y"]),
             ("x,y\n1,2.5\n", ["line 2", "integers"]),
+            ("x;y\n1;2\n", ["line 1", "expected the header x,y", "separate the columns by commas"]),
+            (f"x,y\n1,2\n{'1' * 140000},2\n", ["line 3 cannot be read", "correct the line"]),
+            (f"x,y\n{'1' * 5000},2\n", ["line 2", "two integers"]),
             ("x,y\n1,2\n64,0\n", ["line 3", "outside the 64 x 64 image"]),
         ],
     )
@@ -355,8 +489,13 @@ class TestWrongInput:
         refused(btf("train", weave, "--out", out, "--latents", 9999), "9999 latents")
         refused(btf("train", weave, "--out", out, "--texels", "a", "--pixels", 5), "exclude")
         refused(btf("train", weave, "--out", out, "--device", "abacus"), "abacus", "use auto")
+        for device in ("meta", "hpu"):
+            refused(btf("train", weave, "--out", out, "--device", device), device, "use auto")
         refused(btf("train", weave, "--out", out, "--step", 0), "step is 0")
+        refused(btf("train", weave, "--out", out, "--step", 10**25), "1 texels")
         refused(btf("train", weave, "--out", tmp_path), str(tmp_path), "is a folder")
+        refused(btf("embed", model, "--out", out, "--seed", -1), "the seed is -1", "4294967295")
+        refused(btf("train", weave, "--out", out, "--seed", 2**32), "the seed is", "4294967295")
         refused(btf("relight", model, "--light", "20", "--out", out), "--light", "THETA,PHI")
         refused(btf("relight", model, "--light", "95,0", "--out", "x.png"), "above the surface")
         refused(btf("relight", model, "--light", "9,0", "--out", "x.doc"), "x.doc", ".png")

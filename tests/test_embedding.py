@@ -45,6 +45,29 @@ def test_the_same_seed_gives_the_same_points(model: CompressedBTF) -> None:
     np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("method", ["tsne", "pca"])
+def test_texels_that_do_not_differ_lie_together(model: CompressedBTF, method: str) -> None:
+    black = replace(model, latents=quantise(np.zeros((20, 20, 4), np.float32)))
+    points = finish(embed(black, method))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(points, np.zeros((400, 2)))
+
+
+@pytest.mark.parametrize("method", ["tsne", "pca"])
+def test_a_single_latent(model: CompressedBTF, method: str) -> None:
+    ramp = np.arange(400, dtype=np.float32).reshape(20, 20, 1)
+    points = finish(embed(replace(model, latents=quantise(ramp)), method))  # type: ignore[arg-type]
+    assert points.shape == (400, 2)
+    assert np.isfinite(points).all()
+    ends = points[:40].mean(axis=0), points[-40:].mean(axis=0)
+    assert np.linalg.norm(ends[0] - ends[1]) > 3 * points[:40].std(axis=0).max()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_that_are_none(model: CompressedBTF, seed: int) -> None:
+    with pytest.raises(UsageError, match=f"the seed is {seed}; use 0 to 4294967295"):
+        finish(embed(model, "tsne", seed=seed))
+
+
 def test_a_few_texels(model: CompressedBTF) -> None:
     assert finish(embed(model, "tsne", [[0, 0], [0, 1], [5, 15], [6, 15]])).shape == (4, 2)
     with pytest.raises(UsageError, match="2 texels"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import imagecodecs
@@ -11,7 +12,7 @@ from PIL import Image
 
 from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit
-from napari_btf.directions import vectors_to_angles
+from napari_btf.directions import angles_to_vectors, vectors_to_angles
 from napari_btf.errors import UsageError
 from napari_btf.evaluate import psnr
 from napari_btf.export.images import write_image
@@ -51,13 +52,55 @@ def test_without_a_view_it_is_the_most_frontal_one(make_btf: Callable[..., BTF])
 def test_limits_and_what_lies_outside(make_btf: Callable[..., BTF]) -> None:
     model = fitted(make_btf(views=3))
     assert limits(model) == (pytest.approx(63), pytest.approx(20))
-    assert outside(model, (63, 200), (20, 7)) is None
+    assert outside(model, (63, 200), (20, 180)) is None
     assert "captured lights reach theta 63" in str(outside(model, (70, 0)))
     assert "captured views reach theta 20" in str(outside(model, (7, 0), (30, 0)))
     one_view = fitted(make_btf(views=1))
     assert one_view.fixed_view
     assert outside(one_view, (10, 0), (0, 90)) is None
     assert "one view only, 0,0" in str(outside(one_view, (10, 0), (5, 0)))
+
+
+def test_the_side_of_a_negative_theta(make_btf: Callable[..., BTF]) -> None:
+    model = fitted(make_btf(views=5))
+    assert outside(model, (-63, 20), (-20, 7)) is None
+    note = str(outside(model, (-70, 20)))
+    assert "lights reach theta 63; the image shows light 63,200" in note
+    np.testing.assert_array_equal(relight(model, (-70, 20)), relight(model, (63, 200)))
+    assert "the image shows view 20,187" in str(outside(model, (5, 0), (-30, 7)))
+
+
+def test_a_capture_with_one_light(make_btf: Callable[..., BTF]) -> None:
+    btf = make_btf(views=9, lights=2)
+    model = fitted(btf.select(np.arange(18) % 2 == 1), 4)
+    (light,) = {(round(t), round(p)) for t, p in map(angles_of, model.light)}
+    assert outside(model, light) is None
+    asked = (light[0], light[1] + 40.0)
+    expected = f"knows one light only, {light[0]},{light[1]}; the image shows that one"
+    assert expected in str(outside(model, asked))
+    np.testing.assert_array_equal(relight(model, asked), relight(model, light))
+
+
+def test_lights_on_a_line(make_btf: Callable[..., BTF]) -> None:
+    line = angles_to_vectors(np.linspace(-60, 60, 12), np.full(12, 30.0))
+    model = fitted(replace(make_btf(views=1, lights=12), light=line), 4)
+    for light in ((-60, 30), (60, 30), (12.3, 210), (0, 0)):
+        assert outside(model, light) is None
+    note = str(outside(model, (40, 120)))
+    assert "do not vary in the direction of 40,120; the image shows light 0,0" in note
+    np.testing.assert_allclose(relight(model, (40, 120)), relight(model, (0, 0)), atol=1)
+    shown = str(outside(model, (40, 75))).rsplit("light ", 1)[1]
+    theta, phi = map(float, shown.split(","))
+    assert (0 < theta < 40, phi) == (True, 30)
+    np.testing.assert_allclose(relight(model, (40, 75)), relight(model, (theta, phi)), atol=1)
+    assert "reach theta 60; the image shows light" in str(outside(model, (80, 31)))
+
+
+def test_captured_directions_are_never_outside(make_btf: Callable[..., BTF]) -> None:
+    for views in (1, 3):
+        model = fitted(make_btf(views=views), 4)
+        for light, view in zip(model.light, model.view, strict=True):
+            assert outside(model, angles_of(light), angles_of(view)) is None
 
 
 @pytest.mark.parametrize("light", [(91, 0), (-100, 0), (float("nan"), 0), (0, float("inf"))])

@@ -111,4 +111,4 @@ def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
     with pytest.raises(CoordinatesError, match="cannot be read as text"):
         read_coordinates(tmp_path / "image.csv", 4, 4)
     with pytest.raises(CoordinatesError, match="cannot be written"):
-        write_coordinates(tmp_path / "none" / "texels.csv", [[0, 0]])
+        write_coordinates(tmp_path / "image.csv" / "texels.csv", [[0, 0]])

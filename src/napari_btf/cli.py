@@ -6,6 +6,7 @@ Results go to standard output, progress and notes to standard error. Exit code 0
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -50,14 +51,35 @@ _PHASES = {
     "draw": "drawing",
 }
 
+
+def _reachable(path: Path | None) -> Path | None:
+    """Refuse a name no file can have, or that lies where nothing can be read."""
+    try:
+        if path is not None:
+            path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise UsageError(
+            path,
+            f"it cannot be reached ({error.strerror})",
+            "check the path and what you are allowed to read",
+        ) from error
+    return path
+
+
 Capture = Annotated[
     Path,
     typer.Argument(
         metavar="CAPTURE",
+        callback=_reachable,
         help="Folder (or zip) of images named with angles, or a texel store from convert.",
     ),
 ]
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .safetensors file from train.")]
+Model = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL", callback=_reachable, help="A .safetensors file from train."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
 
 
@@ -70,12 +92,18 @@ class EmbeddingMethod(StrEnum):
 
 @app.command()
 def sample(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty folder.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", callback=_reachable, help="New or empty folder.")
+    ],
 ) -> None:
     """Write the sample capture (woven cloth, 7 views x 81 lights) as a folder of images."""
     from napari_btf.samples import write_sample
 
-    typer.echo(f"{write_sample(folder)} images written to {folder}")
+    try:
+        count = write_sample(folder)
+    except KeyboardInterrupt:
+        _fail(f"stopped; {folder} is not complete", 1)
+    _print(f"{count} images written to {folder}")
 
 
 @app.command()
@@ -88,7 +116,7 @@ def info(capture: Capture, as_json: AsJson = False) -> None:
         return
     width = max(map(len, facts))
     for key, value in facts.items():
-        typer.echo(
+        _print(
             f"{key.replace('_', ' '):<{width}}  {value:,}"
             if isinstance(value, int)
             else f"{key.replace('_', ' '):<{width}}  {value}"
@@ -98,7 +126,10 @@ def info(capture: Capture, as_json: AsJson = False) -> None:
 @app.command()
 def convert(
     capture: Capture,
-    store: Annotated[Path, typer.Argument(metavar="STORE.zarr", help="Texel store to write.")],
+    store: Annotated[
+        Path,
+        typer.Argument(metavar="STORE.zarr", callback=_reachable, help="Texel store to write."),
+    ],
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Take the place of an older store.")
     ] = False,
@@ -132,7 +163,7 @@ def convert(
     if as_json:
         _print_json(summary)
         return
-    typer.echo(
+    _print(
         f"{store}: {summary['images']:,} images, {summary['bytes_store'] / 1e6:.1f} MB for "
         f"{summary['bytes_capture'] / 1e6:.1f} MB of pixels, {summary['seconds']:.1f} s"
     )
@@ -141,11 +172,18 @@ def convert(
 @app.command()
 def train(
     capture: Capture,
-    out: Annotated[Path, typer.Option("--out", metavar="MODEL", help="Model file to write.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="MODEL", callback=_reachable, help="Model file to write."),
+    ],
     latents: Annotated[int, typer.Option(help="Latents per texel.")] = 8,
     texels: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv", help="Learn from these texels (header x,y) only."),
+        typer.Option(
+            metavar="FILE.csv",
+            callback=_reachable,
+            help="Learn from these texels (header x,y) only.",
+        ),
     ] = None,
     pixels: Annotated[
         int | None, typer.Option(metavar="N", help="Learn from N texels chosen at random.")
@@ -153,7 +191,11 @@ def train(
     step: Annotated[int, typer.Option(help="Keep 1 of every N texels in both directions.")] = 1,
     hold_out_lights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Lights (lines of theta phi) kept for scoring only."),
+        typer.Option(
+            metavar="FILE",
+            callback=_reachable,
+            help="Lights (lines of theta phi) kept for scoring only.",
+        ),
     ] = None,
     seconds: Annotated[float | None, typer.Option(metavar="S", help="Train for S seconds.")] = None,
     epochs: Annotated[
@@ -165,7 +207,7 @@ def train(
 ) -> None:
     """Compress a capture into a model, and score it.
 
-    Ctrl-C during the training keeps the best so far; once more gives up.
+    Ctrl-C during the training keeps the best so far; once more, or while reading, gives up.
     """
     from napari_btf import codec, sampling, training
 
@@ -173,8 +215,7 @@ def train(
         raise UsageError(None, "--texels and --pixels exclude each other", "give one of them")
     if seconds is not None and epochs is not None:
         raise UsageError(None, "--seconds and --epochs exclude each other", "give one of them")
-    if not 0 <= seed < 2**32:
-        raise UsageError(None, f"the seed is {seed}", "use 0 to 4294967295")
+    sampling.check_seed(seed)
     _check_not_input(out, capture, texels, hold_out_lights)
     _check_writable(out)
     btf = _read(capture)
@@ -191,21 +232,27 @@ def train(
     if epochs is not None:
         network = codec.NetworkSettings(epochs=epochs, device=device, seed=seed)
     settings = codec.FitSettings(latents, network)
-    with _interruptible() as stop:
-        model, report = _run(training.train(btf, coords, settings, held_out, stop))
+    phases: set[str] = set()
+    with _interruptible(phases) as stop:
+        model, report = _run(training.train(btf, coords, settings, held_out, stop), phases)
     model.save(out)
     summary = report.summary(out.stat().st_size)
     if as_json:
         _print_json(summary)
         return
-    typer.echo(f"{out}: {_figures(summary)}")
+    _print(f"{out}: {_figures(summary)}")
 
 
 @app.command()
 def relight(
     model: Model,
     light: Annotated[str, typer.Option(metavar="THETA,PHI", help="Direction of the light.")],
-    out: Annotated[Path, typer.Option(metavar="IMAGE", help="Image to write (.png, .tif, ...).")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="IMAGE", callback=_reachable, help="Image to write (.png, .tif, ...)."
+        ),
+    ],
     view: Annotated[
         str | None,
         typer.Option(metavar="THETA,PHI", help="Direction of the viewer [default: frontal]."),
@@ -232,7 +279,9 @@ def embed(
     model: Model,
     out: Annotated[
         Path,
-        typer.Option(metavar="FILE.csv", help="Columns tsne_x,tsne_y,image_x,image_y."),
+        typer.Option(
+            metavar="FILE.csv", callback=_reachable, help="Columns tsne_x,tsne_y,image_x,image_y."
+        ),
     ],
     method: Annotated[EmbeddingMethod, typer.Option(help="How.")] = EmbeddingMethod.tsne,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
@@ -248,26 +297,29 @@ def embed(
     loaded = load(model)
     points = _run(embedded(loaded, method.value, seed=seed))
     write_embedding(out, points, all_texels(loaded.height, loaded.width))
-    typer.echo(f"{len(points):,} texels written to {out}")
+    _print(f"{len(points):,} texels written to {out}")
 
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = Path(
-        "napari-btf-demo"
-    ),
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", callback=_reachable, help="Where the results go.")
+    ] = Path("napari-btf-demo"),
     gui: Annotated[bool, typer.Option("--gui", help="Open the result in napari.")] = False,
 ) -> None:
     """Run everything on the sample: compress, latent map, t-SNE, relight."""
     from napari_btf.demo import run_demo
 
-    result = _run(run_demo(out))
-    typer.echo(f"{_figures(result.summary)}")
-    typer.echo(f"Results are in {result.folder}:")
+    try:
+        result = _run(run_demo(out))
+    except KeyboardInterrupt:
+        _fail(f"stopped; what was done so far is in {out}", 1)
+    _print(f"{_figures(result.summary)}")
+    _print(f"Results are in {result.folder}:")
     for path in sorted(result.folder.iterdir()):
-        typer.echo(f"  {path.name}")
+        _print(f"  {path.name}")
     if not gui:
-        typer.echo("To see it in napari and move the light:  napari-btf demo --gui")
+        _print("To see it in napari and move the light:  napari-btf demo --gui")
         return
     from napari_btf.plugin.launch import open_demo
 
@@ -276,8 +328,17 @@ def demo(
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
+    # A stream that was closed by the caller is None. The next file that is opened would take its
+    # number, and with it what libraries write there.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     try:
         app(arguments, standalone_mode=True)
+    except SystemExit as end:
+        # What typer makes of Ctrl-C, without a word.
+        if end.code == 130:
+            _fail("stopped, nothing was written", 1)
+        raise
     except BTFError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
@@ -302,10 +363,24 @@ def _say(message: str) -> None:
     typer.echo(message, err=True)
 
 
+def _print(text: str) -> None:
+    """Write to standard output, which may lie on a full disk."""
+    try:
+        typer.echo(text)
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        # What is left in the buffer would fail once more at the end.
+        sys.stdout = None
+        raise UsageError(
+            None, f"the result cannot be printed ({error.strerror})", "print it to another place"
+        ) from error
+
+
 def _print_json(values: dict[str, Any]) -> None:
     # Infinity is not JSON; a perfect model is a PSNR of null.
     clean = {k: None if v in (float("inf"), float("-inf")) else v for k, v in values.items()}
-    typer.echo(json.dumps(clean))
+    _print(json.dumps(clean))
 
 
 def _figures(summary: dict[str, Any]) -> str:
@@ -361,9 +436,16 @@ def _check_writable(out: Path) -> None:
         raise UsageError(out, f"{folder} cannot be written to", "choose another place")
 
 
-def _run(job: Job[T]) -> T:
+def _run(job: Job[T], phases: set[str] | None = None) -> T:
+    """Run a job with reports; ``phases`` gathers those it has come to."""
     with _reporter() as report:
-        return finish(job, report)
+
+        def tell(progress: Progress) -> None:
+            if phases is not None:
+                phases.add(progress.phase)
+            report(progress)
+
+        return finish(job, tell)
 
 
 @contextmanager
@@ -406,13 +488,16 @@ def _reporter() -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C ask a job to stop, the second end the program."""
+def _interruptible(phases: set[str]) -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C of a training ask it to stop, the second end the program.
+
+    Before the phase "train" there is nothing to keep: the first one ends the program, too.
+    """
     asked = 0.0
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if asked or "train" not in phases:
             raise KeyboardInterrupt
         asked = time.monotonic()
         _say("stopping the training and keeping the best so far; Ctrl-C once more gives up")

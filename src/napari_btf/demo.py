@@ -13,6 +13,7 @@ from napari_btf.codec import CompressedBTF, FitSettings
 from napari_btf.embedding import embed, write_embedding
 from napari_btf.errors import UsageError
 from napari_btf.export.images import write_image
+from napari_btf.files import write_file
 from napari_btf.plots import contact_sheet, plot_embedding, typical_observations
 from napari_btf.progress import Job, Progress
 from napari_btf.relighting import relight
@@ -59,12 +60,7 @@ def run_demo(folder: str | Path) -> Job[DemoResult]:
     model, report = yield from train(btf, settings=FitSettings(LATENTS))
     path = model.save(folder / "model.safetensors")
     summary = report.summary(path.stat().st_size)
-    try:
-        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            folder, f"it cannot be written to ({error.strerror})", "choose another place"
-        ) from error
+    write_file(folder / "summary.json", (json.dumps(summary, indent=2) + "\n").encode())
 
     coords = all_texels(model.height, model.width)
     points = yield from embed(model)

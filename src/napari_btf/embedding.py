@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from napari_btf.errors import UsageError
+from napari_btf.files import write_file
 from napari_btf.progress import Job, Progress
-from napari_btf.sampling import all_texels
+from napari_btf.sampling import all_texels, check_seed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec import CompressedBTF
@@ -60,13 +62,25 @@ def embed(
     Returns
     -------
     ndarray, shape (T, 2)
+        All zero if the texels do not differ.
+
+    Raises
+    ------
+    UsageError
+        If a setting cannot work.
     """
     if method not in METHODS:
         raise UsageError(None, f"there is no method {method!r}", f"use {' or '.join(METHODS)}")
+    check_seed(seed)
     yx = all_texels(model.height, model.width) if coords is None else np.asarray(coords)
     latents = model.latent_map[yx[:, 0], yx[:, 1]].astype(np.float64)
     if len(latents) < 3:
         raise UsageError(None, f"{len(latents)} texels", "choose 3 or more")
+    # Both methods look for two dimensions.
+    latents = np.pad(latents, ((0, 0), (0, max(0, 2 - latents.shape[1]))))
+    if not np.ptp(latents, axis=0).any():
+        # A black capture: all texels are alike, and so are their places.
+        return np.zeros((len(latents), 2))
     if method == "pca":
         return _principal_plane(latents, seed)
     return (yield from _tsne(latents, seed))
@@ -84,23 +98,13 @@ def write_embedding(path: str | Path, points: ArrayLike, coords: ArrayLike) -> N
     """
     rows = zip(np.asarray(points), np.asarray(coords), strict=True)
     lines = [f"{px:.6g},{py:.6g},{x},{y}" for (px, py), (y, x) in rows]
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        text = "\n".join(["tsne_x,tsne_y,image_x,image_y", *lines, ""])
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            path, f"it cannot be written ({error.strerror})", "choose another place"
-        ) from error
+    write_file(path, "\n".join(["tsne_x,tsne_y,image_x,image_y", *lines, ""]).encode())
 
 
 def _principal_plane(latents: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     from sklearn.decomposition import PCA
 
-    plane = np.zeros((len(latents), 2))
-    count = min(2, latents.shape[1])
-    plane[:, :count] = PCA(count, random_state=seed).fit_transform(latents)
-    return plane
+    return np.asarray(PCA(2, random_state=seed).fit_transform(latents))
 
 
 def _tsne(latents: NDArray[np.float64], seed: int) -> Job[NDArray[np.float64]]:

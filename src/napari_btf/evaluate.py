@@ -80,7 +80,7 @@ def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
         block = slice(start, start + _BLOCK)
         for i, basis in enumerate(model.basis(btf.light[block], btf.view[block]), start):
             captured = btf.values.encode(next(frames))
-            decoded = np.clip(model.shade(basis), 0.0, None if btf.values.is_float else 1.0)
+            decoded = np.clip(model.shade(basis), 0.0, btf.values.largest_fitted)
             total += float(np.mean(np.square(decoded - captured), dtype=np.float64))
             peak = max(peak, float(captured.max()))
             if is_report_due(i + 1, len(btf)):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_btf.directions import angles_to_vectors, format_angles, vectors_to_angles
-from napari_btf.errors import UsageError
 from napari_btf.evaluate import psnr, ssim
+from napari_btf.files import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
@@ -117,10 +118,6 @@ def _displayable(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def _save(figure: Figure, path: str | Path) -> None:
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=130, format="png")
-    except OSError as error:
-        raise UsageError(
-            path, f"it cannot be written ({error.strerror or error})", "choose another place"
-        ) from error
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=130, format="png")
+    write_file(path, buffer.getvalue())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.directions import angles_to_vectors, vectors_to_angles, vectors_to_disk
+from napari_btf.directions import angle_between, angles_to_vectors, vectors_to_angles
 from napari_btf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["limits", "outside", "relight"]
 
 Angles = tuple[float, float]
+
+#: Degrees a shown direction may differ from the one asked for: the rig's own tolerance.
+_TOLERANCE = 0.15
 
 
 def relight(model: CompressedBTF, light: Angles, view: Angles | None = None) -> NDArray[Any]:
@@ -65,22 +68,32 @@ def limits(model: CompressedBTF) -> tuple[float, float]:
 
 def outside(model: CompressedBTF, light: Angles, view: Angles | None = None) -> str | None:
     """Why an image is not what was asked for, in one sentence; None if it is."""
-    most_light, most_view = limits(model)
-    if abs(light[0]) > most_light + 0.05:
-        return (
-            f"the captured lights reach theta {most_light:.4g}; "
-            f"the image shows light {most_light:.4g},{light[1]:g}"
-        )
-    if view is None:
-        return None
-    if model.fixed_view:
-        asked, only = vectors_to_disk(angles_to_vectors(*view)), vectors_to_disk(model.view[0])
-        if np.hypot(*(asked - only)) > 1e-3:
-            theta, phi = default_view(model)
-            return f"the model knows one view only, {theta:.4g},{phi:.4g}; the image shows that one"
-    elif abs(view[0]) > most_view + 0.05:
-        return (
-            f"the captured views reach theta {most_view:.4g}; "
-            f"the image shows view {most_view:.4g},{view[1]:g}"
-        )
+    asked = [angles_to_vectors(*light), angles_to_vectors(*(view or default_view(model)))]
+    shown = model.basis.space.shown(*asked)
+    if angle_between(asked[0], shown[0]) > _TOLERANCE:
+        return _difference("light", asked[0], shown[0], model.light)
+    if view is not None and angle_between(asked[1], shown[1]) > _TOLERANCE:
+        return _difference("view", asked[1], shown[1], model.view)
     return None
+
+
+def _difference(
+    name: str,
+    asked: NDArray[np.float64],
+    shown: NDArray[np.float64],
+    captured: NDArray[np.float64],
+) -> str:
+    if np.ptp(captured, axis=0).max() < 1e-3:
+        return f"the model knows one {name} only, {_text(shown)}; the image shows that one"
+    most = vectors_to_angles(captured)[0].max()
+    if vectors_to_angles(asked)[0] > most + _TOLERANCE:
+        reason = f"the captured {name}s reach theta {most:.4g}"
+    else:
+        reason = f"the captured {name}s do not vary in the direction of {_text(asked)}"
+    return f"{reason}; the image shows {name} {_text(shown)}"
+
+
+def _text(vector: NDArray[np.float64]) -> str:
+    """``THETA,PHI`` as they are asked for."""
+    theta, phi = (float(angle) for angle in vectors_to_angles(vector))
+    return f"{theta:.4g},{round(phi, 2) % 360:g}" if theta >= 0.01 else "0,0"

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_btf.errors import CoordinatesError, UsageError
+from napari_btf.files import write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "all_texels",
+    "check_seed",
     "every_nth",
     "masked_texels",
     "random_texels",
@@ -52,7 +58,8 @@ def every_nth(coords: ArrayLike, step: int) -> Coordinates:
         raise UsageError(None, f"the sampling step is {step}", "use a step of 1 or more")
     if not len(yx):
         return yx
-    return yx[np.all((yx - yx.min(axis=0)) % step == 0, axis=1)]
+    # A larger step than any image has texels is as good as any other.
+    return yx[np.all((yx - yx.min(axis=0)) % min(step, 2**31) == 0, axis=1)]
 
 
 def random_texels(coords: ArrayLike, count: int, seed: int = 0) -> Coordinates:
@@ -63,9 +70,16 @@ def random_texels(coords: ArrayLike, count: int, seed: int = 0) -> Coordinates:
     yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
     if count < 1:
         raise UsageError(None, f"{count} texels were asked for", "ask for 1 or more")
+    check_seed(seed)
     if count >= len(yx):
         return yx
     return yx[np.sort(np.random.default_rng(seed).choice(len(yx), count, replace=False))]
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that not every generator of random numbers takes: it has 32 bits."""
+    if not 0 <= seed < 2**32:
+        raise UsageError(None, f"the seed is {seed}", "use 0 to 4294967295")
 
 
 def read_coordinates(path: str | Path, height: int, width: int) -> Coordinates:
@@ -96,13 +110,14 @@ def read_coordinates(path: str | Path, height: int, width: int) -> Coordinates:
         raise CoordinatesError(
             path, f"it cannot be read as text ({error})", "expected a CSV file with the header x,y"
         ) from error
-    rows = csv.reader(text.splitlines())
+    rows = _rows(path, text)
     header = [cell.strip() for cell in next(rows, [])]
     if "x" not in header or "y" not in header:
+        other = len(header) == 1 and any(mark in header[0] for mark in ";\t |")
         raise CoordinatesError(
             path,
-            f"line 1 is {','.join(header)!r}, expected the header x,y",
-            "add the header line",
+            f"line 1 is {_quoted(header)}, expected the header x,y",
+            "separate the columns by commas" if other else "add the header line",
         )
     columns = header.index("x"), header.index("y")
     found: dict[tuple[int, int], None] = {}
@@ -121,6 +136,21 @@ def read_coordinates(path: str | Path, height: int, width: int) -> Coordinates:
     return np.array(list(found), dtype=np.intp)
 
 
+def _rows(path: str | Path, text: str) -> Iterator[list[str]]:
+    rows = csv.reader(text.splitlines())
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise CoordinatesError(
+            path, f"line {rows.line_num} cannot be read ({error})", "correct the line"
+        ) from error
+
+
+def _quoted(row: list[str]) -> str:
+    text = ",".join(row)
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
 def _integers(
     path: str | Path, number: int, row: list[str], columns: tuple[int, int]
 ) -> tuple[int, int]:
@@ -129,7 +159,7 @@ def _integers(
     except (ValueError, IndexError) as error:
         raise CoordinatesError(
             path,
-            f"line {number} is {','.join(row)!r}, expected two integers",
+            f"line {number} is {_quoted(row)}, expected two integers",
             "correct the line",
         ) from error
 
@@ -144,9 +174,4 @@ def write_coordinates(path: str | Path, coords: ArrayLike) -> None:
         Rows ``(y, x)``.
     """
     lines = ["x,y", *(f"{x},{y}" for y, x in np.asarray(coords, dtype=np.intp))]
-    try:
-        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise CoordinatesError(
-            path, f"it cannot be written ({error.strerror})", "choose another place"
-        ) from error
+    write_file(path, ("\n".join(lines) + "\n").encode(), CoordinatesError)

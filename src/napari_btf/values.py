@@ -53,6 +53,14 @@ class ValueScale:
         """The stored value that stands for 1: the largest integer, or 1.0."""
         return 1.0 if self.is_float else float(np.iinfo(self.dtype).max)
 
+    @property
+    def largest_fitted(self) -> float:
+        """Where fitted values end: 1, or what radiance still holds as a finite number."""
+        if not self.is_float:
+            return 1.0
+        most = min(float(np.finfo(self.dtype).max), float(np.finfo(np.float32).max))
+        return float(np.nextafter(np.float32(np.log1p(most)), np.float32(0)))
+
     def encode(self, stored: NDArray[Any]) -> NDArray[np.float32]:
         """Values to fit, float32: ``v / largest`` of integers, ``log(1 + v)`` of floats."""
         if self.is_float:
@@ -61,7 +69,7 @@ class ValueScale:
 
     def decode(self, fitted: NDArray[np.float32]) -> NDArray[np.float32]:
         """Inverse of `encode` up to ``largest``: 0..1 of integers, radiance of floats; in place."""
-        np.clip(fitted, 0.0, None if self.is_float else 1.0, out=fitted)
+        np.clip(fitted, 0.0, self.largest_fitted, out=fitted)
         return np.expm1(fitted, out=fitted) if self.is_float else fitted
 
     def store(self, values: NDArray[np.float32]) -> NDArray[Any]:

@@ -103,6 +103,34 @@ def test_lights_on_one_line_and_a_single_observation(make_btf: Make) -> None:
     assert finish(psnr_over(model, one)) > 40
 
 
+@pytest.mark.parametrize("apart", [0.005, 0.03, 0.1, 0.2])
+def test_views_that_hardly_differ(make_btf: Make, apart: float) -> None:
+    """Directions a rig repeats almost: the same point once their axis is left out."""
+    btf = make_btf(views=1, lights=20).select(np.tile(np.arange(20), 3))
+    view = angles_to_vectors(np.repeat([0, apart, apart], 20), np.repeat([0, 0, 120], 20))
+    btf = replace(btf, view=view)
+    model = finish(fit(btf, settings=quick()))
+    assert len(model.light) == (60 if apart == 0.2 else 20)
+    assert finish(psnr_over(model, btf)) > pca_psnr(btf, 4) - 0.05
+
+
+def test_two_observations_of_almost_one_light_are_averaged(make_btf: Make) -> None:
+    btf = make_btf(views=1, lights=2)
+    frames = np.zeros_like(btf.frames)
+    frames[0], frames[1] = 40, 60
+    btf = replace(btf, frames=frames, light=angles_to_vectors([10, 10.05], [0, 0]))
+    model = finish(fit(btf, settings=quick(1)))
+    assert model.decode(btf.light[0], btf.view[0]) * 255 == pytest.approx(50, abs=0.5)
+
+
+def test_lights_on_a_line_but_for_one(make_btf: Make) -> None:
+    """Cross-validation then leaves out the one light that spans the other dimension."""
+    line = np.append(np.linspace(-60, 60, 29), 40), np.append(np.zeros(29), 90)
+    btf = replace(make_btf(views=1, lights=30), light=angles_to_vectors(*line))
+    model = finish(fit(btf, settings=quick()))
+    assert finish(psnr_over(model, btf)) > pca_psnr(btf, 4) - 0.05
+
+
 def test_a_black_capture(make_btf: Make) -> None:
     btf = make_btf(views=1, lights=20)
     model = finish(fit(replace(btf, frames=np.zeros_like(btf.frames)), settings=quick(2)))
@@ -155,6 +183,15 @@ def test_settings_that_cannot_work(make_btf: Make) -> None:
         finish(fit(btf, settings=quick(2, seconds=-1.0)))
     with pytest.raises(UsageError, match="0 epochs"):
         finish(fit(btf, settings=quick(2, epochs=0)))
+
+
+def test_captures_no_model_can_hold(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    with pytest.raises(UsageError, match=r"its values are uint32, models hold uint8, uint16"):
+        finish(fit(replace(btf, frames=btf.frames.astype(np.uint32)), settings=quick()))
+    below = replace(btf, light=angles_to_vectors(*np.full((2, 60), 95.0)))
+    with pytest.raises(UsageError, match="lights or views below the surface"):
+        finish(fit(below, settings=quick()))
 
 
 def test_a_damaged_image_names_its_file(write_capture: Callable[..., Path]) -> None:

@@ -68,3 +68,18 @@ def test_few_samples(count: int) -> None:
     points = np.eye(3)[:count, : count - 1] if count > 1 else np.zeros((1, 0))
     values = np.arange(float(count))[:, None]
     np.testing.assert_allclose(fit_spline(points, values, 0.0)(points), values, atol=1e-3)
+
+
+def test_values_beyond_half_precision_are_met() -> None:
+    points, values = points_and_values(40, 2, 5)
+    spline = fit_spline(points, 1e7 * values, 0.1)
+    assert len(spline.bumps) == 40
+    np.testing.assert_allclose(spline(points), 1e7 * values, rtol=1e-3, atol=1e3)
+
+
+def test_samples_in_one_hyperplane() -> None:
+    line = np.linspace(-1, 1, 12)[:, None] * [[1.0, 2.0]] + [[0.3, 0.1]]
+    values = np.sin(3 * line[:, :1])
+    spline = fit_spline(line, values, 0.0)
+    np.testing.assert_allclose(spline(line), values, atol=1e-3)
+    assert np.abs(spline([[0.5, -0.5]])).max() < 3

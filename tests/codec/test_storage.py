@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit, load
 from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import ModelFileError
 from napari_btf.progress import finish
+from napari_btf.relighting import outside, relight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from napari_btf.btf import BTF
 
 
 @pytest.fixture
@@ -90,7 +90,19 @@ def change(model: CompressedBTF, path: Path, **changes: object) -> None:
         ({"latents": "many"}, "description is not complete"),
         ({"channels": 4}, "does not fit its description"),
         ({"layers": 7}, "description is not complete"),
-        ({"dtype": "int32"}, "does not fit its description"),
+        ({"dtype": "int32"}, "dtype is 'int32'"),
+        ({"dtype": "uint64"}, "dtype is 'uint64'"),
+        ({"dtype": None}, "dtype is None"),
+        ({"height": float("inf")}, "height is inf"),
+        ({"height": 12.0}, "height is 12.0"),
+        ({"width": 10**4000}, "width is 1000"),
+        ({"light_radius": None}, "light_radius is None"),
+        ({"light_radius": "0.5"}, "light_radius is '0.5'"),
+        ({"light_radius": float("nan")}, "light_radius is nan"),
+        ({"view_radius": -0.1}, "view_radius is -0.1"),
+        ({"view_radius": 3}, "view_radius is 3"),
+        ({"layers": 10**9}, "layers is 1000000000"),
+        ({"format": [[["deep"] * 999]]}, "a kind this version does not know"),
     ],
 )
 def test_what_is_not_understood_is_refused(
@@ -115,24 +127,117 @@ def test_indices_beyond_their_table_are_refused(saved: Path) -> None:
             load(saved)
 
 
-@settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38, -3e38])
+@pytest.mark.parametrize("name", ["latent_scale", "spline_coefficients", "network_0_weight"])
+def test_values_no_training_gives_are_refused(saved: Path, name: str, value: float) -> None:
+    tensors = load_file(saved)
+    with safe_open(saved, "np") as file:
+        metadata = file.metadata()
+    tensors[name].flat[1] = value
+    save_file(tensors, saved, metadata)
+    with pytest.raises(ModelFileError, match=r"not numbers|is damaged"):
+        load(saved)
+
+
+def test_a_description_without_end(model: CompressedBTF, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    change(model, path)
+    content = path.read_bytes()
+    for header in (b"[" * 10**5, b'{"a":' * 10**5, b'{"__metadata__":' + b"[" * 10**5):
+        path.write_bytes(len(header).to_bytes(8, "little") + header + content)
+        with pytest.raises(ModelFileError, match="not a napari-btf model"):
+            load(path)
+    change(model, path, source="\ud800", light_radius=1)
+    assert load(path).source == "?"
+
+
+def decodes_or_is_refused(path: Path) -> bool:
+    """Whether it loads; what loads can be used, and numpy has nothing to warn of."""
+    try:
+        model = load(path)
+    except ModelFileError:
+        return False
+    for light, view in ((0, 0), (0, 0)), ((40, 200), (13, 100)), ((-90, 3), (90, 1)):
+        image = relight(model, light, view)
+        assert image.shape == (12, 16, 3)
+        assert np.isfinite(image).all()
+        assert outside(model, light, view) != ""
+    assert model.file_size > 0
+    return True
+
+
+damage = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    """Of a model file with every kind of tensor."""
+    rng = np.random.default_rng(0)
+    theta, phi = rng.uniform(0, 80, 60), rng.uniform(0, 360, 60)
+    directions = angles_to_vectors(theta, phi), angles_to_vectors(theta[::-1] / 4, phi)
+    frames = rng.uniform(0, 3, (60, 12, 16, 3)).astype(np.float16)
+    model = finish(fit(BTF(frames, *directions), settings=FitSettings(4)))
+    assert len(model.basis.network.weights) == 3
+    assert len(model.basis.spline.bumps) == 60
+    return to_bytes(model)
+
+
+@damage
 @given(where=st.floats(0, 1), cut=st.booleans(), byte=st.integers(0, 255))
-def test_a_damaged_file_is_refused_or_loads_never_crashes(
-    saved: Path, where: float, cut: bool, byte: int
+def test_damaged_bytes_are_refused_or_harmless(
+    content: bytes, tmp_path: Path, where: float, cut: bool, byte: int
 ) -> None:
-    content = bytearray(saved.read_bytes())
+    damaged = bytearray(content)
     at = int(where * (len(content) - 1))
     if cut:
-        content = content[:at]
+        damaged = damaged[:at]
     else:
-        content[at] = byte
-    path = saved.with_name("damaged.safetensors")
-    path.write_bytes(bytes(content))
-    try:
-        loaded = load(path)
-    except ModelFileError:
-        return
-    assert not cut
-    assert loaded.decode([0, 0, 1], [0, 0, 1]).shape == (12, 16, 3)
+        damaged[at] = byte
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(bytes(damaged))
+    assert not (decodes_or_is_refused(path) and cut)
+
+
+@damage
+@given(where=st.integers(0, 4000), byte=st.integers(0, 255))
+def test_a_damaged_header_is_refused_or_harmless(
+    content: bytes, tmp_path: Path, where: int, byte: int
+) -> None:
+    length = int.from_bytes(content[:8], "little")
+    damaged = bytearray(content)
+    damaged[where % (8 + length)] = byte
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(bytes(damaged))
+    decodes_or_is_refused(path)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+
+
+@damage
+@given(data=st.data(), value=json_values)
+def test_any_description_is_refused_or_harmless(
+    content: bytes, tmp_path: Path, data: st.DataObject, value: object
+) -> None:
+    length = int.from_bytes(content[:8], "little")
+    table = json.loads(content[8 : 8 + length])
+    description = json.loads(table["__metadata__"]["napari-btf"])
+    place = data.draw(st.sampled_from(["description", "table", "shape", "tensor"]))
+    name = data.draw(st.sampled_from(sorted(set(table) - {"__metadata__"})))
+    if place == "description":
+        description[data.draw(st.sampled_from(sorted(description)))] = value
+    elif place == "table":
+        table[name] = value
+    elif place == "shape":
+        table[name]["shape"] = value
+    else:
+        table[name][data.draw(st.sampled_from(["dtype", "shape", "data_offsets"]))] = value
+    table["__metadata__"]["napari-btf"] = json.dumps(description)
+    header = json.dumps(table).encode()
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
+    decodes_or_is_refused(path)

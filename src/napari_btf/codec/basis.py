@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.directions import vectors_to_disk
+from napari_btf.directions import disk_to_vectors, vectors_to_disk
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from napari_btf.codec.spline import DirectionSpline
 
 __all__ = ["DirectionBasis", "DirectionSpace", "SmoothNetwork", "direction_space"]
+
+#: Values of the basis at most, so that what is decoded stays finite in single precision.
+_LARGEST = 1e12
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,17 @@ class DirectionSpace:
             axis=-1,
         )
         return np.asarray((disks - self.centre) @ self.axes)
+
+    def shown(
+        self, light: ArrayLike, view: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The pairs that are decoded when these are asked for: unit vectors of shape (P, 3).
+
+        Others than those asked for beyond the captured radii, and off the dimensions along
+        which the captured pairs vary.
+        """
+        disks = self.centre + self(light, view) @ self.axes.T
+        return disk_to_vectors(disks[..., :2]), disk_to_vectors(disks[..., 2:])
 
 
 def direction_space(light: ArrayLike, view: ArrayLike) -> DirectionSpace:
@@ -113,4 +127,6 @@ class DirectionBasis:
         """Basis at pairs of unit vectors, shapes (P, 3) -> (P, K + 1, C)."""
         q = self.space(light, view)
         table = self.network(q) + self.spline(q)
+        # The columns of a latent that never varies may be of any size.
+        np.clip(table, -_LARGEST, _LARGEST, out=table)
         return table.reshape(-1, self.latents + 1, self.channels).astype(np.float32)

@@ -8,12 +8,12 @@ is the basis between the captured directions.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_btf.codec.basis import DirectionBasis, direction_space
-from napari_btf.codec.model import CompressedBTF, quantise
+from napari_btf.codec.model import DTYPES, CompressedBTF, quantise
 from napari_btf.codec.network import NetworkSettings, pick_device, train_network
 from napari_btf.codec.spline import fit_spline, spread_subset
 from napari_btf.errors import UsageError
@@ -35,6 +35,8 @@ GATHER_VALUES = 2**27
 #: Candidate weights of the spline's bending energy, chosen by cross-validation.
 SMOOTHINGS = (0.0, 1e-3, 1e-2, 3e-2, 1e-1)
 _FOLDS = 5
+#: Coordinates this close (on the disk, a hundredth of a degree) are one point to the spline.
+SAME_POINT = 1e-4
 _CROSS_VALIDATION_POINTS = 1024
 
 
@@ -133,6 +135,18 @@ def _check(btf: BTF, texels: int, settings: FitSettings) -> None:
             f"{btf.channels} channels allow 1 to {most}",
             "change the number of latents, or choose more texels",
         )
+    if min(btf.light[:, 2].min(), btf.view[:, 2].min()) < -0.01:
+        raise UsageError(
+            btf.source or None,
+            "it has lights or views below the surface",
+            "leave those observations out",
+        )
+    if btf.values.dtype.name not in DTYPES:
+        raise UsageError(
+            btf.source or None,
+            f"its values are {btf.values.dtype}, models hold {', '.join(DTYPES)}",
+            "convert them",
+        )
     network = settings.network
     if network.seconds is not None and not network.seconds > 0:
         raise UsageError(None, f"{network.seconds} seconds of training", "use more than 0")
@@ -172,9 +186,11 @@ def _continue_basis(
     stop: Callable[[], bool],
 ) -> Generator[Progress, None, tuple[DirectionBasis, NDArray[np.intp]]]:
     """The basis for all directions, and one observation of each captured pair."""
-    pairs, samples = _distinct_pairs(btf, table)
+    pairs, samples, count = _distinct_pairs(btf, table)
     space = direction_space(btf.light[pairs], btf.view[pairs])
     points = space(btf.light[pairs], btf.view[pairs])
+    kept, samples = _merge_points(points, samples, count)
+    pairs, points = pairs[kept], points[kept]
     network = yield from train_network(points, samples, importance, settings.network, stop)
     residual = samples - network(points)
     yield Progress("basis", 0, 1)
@@ -192,8 +208,8 @@ def _continue_basis(
 
 def _distinct_pairs(
     btf: BTF, table: NDArray[np.float32]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """One observation of each (light, view) pair, and the table averaged over its repetitions."""
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
+    """One observation of each (light, view) pair, the mean of its repetitions, and their number."""
     from napari_btf.directions import group_directions
 
     lights, views = group_directions(btf.light), group_directions(btf.view)
@@ -203,7 +219,33 @@ def _distinct_pairs(
     )
     samples = np.zeros((len(first), table[0].size))
     np.add.at(samples, inverse.reshape(-1), table.reshape(len(table), -1))
-    return first, samples / count[:, np.newaxis]
+    return first, samples / count[:, np.newaxis], count
+
+
+def _merge_points(
+    points: NDArray[np.float64], samples: NDArray[np.float64], count: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Which points to keep so that no two coincide, and samples averaged over what they stand for.
+
+    Pairs that differ only along an axis that `direction_space` left out have equal coordinates,
+    and no spline can meet two different values at one point.
+    """
+    n, d = points.shape
+    near: Any = [range(n)]
+    if d:
+        from scipy.spatial import cKDTree
+
+        near = cKDTree(points).query_ball_point(points, SAME_POINT)
+    stands_for = np.full(n, -1, dtype=np.intp)
+    for i, neighbours in enumerate(near):
+        if stands_for[i] < 0:
+            stands_for[[j for j in neighbours if stands_for[j] < 0]] = i
+    kept, member_of = np.unique(stands_for, return_inverse=True)
+    weight = np.zeros((len(kept), 1))
+    merged = np.zeros((len(kept), samples.shape[1]))
+    np.add.at(weight[:, 0], member_of, count)
+    np.add.at(merged, member_of, samples * count[:, np.newaxis])
+    return kept, merged / weight
 
 
 def _cross_validate(points: NDArray[np.float64], values: NDArray[np.float64], seed: int) -> float:

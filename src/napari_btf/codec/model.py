@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from napari_btf.codec.basis import DirectionBasis
 
-__all__ = ["CompressedBTF", "QuantisedLatents", "quantise"]
+__all__ = ["DTYPES", "CompressedBTF", "QuantisedLatents", "quantise"]
+
+#: Types of captured values a model can stand for.
+DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
 
 
 @dataclass(frozen=True, eq=False)

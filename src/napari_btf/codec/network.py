@@ -64,8 +64,10 @@ def pick_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        # Back again, too: the device "meta" keeps no values.
+        torch.zeros(1, device=name).item()
+    # Torch raises whatever it meets first, down to modules it does not have.
+    except Exception as error:
         raise UsageError(None, f"device {name!r} cannot be used here", "use auto or cpu") from error
     return name
 
@@ -117,7 +119,7 @@ def train_network(
         return (residual**2).sum(1).mean()
 
     best_error, best_state = np.inf, {k: v.clone() for k, v in net.state_dict().items()}
-    start = reported = time.monotonic()
+    start, reported = time.monotonic(), -np.inf
     epoch, train_error = 0, None
     while True:
         elapsed = time.monotonic() - start

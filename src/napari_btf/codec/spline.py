@@ -26,6 +26,9 @@ MAX_CENTRES = 4096
 #: Reach of the bumps, relative to the distance of the nearest other sample.
 _REACH = 0.75
 
+#: Weight that decides slopes the samples leave open (all in one hyperplane); else without effect.
+_RIDGE = 1e-9
+
 
 @dataclass(frozen=True, eq=False)
 class DirectionSpline:
@@ -42,13 +45,14 @@ class DirectionSpline:
         Constant and linear terms.
     bumps : ndarray, shape (N, M) or (0, M)
         What is added at each sample point; no rows where the spline meets the samples alone.
+        Half precision, unless the values are too large for it.
     """
 
     points: NDArray[np.float64]
     centres: NDArray[np.intp]
     coefficients: NDArray[np.float32]
     polynomial: NDArray[np.float32]
-    bumps: NDArray[np.float16]
+    bumps: NDArray[np.float16 | np.float32]
 
     @cached_property
     def _reach(self) -> NDArray[np.float64]:
@@ -88,7 +92,7 @@ def fit_spline(
     Parameters
     ----------
     points : array_like, shape (N, D)
-        All different; not all in one hyperplane.
+        All different.
     values : array_like, shape (N, M)
     smoothing : float
         Weight of the bending energy; 0 lets the thin-plate spline alone meet its centres
@@ -107,6 +111,7 @@ def fit_spline(
     system[:m, m] = system[m, :m] = 1.0
     system[:m, m + 1 :] = stand
     system[m + 1 :, :m] = stand.T
+    system[np.arange(m + 1, m + d + 1), np.arange(m + 1, m + d + 1)] = -_RIDGE
     right = np.zeros((m + d + 1, y.shape[1]))
     right[:m] = y[centres]
     from scipy.linalg import solve
@@ -122,7 +127,9 @@ def fit_spline(
     left_over = y - np.concatenate([smooth(x[i : i + 512]) for i in range(0, n, 512)])
     if np.abs(left_over).max() < 1e-3 * np.abs(y).max():
         return smooth
-    return replace(smooth, bumps=left_over.astype(np.float16))
+    # Columns of next to no variance can leave more than half precision holds.
+    most = np.finfo(np.float16).max
+    return replace(smooth, bumps=left_over.astype("f2" if np.abs(left_over).max() < most else "f4"))
 
 
 def spread_subset(points: ArrayLike, count: int) -> NDArray[np.intp]:

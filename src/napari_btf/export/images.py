@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_btf.errors import UsageError
+from napari_btf.files import write_file
 from napari_btf.values import to_display
 
 if TYPE_CHECKING:
@@ -49,23 +51,31 @@ def write_image(path: str | Path, pixels: NDArray[Any]) -> None:
         pixels = pixels[:, :, 0]
     if pixels.dtype != np.uint8 and extension in _PILLOW - {".png"}:
         pixels = (pixels >> 8).astype(np.uint8)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if extension in _TIFF:
-            import tifffile
+    write_file(path, _encoded(path, extension, pixels))
 
-            photometric = "rgb" if pixels.ndim == 3 else "minisblack"
-            tifffile.imwrite(path, pixels, photometric=photometric)
-        elif pixels.dtype != np.uint8:
-            import imagecodecs
 
-            path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels)))
-        else:
-            from PIL import Image
+def _encoded(path: Path, extension: str, pixels: NDArray[Any]) -> bytes:
+    """The content of an image file. In memory: not every encoder tells of a full disk."""
+    buffer = io.BytesIO()
+    if extension in _TIFF:
+        import tifffile
 
+        photometric = "rgb" if pixels.ndim == 3 else "minisblack"
+        tifffile.imwrite(buffer, pixels, photometric=photometric)
+    elif pixels.dtype != np.uint8:
+        import imagecodecs
+
+        return bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels)))
+    else:
+        from PIL import Image
+
+        kind = Image.registered_extensions()[extension]
+        try:
             # PNG and the others pass over what is only for JPEG.
-            Image.fromarray(pixels).save(path, quality=95)
-    except OSError as error:
-        raise UsageError(
-            path, f"it cannot be written ({error.strerror or error})", "choose another place"
-        ) from error
+            Image.fromarray(pixels).save(buffer, format=kind, quality=95)
+        except OSError as error:
+            height, width = pixels.shape[:2]
+            raise UsageError(
+                path, f"{width} x {height} pixels do not fit a {kind} file", "write .png or .tif"
+            ) from error
+    return buffer.getvalue()

@@ -1,0 +1,67 @@
+"""Writing files so that a failure leaves what was there before."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from napari_btf.errors import BTFError, UsageError
+
+__all__ = ["write_file"]
+
+
+def write_file(path: str | Path, content: bytes, failure: type[BTFError] = UsageError) -> Path:
+    """Write a file whole or not at all: to a temporary file beside it that is then renamed.
+
+    Parameters
+    ----------
+    path : str or Path
+        Missing folders are made. A link stays one, and what it points to is replaced; a device
+        is written to.
+    content : bytes
+    failure : type of BTFError
+        What is raised if the place cannot be written to.
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    BTFError
+        Of the kind ``failure``; an older file is as it was, and nothing else is left behind.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise failure(path, "it is a folder", "give the name of a file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path.resolve(), content)
+    # Path.resolve reports a link to itself as a RuntimeError before Python 3.13.
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise failure(path, f"it cannot be written ({reason})", "choose another place") from error
+    return path
+
+
+def _replace(target: Path, content: bytes) -> None:
+    if target.exists() and not target.is_file():
+        target.write_bytes(content)
+        return
+    # Not named after the target, whose name may be as long as names can be.
+    temporary = target.with_name(f".napari-btf-{secrets.token_hex(6)}.partial")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            # Some file systems tell only now that the disk is full.
+            os.fsync(file.fileno())
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o777)
+        temporary.replace(target)
+    # A keyboard interrupt, too.
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
