@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import dask.array as da
 import numpy as np
 import pytest
 
+import napari_btf
 from napari_btf.btf import BTF
-from napari_btf.directions import angles_to_vectors
+from napari_btf.directions import AzimuthConvention, angles_to_vectors, vectors_to_angles
 from napari_btf.errors import CaptureError, UsageError
 
 Make = Callable[..., BTF]
@@ -138,3 +140,31 @@ def test_gather_fills_an_array_of_any_type(make_btf: Make) -> None:
     out = np.empty((2, 30, 3), np.float32)
     assert list(btf.gather([[3, 7], [0, 1]], out))[-1] == (30, 30)
     np.testing.assert_array_equal(out[0], btf.frames[:, 3, 7])
+
+
+def test_with_azimuth_turns_lights_and_views_and_nothing_else(make_btf: Make) -> None:
+    btf = make_btf(views=3, lights=10)
+    turned = btf.with_azimuth(AzimuthConvention.parse("cw+90"))
+    assert turned.frames is btf.frames
+    assert turned.notes == ("azimuths are taken as cw+90",)
+    for before, after in ((btf.light, turned.light), (btf.view, turned.view)):
+        (theta, phi), (new_theta, new_phi) = vectors_to_angles(before), vectors_to_angles(after)
+        np.testing.assert_allclose(new_theta, theta, atol=1e-9)
+        off_pole = theta > 0
+        np.testing.assert_allclose(
+            ((new_phi - (90 - phi) + 180) % 360 - 180)[off_pole], 0, atol=1e-9
+        )
+    # The grid is made anew: views and lights are ordered by their new angles.
+    _, phi = vectors_to_angles(turned.grid.views)
+    np.testing.assert_allclose(phi, [0, 90, 270], atol=1e-9)
+    assert btf.with_azimuth(AzimuthConvention()) is btf
+
+
+def test_with_azimuth_keeps_the_quick_way_to_the_texels(make_btf: Make, tmp_path: Path) -> None:
+    convention = AzimuthConvention(clockwise=True)
+    btf = make_btf()
+    napari_btf.finish(napari_btf.convert(btf, tmp_path / "made.zarr"))
+    turned = napari_btf.read(tmp_path / "made.zarr").with_azimuth(convention)
+    assert turned.gatherer is not None
+    assert turned.gatherer.frames is turned.frames
+    np.testing.assert_array_equal(turned.texels([[3, 7]]), btf.texels([[3, 7]]))

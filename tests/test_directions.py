@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_btf.directions import (
+    AzimuthConvention,
     angle_between,
     angles_to_vectors,
     disk_to_vectors,
@@ -14,9 +15,14 @@ from napari_btf.directions import (
     vectors_to_angles,
     vectors_to_disk,
 )
+from napari_btf.errors import UsageError
 
 theta = st.floats(0.01, 90)
 phi = st.floats(0, 359.99)
+conventions = st.builds(
+    AzimuthConvention, st.booleans(), st.floats(allow_nan=False, allow_infinity=False)
+)
+usual_conventions = st.builds(AzimuthConvention, st.booleans(), st.floats(-360, 360))
 
 
 def test_axes_follow_the_convention() -> None:
@@ -71,3 +77,64 @@ def test_groups_are_ordered_by_theta_then_phi() -> None:
 def test_angles_as_text() -> None:
     assert format_angles(angles_to_vectors(50.69, 250.05)) == "50.69°, 250.05°"
     assert format_angles([0, 0, 1]) == "0°, 0°"
+
+
+@pytest.mark.parametrize(
+    ("text", "clockwise", "zero"),
+    [("ccw", False, 0), ("cw", True, 0), ("cw+90", True, 90), ("ccw-45.5", False, -45.5)],
+)
+def test_azimuth_conventions_have_one_text_form(text: str, clockwise: bool, zero: float) -> None:
+    convention = AzimuthConvention(clockwise, zero)
+    assert str(convention) == text
+    assert AzimuthConvention.parse(text) == convention
+
+
+@given(conventions)
+def test_azimuth_conventions_survive_the_way_through_text(convention: AzimuthConvention) -> None:
+    assert AzimuthConvention.parse(str(convention)) == convention
+
+
+def test_azimuth_conventions_may_be_written_freely() -> None:
+    assert AzimuthConvention.parse(" CW + 90. ") == AzimuthConvention(True, 90)
+    assert AzimuthConvention.parse("ccw+0") == AzimuthConvention()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "clockwise", "90", "cw90", "cw+", "cw+90+90", "ccw+nan", "ccw+inf", "cw+1e999"]
+)
+def test_what_is_no_azimuth_convention_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"expected (ccw or cw|degrees)") as error:
+        AzimuthConvention.parse(text)
+    assert str(error.value).count(". ") == 0
+
+
+@given(usual_conventions, theta, phi)
+def test_azimuths_count_from_zero_in_their_direction(
+    convention: AzimuthConvention, t: float, p: float
+) -> None:
+    turned = convention.apply(angles_to_vectors(t, p))
+    expected = convention.zero + (-p if convention.clockwise else p)
+    np.testing.assert_allclose(turned, angles_to_vectors(t, expected), atol=1e-12)
+    assert vectors_to_angles(turned)[0] == pytest.approx(t, abs=1e-9)
+
+
+@given(st.floats(-360, 360), theta, phi)
+def test_counting_clockwise_twice_changes_nothing(zero: float, t: float, p: float) -> None:
+    vector, convention = angles_to_vectors(t, p), AzimuthConvention(True, zero)
+    np.testing.assert_allclose(convention.apply(convention.apply(vector)), vector, atol=1e-12)
+
+
+def test_flips_are_exact() -> None:
+    vectors = angles_to_vectors([30, 77.7, 90], [12.3, 200, 359])
+    for text, flip in {
+        "ccw": [1, 1, 1],
+        "ccw+360": [1, 1, 1],
+        "cw": [1, -1, 1],
+        "cw+180": [-1, 1, 1],
+        "ccw-180": [-1, -1, 1],
+    }.items():
+        convention = AzimuthConvention.parse(text)
+        np.testing.assert_array_equal(convention.apply(vectors), vectors * flip)
+        assert convention.is_identity == (flip == [1, 1, 1])
+    quarter = AzimuthConvention.parse("ccw+90").apply(vectors)
+    np.testing.assert_array_equal(quarter, vectors[:, [1, 0, 2]] * [-1, 1, 1])

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import dask.array as da
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_btf.directions import AzimuthConvention
+
 __all__ = ["BTF", "DirectionGrid", "Frames", "Gatherer"]
 
 #: A BTF whose pixel values take no more than this is kept in memory by `BTF.in_memory`.
@@ -295,6 +297,23 @@ class BTF:
             light=self.light[keep],
             view=self.view[keep],
             gatherer=gatherer,
+        )
+
+    def with_azimuth(self, convention: AzimuthConvention) -> BTF:
+        """The same observations, their azimuths taken another way; as lazy as this one.
+
+        Parameters
+        ----------
+        convention : AzimuthConvention
+            What the azimuths of this BTF mean, if not counter-clockwise from the right.
+        """
+        if convention.is_identity:
+            return self
+        return replace(
+            self,
+            light=convention.apply(self.light),
+            view=convention.apply(self.view),
+            notes=(*self.notes, f"azimuths are taken as {convention}"),
         )
 
     @property

@@ -8,12 +8,17 @@ called ``theta`` (polar angle from the normal) and ``phi`` (azimuth, counter-clo
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_btf.errors import UsageError
+
 __all__ = [
+    "AzimuthConvention",
     "DirectionGroups",
     "angle_between",
     "angles_to_vectors",
@@ -170,3 +175,76 @@ def group_directions(vectors: ArrayLike) -> DirectionGroups:
     rank = np.empty(len(exact), dtype=np.intp)
     rank[kept[order]] = np.arange(len(kept))
     return DirectionGroups(exact[kept[order]], rank[representative[inverse]])
+
+
+@dataclass(frozen=True)
+class AzimuthConvention:
+    """How the azimuths of a capture are meant: which way they count, and from where.
+
+    ``phi = zero + phi_capture``, or ``zero - phi_capture`` if they count clockwise. So ``cw``
+    mirrors up and down, ``cw+180`` left and right, ``ccw+90`` turns a quarter to the left.
+
+    Parameters
+    ----------
+    clockwise : bool
+        Whether the azimuths of the capture count clockwise.
+    zero : float
+        Where they start, in degrees counter-clockwise from the right of the image.
+    """
+
+    clockwise: bool = False
+    zero: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.zero):
+            raise UsageError(None, f"azimuths cannot start at {self.zero}, expected degrees")
+
+    @classmethod
+    def parse(cls, text: str) -> AzimuthConvention:
+        """Read the form that `str` gives: ``ccw``, ``cw``, ``cw+90``, ``ccw-45.5``.
+
+        Raises
+        ------
+        UsageError
+            If the text is none of this.
+        """
+        found = re.fullmatch(
+            r"(c?cw)\s*([+-]\s*(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)?", text.strip().lower()
+        )
+        if found is None:
+            raise UsageError(
+                None,
+                f"{text!r} is no azimuth convention, expected ccw or cw, and the degrees at "
+                "which azimuths start if not at 0, such as cw+90 or ccw-45.5",
+            )
+        return cls(found[1] == "cw", float("".join((found[2] or "0").split())))
+
+    def __str__(self) -> str:
+        direction = "cw" if self.clockwise else "ccw"
+        return direction + f"{float(self.zero):+}".removesuffix(".0") if self.zero else direction
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether directions stay as they are."""
+        return not self.clockwise and self.zero % 360.0 == 0.0
+
+    def apply(self, vectors: ArrayLike) -> FloatArray:
+        """Directions of a capture in the convention of this package.
+
+        Parameters
+        ----------
+        vectors : array_like, shape (..., 3)
+            Unit vectors made of the azimuths as the capture has them.
+
+        Returns
+        -------
+        ndarray, shape (..., 3)
+        """
+        v = np.asarray(vectors, dtype=np.float64)
+        right, up = v[..., 0], -v[..., 1] if self.clockwise else v[..., 1]
+        # Exact for quarter turns, as flips are meant to be.
+        quarter, rest = divmod(self.zero % 360.0, 90.0)
+        cos, sin = np.cos(np.deg2rad(rest)), np.sin(np.deg2rad(rest))
+        for _ in range(int(quarter)):
+            cos, sin = -sin, cos
+        return np.stack([cos * right - sin * up, sin * right + cos * up, v[..., 2]], axis=-1)
