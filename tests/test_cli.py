@@ -66,6 +66,41 @@ def model(weave: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def renamed(weave: Path, folder: Path) -> Path:
+    """The frontal view of a capture, with names of another kind, a bad image and an odd one."""
+    folder.mkdir()
+    for path in sorted(weave.rglob("*tv000 pv000*")):
+        _, tl, pl, *_ = path.stem.split(" ")
+        shutil.copy(path, folder / f"lamp{tl[2:]}at{pl[2:]}{path.suffix}")
+    (folder / f"lamp050at000{path.suffix}").write_bytes(b"")
+    Image.new("RGB", (3, 3)).save(folder / "lamp051at000.png")
+    return folder
+
+
+def test_names_of_any_kind_and_bad_images(weave: Path, tmp_path: Path) -> None:
+    folder = renamed(weave, tmp_path / "lamps")
+    pattern = r"lamp(?P<tl>\d+)at(?P<pl>\d+)"
+    refused(btf("info", folder), "no image name carries", "give a pattern")
+    refused(btf("info", folder, "--pattern", "lamp(?P<tl>"), "is no regular expression")
+    refused(btf("info", folder, "--pattern", pattern), "lamp050at000", "is empty")
+    done = btf("info", folder, "--pattern", pattern, "--skip-bad", "--json")
+    facts = json.loads(ok(done))
+    assert (facts["images"], facts["views"], facts["lights"]) == (81, 1, 81)
+    assert "2 images were left out" in done.stderr
+    assert "lamp051at000.png" in done.stderr
+
+
+def test_azimuths_of_another_convention(weave: Path, tmp_path: Path) -> None:
+    refused(btf("info", weave, "--azimuth", "north"), "'north' is no azimuth convention")
+    store = tmp_path / "turned.zarr"
+    done = btf("convert", weave, store, "--azimuth", "cw+90")
+    assert "azimuths are taken as cw+90" in done.stderr
+    ok(done)
+    turned, straight = read(store), read(weave)
+    np.testing.assert_allclose(turned.light, straight.light[:, [1, 0, 2]], atol=1e-12)
+    np.testing.assert_array_equal(turned.frame(5), straight.frame(5))
+
+
 def test_help_names_every_verb() -> None:
     out = ok(btf("--help"))
     for verb in ("sample", "info", "convert", "train", "relight", "embed", "demo"):

@@ -73,7 +73,30 @@ Capture = Annotated[
     typer.Argument(
         metavar="CAPTURE",
         callback=_reachable,
-        help="Folder (or zip) of images named with angles, or a texel store from convert.",
+        help="Folder or zip of images with angles in their names or an .lp file, image stack with "
+        "a .csv of angles, .btf file, or texel store from convert.",
+    ),
+]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX",
+        help="How image names carry angles: a regular expression with the named groups tl, pl, "
+        "tv, pv (or tl, pl for one view).",
+    ),
+]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad", help="Check every image first; go on without those that cannot be used."
+    ),
+]
+Azimuth = Annotated[
+    str,
+    typer.Option(
+        metavar="CONVENTION",
+        help="How the capture counts azimuths: ccw or cw, and where from if not from the right "
+        "of the image, e.g. cw+90 (clockwise from the top).",
     ),
 ]
 Model = Annotated[
@@ -107,9 +130,15 @@ def sample(
 
 
 @app.command()
-def info(capture: Capture, as_json: AsJson = False) -> None:
+def info(
+    capture: Capture,
+    pattern: Pattern = None,
+    skip_bad: SkipBad = False,
+    azimuth: Azimuth = "ccw",
+    as_json: AsJson = False,
+) -> None:
     """Say what a capture holds."""
-    btf = _read(capture)
+    btf = _read(capture, pattern, skip_bad, azimuth)
     facts = btf.info()
     if as_json:
         _print_json(facts)
@@ -136,6 +165,9 @@ def convert(
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard what an interrupted conversion has left.")
     ] = False,
+    pattern: Pattern = None,
+    skip_bad: SkipBad = False,
+    azimuth: Azimuth = "ccw",
     as_json: AsJson = False,
 ) -> None:
     """Copy a capture into a texel store, in which texels are found without reading all images.
@@ -148,7 +180,7 @@ def convert(
     _check_not_input(store, capture)
     check_target(store, overwrite)
     start = time.monotonic()
-    btf = _read(capture)
+    btf = _read(capture, pattern, skip_bad, azimuth)
     try:
         _run(converted(btf, store, overwrite=overwrite, restart=restart))
     except KeyboardInterrupt:
@@ -203,6 +235,9 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    pattern: Pattern = None,
+    skip_bad: SkipBad = False,
+    azimuth: Azimuth = "ccw",
     as_json: AsJson = False,
 ) -> None:
     """Compress a capture into a model, and score it.
@@ -218,7 +253,7 @@ def train(
     sampling.check_seed(seed)
     _check_not_input(out, capture, texels, hold_out_lights)
     _check_writable(out)
-    btf = _read(capture)
+    btf = _read(capture, pattern, skip_bad, azimuth)
     coords = (
         sampling.all_texels(btf.height, btf.width)
         if texels is None
@@ -395,10 +430,10 @@ def _figures(summary: dict[str, Any]) -> str:
     )
 
 
-def _read(capture: Path) -> Any:
+def _read(capture: Path, pattern: str | None, skip_bad: bool, azimuth: str) -> Any:
     from napari_btf.formats import read
 
-    btf = read(capture)
+    btf = read(capture, pattern=pattern, skip_bad=skip_bad, azimuth=azimuth)
     for note in btf.notes:
         _say(f"note: {note}")
     return btf

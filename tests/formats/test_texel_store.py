@@ -324,6 +324,17 @@ class TestInterruption:
         assert sorted(source.asked[3:]) == list(range(done, 37))
         assert not partial_of(resumed).exists()
 
+    def test_two_conversions_to_one_place(self, store: Path, tmp_path: Path) -> None:
+        target = tmp_path / "b.zarr"
+        first = convert(read(store), target)
+        next(first)
+        with pytest.raises(StoreError, match=r"b\.zarr: another conversion writes it right now"):
+            next(convert(read(store), target))
+        assert finish(first) == target
+        assert sorted(path.name for path in tmp_path.iterdir() if "b.zarr" in path.name) == [
+            "b.zarr"
+        ]
+
     def test_a_journal_cut_short(self, store: Path, tmp_path: Path) -> None:
         resumed = tmp_path / "resumed.zarr"
         self.interrupted(resumed, 30)

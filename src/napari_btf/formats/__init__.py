@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_btf.directions import AzimuthConvention
 from napari_btf.errors import CaptureError, UsageError
 from napari_btf.formats import image_folder, image_stack, rti, texel_store, ubo2014
 from napari_btf.formats._files import ReadOptions
@@ -29,7 +30,13 @@ def recognises(path: str | Path) -> bool:
     return any(module.recognises(Path(path)) for module in _FORMATS)
 
 
-def read(path: str | Path, *, pattern: str | None = None, skip_bad: bool = False) -> BTF:
+def read(
+    path: str | Path,
+    *,
+    pattern: str | None = None,
+    skip_bad: bool = False,
+    azimuth: AzimuthConvention | str = "ccw",
+) -> BTF:
     """Open a capture as a lazy BTF.
 
     Parameters
@@ -45,6 +52,8 @@ def read(path: str | Path, *, pattern: str | None = None, skip_bad: bool = False
     skip_bad : bool
         Check every image now, leave out those that cannot be read or do not fit, and say so in
         the BTF's notes, instead of refusing the capture.
+    azimuth : AzimuthConvention or str
+        How the capture counts azimuths: ``ccw`` or ``cw``, and where from, such as ``cw+90``.
 
     Returns
     -------
@@ -56,9 +65,12 @@ def read(path: str | Path, *, pattern: str | None = None, skip_bad: bool = False
     CaptureError
         If nothing there can be read as a capture; the message names the file and the remedy.
     UsageError
-        If the pattern is none, or the capture has no names to use it on.
+        If the pattern is none, or the capture has no names to use it on, or the azimuth
+        convention is none.
     """
     path = Path(path)
+    if isinstance(azimuth, str):
+        azimuth = AzimuthConvention.parse(azimuth)
     try:
         there = path.exists()
     except OSError as error:
@@ -82,6 +94,6 @@ def read(path: str | Path, *, pattern: str | None = None, skip_bad: bool = False
                 path, "a pattern is for image names in a folder or zip", "leave it out"
             )
         chosen = image_folder
-    btf: BTF = chosen.read(path, ReadOptions(pattern, skip_bad))
+    btf: BTF = chosen.read(path, ReadOptions(pattern, skip_bad)).with_azimuth(azimuth)
     # A texel store has the notes of what it was made from already.
     return replace(btf, notes=tuple(dict.fromkeys([*btf.notes, *btf.oddities()])))

@@ -12,7 +12,7 @@ import itertools
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,16 +95,17 @@ def convert(
     if layout is None:
         shape = (len(btf), btf.height, btf.width, btf.channels)
         layout = choose_layout(shape, np.dtype(btf.frames.dtype).itemsize)
-    with _in_words(path):
-        partial = _Partial(path.with_name(f".{path.name}.partial"), btf, layout, restart)
-    yield from _write(partial, btf)
-    yield from _verify(partial)
-    with _in_words(path):
-        partial.finish(btf)
-        # It may have been taken since.
-        check_target(path, overwrite)
-        _put_in_place(partial.folder, path)
-        (path / JOURNAL).unlink(missing_ok=True)
+    with _alone(path):
+        with _in_words(path):
+            partial = _Partial(path.with_name(f".{path.name}.partial"), btf, layout, restart)
+        yield from _write(partial, btf)
+        yield from _verify(partial)
+        with _in_words(path):
+            partial.finish(btf)
+            # It may have been taken since.
+            check_target(path, overwrite)
+            _put_in_place(partial.folder, path)
+            (path / JOURNAL).unlink(missing_ok=True)
     return path
 
 
@@ -379,6 +380,31 @@ def _digest(*arrays: NDArray[Any]) -> str:
 
 def _checksum(values: NDArray[Any]) -> int:
     return int(google_crc32c.value(np.ascontiguousarray(values).reshape(-1).view(np.uint8)))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep a second conversion to the same store out, of this process or another."""
+    import filelock
+
+    place = path.with_name(f".{path.name}.lock")
+    # Two steps: whatever the conversion itself raises is not about the lock.
+    with _in_words(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(place, blocking=False, is_singleton=False, thread_local=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise StoreError(
+                path, "another conversion writes it right now", "wait for it, or name another place"
+            ) from error
+    try:
+        yield
+    finally:
+        # Before the release: whoever comes then makes a lock of his own. Windows keeps it.
+        with suppress(OSError):
+            place.unlink()
+        lock.release()
 
 
 @contextmanager
