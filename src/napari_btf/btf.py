@@ -31,6 +31,8 @@ SMALL_BYTES = 512 * 2**20
 
 #: Threads that read observations: decoders let go of Python's lock most of the time.
 _READERS = 4
+#: Bytes of pixels that one of them reads before it hands them over.
+_READ_AT_ONCE = 2**18
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,19 +242,24 @@ class BTF:
 
     def _iter_single(self, start: int) -> Iterator[NDArray[Any]]:
         # Through the source itself: cutting a dask array of thousands of chunks takes longer
-        # than decoding a small image.
-        ahead: deque[Future[NDArray[Any]]] = deque()
+        # than decoding a small image. Small images go by the dozen, for the same reason.
+        dozen = int(np.clip(_READ_AT_ONCE * len(self) // max(1, self.nbytes), 1, 64))
+        ahead: deque[Future[list[NDArray[Any]]]] = deque()
         with ThreadPoolExecutor(_READERS) as pool:
             try:
-                for i in range(start, len(self)):
-                    ahead.append(pool.submit(self.frame, i))
+                for i in range(start, len(self), dozen):
+                    some = range(i, min(i + dozen, len(self)))
+                    ahead.append(pool.submit(self._frames_at, some))
                     if len(ahead) > 2 * _READERS:
-                        yield ahead.popleft().result()
+                        yield from ahead.popleft().result()
                 while ahead:
-                    yield ahead.popleft().result()
+                    yield from ahead.popleft().result()
             finally:
                 for future in ahead:
                     future.cancel()
+
+    def _frames_at(self, which: range) -> list[NDArray[Any]]:
+        return [self.frame(i) for i in which]
 
     def _iter_chunks(self, start: int) -> Iterator[NDArray[Any]]:
         frames: Any = self.frames

@@ -75,21 +75,34 @@ def decode(data: bytes) -> NDArray[Any]:
     ImageFileError
         If the file is damaged or of an unknown kind, or holds values that are not numbers.
     """
-    found = header(io.BytesIO(data))
     try:
-        pixels = _decode(data, found)
+        pixels = _decode_jpeg(data)
+        if pixels is None:
+            found = header(io.BytesIO(data))
+            pixels = np.atleast_3d(_decode(data, found))[:, :, : found.channels]
     except ImageFileError:
         raise
     # A damaged file makes the decoders raise whatever they meet first.
     except Exception as error:
         raise ImageFileError("is damaged or truncated") from error
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, np.newaxis]
-    pixels = pixels[:, :, : found.channels]
+    pixels = np.atleast_3d(pixels)
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         count = int(np.count_nonzero(~np.isfinite(pixels)))
         raise ImageFileError(f"holds {count} values that are infinite or not numbers")
     return pixels
+
+
+def _decode_jpeg(data: bytes) -> NDArray[Any] | None:
+    """Pixels of an ordinary JPEG image by libjpeg-turbo; None of others and of what looks cut off.
+
+    libjpeg fills what is missing with grey, where Pillow complains.
+    """
+    import imagecodecs
+
+    if not (data.startswith(_JPEG) and data.endswith(_JPEG_END)):
+        return None
+    pixels = np.asarray(imagecodecs.jpeg8_decode(data))
+    return pixels if pixels.shape[2:] in ((), (3,)) else None
 
 
 def _decode(data: bytes, found: ImageHeader) -> NDArray[Any]:
@@ -101,11 +114,6 @@ def _decode(data: bytes, found: ImageHeader) -> NDArray[Any]:
         return _exr.decode(data)
     if data.startswith(_RADIANCE):
         return np.asarray(imagecodecs.rgbe_decode(data))
-    # libjpeg fills what is missing of a truncated file with grey; Pillow says so.
-    if data.startswith(_JPEG) and data.endswith(_JPEG_END):
-        pixels = np.asarray(imagecodecs.jpeg8_decode(data))
-        if pixels.shape[2:] in ((), (3,)):
-            return pixels
     if data.startswith(_PNG) and found.dtype == np.uint16:
         return np.asarray(imagecodecs.png_decode(data))
     with Image.open(io.BytesIO(data), formats=_KINDS) as image:
