@@ -18,7 +18,7 @@ from napari_btf.codec.network import NetworkSettings, pick_device, train_network
 from napari_btf.codec.spline import fit_spline, spread_subset
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, is_report_due
-from napari_btf.sampling import all_texels, random_texels
+from napari_btf.sampling import all_texels, check_seed, random_texels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari_btf.btf import BTF
 
-__all__ = ["FitSettings", "fit", "texels_that_fit"]
+__all__ = ["FitSettings", "check_fit", "fit", "texels_that_fit"]
 
 #: Values gathered for PCA at most: 512 MiB as float32, about four times that at the peak.
 GATHER_VALUES = 2**27
@@ -96,12 +96,9 @@ def fit(
         If an image cannot be read.
     """
     settings = settings or FitSettings()
+    check_fit(btf, coords, settings)
     yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
     yx = random_texels(yx, texels_that_fit(btf), settings.network.seed)
-    _check(btf, len(yx), settings)
-    # A setting that cannot work fails before the work, not after.
-    pick_device(settings.network.device)
-
     abrdfs = yield from _gather(btf, yx)
     yield Progress("basis", 0, 1)
     mean, components, deviation = _principal_components(abrdfs, settings)
@@ -126,7 +123,15 @@ def fit(
     )
 
 
-def _check(btf: BTF, texels: int, settings: FitSettings) -> None:
+def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None:
+    """Refuse what `fit` cannot do, before anything is read.
+
+    Raises
+    ------
+    UsageError
+    """
+    chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
+    texels = min(chosen, texels_that_fit(btf))
     k, most = settings.latents, min(texels - 1, len(btf) * btf.channels)
     if not 1 <= k <= most:
         raise UsageError(
@@ -152,6 +157,8 @@ def _check(btf: BTF, texels: int, settings: FitSettings) -> None:
         raise UsageError(None, f"{network.seconds} seconds of training", "use more than 0")
     if network.epochs < 1:
         raise UsageError(None, f"{network.epochs} epochs of training", "use 1 or more")
+    check_seed(network.seed)
+    pick_device(network.device)
 
 
 def _gather(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
