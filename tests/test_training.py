@@ -11,7 +11,7 @@ from napari_btf.codec import FitSettings, NetworkSettings
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import UsageError
 from napari_btf.evaluate import psnr_over
-from napari_btf.progress import finish
+from napari_btf.progress import Progress, finish
 from napari_btf.training import read_lights, split_lights, train
 
 Make = Callable[..., BTF]
@@ -39,6 +39,53 @@ def test_held_out_observations_have_no_influence(make_btf: Make) -> None:
     a, _ = finish(train(btf, settings=QUICK, held_out=held_out))
     b, _ = finish(train(other, settings=QUICK, held_out=held_out))
     np.testing.assert_array_equal(a.latents.codes, b.latents.codes)
+
+
+class CountedFrames:
+    """Observations that lie elsewhere; says how often each was read."""
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self.frames, self.shape, self.dtype = frames, frames.shape, frames.dtype
+        self.reads = np.zeros(len(frames), int)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        self.reads[i] += 1
+        return np.asarray(self.frames[i])
+
+
+def test_every_image_is_read_once_and_reported(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    frames = CountedFrames(btf.frames)
+    reports: list[Progress] = []
+    held_out = np.arange(60) % 20 == 7
+    job = train(BTF(frames, btf.light, btf.view), settings=QUICK, held_out=held_out)
+    finish(job, reports.append)
+    assert frames.reads.tolist() == [1] * 60
+    assert [(r.phase, r.step, r.total) for r in reports[:60]] == [
+        ("read", i + 1, 60) for i in range(60)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        (FitSettings(999), "999 latents"),
+        (FitSettings(4, NetworkSettings(seconds=0)), "0 seconds of training"),
+        (FitSettings(4, NetworkSettings(epochs=0)), "0 epochs of training"),
+        (FitSettings(4, NetworkSettings(seed=-1)), "the seed is -1"),
+        (FitSettings(4, NetworkSettings(device="abacus")), "device 'abacus'"),
+    ],
+)
+@pytest.mark.parametrize("hold", [False, True])
+def test_settings_are_checked_before_anything_is_read(
+    make_btf: Make, settings: FitSettings, complaint: str, hold: bool
+) -> None:
+    btf = make_btf(lights=20)
+    frames = CountedFrames(btf.frames)
+    held_out = np.arange(60) % 20 == 7 if hold else None
+    with pytest.raises(UsageError, match=complaint):
+        finish(train(BTF(frames, btf.light, btf.view), None, settings, held_out))
+    assert not frames.reads.any()
 
 
 def test_texels_learned_from_are_counted(make_btf: Make) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
-    from napari_btf.codec.fit import FitSettings, fit
+    from napari_btf.codec.fitting import FitSettings, fit
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.codec.network import NetworkSettings
     from napari_btf.codec.storage import load
@@ -55,14 +55,14 @@ _HOME = {
     "BTF": "btf",
     "BTFError": "errors",
     "CompressedBTF": "codec.model",
-    "FitSettings": "codec.fit",
+    "FitSettings": "codec.fitting",
     "NetworkSettings": "codec.network",
     "Progress": "progress",
     "TrainingReport": "training",
     "convert": "formats.conversion",
     "embed": "embedding",
     "finish": "progress",
-    "fit": "codec.fit",
+    "fit": "codec.fitting",
     "load": "codec.storage",
     "read": "formats",
     "relight": "relighting",

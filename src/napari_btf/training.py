@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.btf import SMALL_BYTES
 from napari_btf.codec import CompressedBTF, FitSettings, fit
-from napari_btf.codec.fit import texels_that_fit
+from napari_btf.codec.fitting import check_fit, texels_that_fit
 from napari_btf.directions import (
     SAME_DIRECTION_DEGREES,
     angle_between,
@@ -19,6 +20,7 @@ from napari_btf.directions import (
 )
 from napari_btf.errors import UsageError
 from napari_btf.evaluate import psnr_over
+from napari_btf.progress import Progress, is_report_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,19 +98,28 @@ def train(
     Returns
     -------
     CompressedBTF, TrainingReport
+
+    Raises
+    ------
+    UsageError
+        If a setting does not fit the capture; nothing has been read then.
+    CaptureError
+        If an image cannot be read.
     """
     start = time.monotonic()
     settings = settings or FitSettings()
-    btf = btf.in_memory()
-    seen = btf
-    if held_out is not None and held_out.any():
-        if held_out.all():
-            raise UsageError(None, "all observations are held out", "leave some to train on")
-        seen = btf.select(~held_out)
+    if held_out is None or not held_out.any():
+        held_out = None
+    elif held_out.all():
+        raise UsageError(None, "all observations are held out", "leave some to train on")
+    check_fit(btf if held_out is None else btf.select(~held_out), coords, settings)
+    # All at once, so that what is held out is not read on its own.
+    btf = yield from _in_memory(btf)
+    seen = btf if held_out is None else btf.select(~held_out)
     model = yield from fit(seen, coords, settings, stop)
     psnr_train = yield from psnr_over(model, seen)
     psnr_held_out = None
-    if held_out is not None and held_out.any():
+    if held_out is not None:
         psnr_held_out = yield from psnr_over(model, btf.select(held_out))
     chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
     return model, TrainingReport(
@@ -119,6 +130,18 @@ def train(
         texels_trained=min(chosen, texels_that_fit(seen)),
         latents=settings.latents,
     )
+
+
+def _in_memory(btf: BTF) -> Job[BTF]:
+    """`BTF.in_memory` with reports."""
+    if isinstance(btf.frames, np.ndarray) or btf.nbytes > SMALL_BYTES:
+        return btf
+    frames = np.empty(btf.frames.shape, dtype=btf.frames.dtype)
+    for i, frame in enumerate(btf.iter_frames()):
+        frames[i] = frame
+        if is_report_due(i + 1, len(btf)):
+            yield Progress("read", i + 1, len(btf))
+    return replace(btf, frames=frames, gatherer=None)
 
 
 def read_lights(path: str | Path) -> NDArray[np.float64]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from napari_btf.codec.fit import FitSettings, fit
+# The former module of this name first: the function has to be what stays.
+import napari_btf.codec.fit  # noqa: F401
+from napari_btf.codec.fitting import FitSettings, fit
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.network import NetworkSettings
 from napari_btf.codec.storage import load, save
