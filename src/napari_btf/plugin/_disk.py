@@ -188,8 +188,8 @@ class Disk(QWidget):
             place = self.place_of(self._marked)
             painter.setPen(QPen(picture.accent, 2.0))
             painter.drawEllipse(place, radius + 5, radius + 5)
-            if not self._hollow[self._marked]:
-                painter.setBrush(picture.accent)
+            hollow = self._hollow[self._marked]
+            painter.setBrush(self.palette().window() if hollow else picture.accent)
             painter.drawEllipse(place, radius + 0.5, radius + 0.5)
         painter.end()
 

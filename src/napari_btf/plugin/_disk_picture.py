@@ -108,6 +108,7 @@ class DiskPicture:
     def _paint_rings(self, painter: QPainter) -> None:
         centre, rim = self.centre, self.rim
         painter.setPen(QPen(self.ink(0.3), 1.0))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         for theta in _RINGS:
             radius = rim * np.tan(np.deg2rad(theta) / 2)
             painter.drawEllipse(centre, radius, radius)
@@ -124,6 +125,7 @@ class DiskPicture:
             painter.setPen(pen)
             painter.drawPoints(QPolygonF([QPointF(x, y) for x, y in places[dots].tolist()]))
         painter.setPen(QPen(self.ink(0.75), 1.2))
+        painter.setBrush(self.palette.window())
         for x, y in places[self.hollow].tolist():
             painter.drawEllipse(QPointF(x, y), size / 2, size / 2)
 

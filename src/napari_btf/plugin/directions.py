@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 __all__ = ["Directions"]
 
 _COUNTED = ("counter-clockwise", "clockwise")
-_SIDES = {0.0: "the right", 90.0: "the top", 180.0: "the left", 270.0: "the bottom"}
+_SIDES = {
+    azimuth: f"the {side} of the image"
+    for azimuth, side in zip(
+        (0.0, 90.0, 180.0, 270.0), ("right", "top", "left", "bottom"), strict=True
+    )
+}
 
 
 class Directions(QWidget):
@@ -74,6 +79,7 @@ class Directions(QWidget):
         self.views.picked.connect(self._go_to_view)
         self.counted.currentIndexChanged.connect(self._turn)
         self.zero.valueChanged.connect(self._turn)
+        self._on_capture()
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Follow the sliders."""
@@ -236,7 +242,5 @@ def _explain(convention: AzimuthConvention) -> str:
         return "Directions as they were read."
     way = _COUNTED[convention.clockwise]
     zero = convention.zero % 360.0
-    side = _SIDES.get(zero, f"{zero:g}° counter-clockwise of the right")
-    return (
-        f"{convention}: the capture's azimuths are taken to count {way} from {side} of the image."
-    )
+    start = _SIDES.get(zero, f"{zero:g}° on the disks")
+    return f"{convention}: the capture's azimuths are taken to count {way} from {start}."
