@@ -19,8 +19,8 @@ __all__ = ["DiskPicture"]
 _RINGS = (30, 60, 90)
 _TICKS = (0, 90, 180, 270)
 
-#: Where the rings are labelled: between the azimuths at which most rigs have directions.
-_LABEL_AZIMUTH = 67.5
+#: Where the rings may be labelled: wherever there is most room between the dots.
+_LABEL_AZIMUTHS = np.arange(20.0, 71.0, 2.0)
 
 #: In a smaller disk (pixels) only the rim is labelled.
 _ROOM_FOR_LABELS = 60.0
@@ -150,13 +150,22 @@ class DiskPicture:
         painter.setFont(self._label_font(0.8))
         for theta in _RINGS if rim > _ROOM_FOR_LABELS else _RINGS[-1:]:
             reach = rim * np.tan(np.deg2rad(theta) / 2)
-            self._paint_label(painter, f"θ {theta}", _LABEL_AZIMUTH, reach, reach)
+            self._paint_label(painter, f"θ {theta}", self._free_azimuth(reach), reach, reach)
         painter.setFont(self._label_font())
         metrics = painter.fontMetrics()
         for phi in _TICKS:
             text = f"{phi}°"
             across = rim + metrics.horizontalAdvance(text) / 2 + 4
             self._paint_label(painter, text, phi, across, rim + metrics.height() / 2 + 1)
+
+    def _free_azimuth(self, radius: float) -> float:
+        """Where a circle (pixels) is farthest from dots."""
+        if not len(self.points):
+            return float(_LABEL_AZIMUTHS[-1])
+        angles = np.deg2rad(_LABEL_AZIMUTHS)
+        candidates = radius / self.rim * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+        apart = [np.linalg.norm(self.points - place, axis=1).min() for place in candidates]
+        return float(_LABEL_AZIMUTHS[np.argmax(apart)])
 
     def _paint_label(
         self, painter: QPainter, text: str, azimuth: float, across: float, up: float
