@@ -42,6 +42,13 @@ def test_menus_and_widgets_name_known_commands(manifest: PluginManifest) -> None
     assert used == known
 
 
+def test_every_dock_is_in_the_menu_of_the_layers(manifest: PluginManifest) -> None:
+    docks = [widget.command for widget in manifest.contributions.widgets]
+    assert "napari-btf.directions" in docks
+    listed = [item.command for item in manifest.contributions.menus["napari/layers/visualize"]]
+    assert listed == ["napari-btf.open_capture", *docks]
+
+
 def test_the_reader_takes_folders_and_archives(manifest: PluginManifest) -> None:
     (reader,) = manifest.contributions.readers
     assert reader.accepts_directories

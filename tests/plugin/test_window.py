@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QPointF
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton
 
 import napari_btf
+from napari_btf.plugin._disk import Disk
+from napari_btf.plugin.directions import Directions
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
@@ -26,7 +29,12 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QAction
     from qtpy.QtWidgets import QApplication, QMenu, QWidget
 
-DOCKS = {"Select texels": SelectTexels, "Train": Train, "Relight": Relight}
+DOCKS = {
+    "Directions": Directions,
+    "Select texels": SelectTexels,
+    "Train": Train,
+    "Relight": Relight,
+}
 DISC = (24.0, 22.0)
 """Centre of the sample's red disc, (y, x); its radius is 12 texels."""
 
@@ -68,12 +76,15 @@ def test_docks_and_menus(
     assert viewer.canvas.overlays.text.text.startswith("captured  light")
 
 
+@pytest.mark.parametrize(
+    "names", [("Select texels", "Train", "Relight"), ("Directions", "Select texels")]
+)
 def test_nothing_is_squeezed_on_a_small_screen(
-    make_napari_viewer: Callable[..., Viewer], qtbot: QtBot
+    make_napari_viewer: Callable[..., Viewer], qtbot: QtBot, names: tuple[str, ...]
 ) -> None:
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(1280, 800)
-    docks = [viewer.window.add_plugin_dock_widget("napari-btf", name)[1] for name in DOCKS]
+    docks = [viewer.window.add_plugin_dock_widget("napari-btf", name)[1] for name in names]
 
     def is_whole(part: QWidget) -> bool:
         needed = part.minimumSizeHint()
@@ -84,12 +95,49 @@ def test_nothing_is_squeezed_on_a_small_screen(
     parts = [
         part
         for dock in docks
-        for kind in (QLabel, QComboBox, QPushButton)
+        for kind in (QLabel, QComboBox, QPushButton, Disk)
         for part in dock.findChildren(kind)
+        if not part.isHidden()
     ]
-    assert len(parts) >= 22
+    assert len(parts) >= 15
     qtbot.waitUntil(lambda: all(part.isVisible() and is_whole(part) for part in parts))
     assert viewer.window.geometry()[2:] == (1280, 800)
+
+
+@pytest.mark.parametrize(("theme", "is_dark"), [("dark", True), ("light", False)])
+def test_directions_in_a_narrow_dock(
+    make_napari_viewer: Callable[..., Viewer], qtbot: QtBot, theme: str, is_dark: bool
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1280, 800)
+    viewer.open_sample("napari-btf", "weave")
+    frame, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Directions")
+    viewer.theme = theme
+    frame.setFixedWidth(300)
+    disks = (dock.lights, dock.views)
+    qtbot.waitUntil(lambda: dock.width() <= 300 and all(disk.height() > 200 for disk in disks))
+    assert dock.about.text() == "7 views × 81 lights, 567 images"
+    viewer.dims.set_current_step((0, 1), (2, 40))
+    assert (dock.lights.marked, dock.views.marked) == (40, 2)
+
+    for disk, marked in zip(disks, (40, 2), strict=True):
+        # A dot at the centre lies on lines: any other will do.
+        dots = [on_screen(disk, disk.place_of(i)) for i in range(1, len(disk.vectors))]
+        red, green, blue = dots.pop(marked - 1)
+        assert red > 180
+        assert red > 1.3 * green > 2 * blue
+        paper = on_screen(disk, QPointF(3, 3))
+        assert np.ptp(paper) < 20
+        contrast = np.median(dots) - np.median(paper)
+        assert contrast > 100 if is_dark else contrast < -100
+
+
+def on_screen(part: QWidget, place: QPointF) -> NDArray[np.floating]:
+    """The colour at a place of a part of the window; the window's style sheet counts."""
+    window = part.window()
+    image = window.grab().toImage()
+    pixel = (QPointF(part.mapTo(window, place)) * part.devicePixelRatioF()).toPoint()
+    return np.array(image.pixelColor(pixel).getRgb()[:3], dtype=float)
 
 
 def canvas(viewer: Viewer, qapp: QApplication) -> Callable[[float, float], NDArray[np.floating]]:

@@ -1,4 +1,4 @@
-"""Layers of this plugin: what they are made of and how they are found again.
+"""Layers of this plugin: what they are made of, how they are found again, where sliders stand.
 
 A layer is known by the tag in its metadata, never by its name: people rename layers.
 """
@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.directions import format_angles
+from napari_btf.directions import (
+    SAME_DIRECTION_DEGREES,
+    AzimuthConvention,
+    angle_between,
+    format_angles,
+)
 from napari_btf.errors import CaptureError
 from napari_btf.values import to_display
 
@@ -22,29 +27,25 @@ if TYPE_CHECKING:
 __all__ = [
     "TAG",
     "angles_text",
+    "azimuth_of",
     "capture_layer_data",
     "capture_of",
+    "clipped",
     "directions_text",
     "is_kind",
     "observation_at",
+    "step_after",
+    "step_at",
+    "turn_capture",
 ]
 
 TAG = "napari_btf"
 
 
 def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
-    """A BTF as napari layer data: one Image with the axes view, light, y, x.
-
-    Radiance is shown as sRGB with 1 as white.
-    """
-    stack = _for_the_canvas(btf.stack())
-    if btf.values.is_float:
-        import dask.array as da
-
-        stack = da.map_blocks(to_display, stack, dtype=np.uint8)
+    """A BTF as napari layer data: one Image with the axes view, light, y, x."""
+    stack = _shown_stack(btf)
     grey = btf.channels == 1
-    if grey:
-        stack = stack[..., 0]
     axes = ("view", "light") if btf.is_grid else ("observation",)
     options: dict[str, Any] = {
         "name": btf.name or "BTF",
@@ -56,6 +57,16 @@ def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
         # Without limits napari reads images just to guess them.
         options["contrast_limits"] = (0, int(np.iinfo(stack.dtype).max))
     return stack, options, "image"
+
+
+def _shown_stack(btf: BTF) -> da.Array:
+    """The observations as the layer shows them: radiance as sRGB with 1 as white."""
+    stack = _for_the_canvas(btf.stack())
+    if btf.values.is_float:
+        import dask.array as da
+
+        stack = da.map_blocks(to_display, stack, dtype=np.uint8)
+    return stack[..., 0] if btf.channels == 1 else stack
 
 
 def _for_the_canvas(stack: da.Array) -> da.Array:
@@ -108,6 +119,43 @@ def capture_of(layer: Any) -> BTF | None:
     return layer.metadata[TAG]["btf"] if is_kind(layer, "capture") else None
 
 
+def azimuth_of(layer: Any) -> AzimuthConvention:
+    """How the azimuths of a capture layer are taken, relative to the capture as it was read."""
+    return layer.metadata[TAG].get("azimuth", AzimuthConvention())
+
+
+def turn_capture(layer: Any, convention: AzimuthConvention) -> None:
+    """Take the azimuths of a capture layer another way; the layer stays the same one.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Views and lights along its axes are ordered anew.
+    convention : AzimuthConvention
+        Relative to the capture as it was read, whatever was chosen before.
+    """
+    tag = layer.metadata[TAG]
+    read = tag.get("as_read", tag["btf"])
+    btf = read.with_azimuth(convention)
+    # Another dict: a duplicate of the layer shares this one.
+    tag = {**tag, "btf": btf, "as_read": read, "azimuth": convention}
+    layer.metadata = {**layer.metadata, TAG: tag}
+    layer.data = _shown_stack(btf)
+
+
+def clipped(btf: BTF, step: tuple[int, ...]) -> tuple[int, ...]:
+    """Slider positions within the data: other layers may reach further.
+
+    Parameters
+    ----------
+    btf : BTF
+    step : tuple of int
+        ``(view, light)`` or ``(observation,)``.
+    """
+    ends = btf.grid.observations.shape if btf.is_grid else (len(btf),)
+    return tuple(int(np.clip(i, 0, end - 1)) for i, end in zip(step, ends, strict=True))
+
+
 def observation_at(btf: BTF, step: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any], int]:
     """Light, view and number of the observation at slider positions; -1 if not captured.
 
@@ -117,13 +165,59 @@ def observation_at(btf: BTF, step: tuple[int, ...]) -> tuple[NDArray[Any], NDArr
     step : tuple of int
         ``(view, light)`` or ``(observation,)``; clipped to the data.
     """
+    step = clipped(btf, step)
     if not btf.is_grid:
-        i = int(np.clip(step[-1], 0, len(btf) - 1))
-        return btf.light[i], btf.view[i], i
+        return btf.light[step[0]], btf.view[step[0]], step[0]
     grid = btf.grid
-    v = int(np.clip(step[0], 0, len(grid.views) - 1))
-    k = int(np.clip(step[1], 0, len(grid.lights) - 1))
+    v, k = step
     return grid.lights[k], grid.views[v], int(grid.observations[v, k])
+
+
+def step_after(before: BTF, step: tuple[int, ...], after: BTF) -> tuple[int, ...]:
+    """Slider positions that show in one BTF what ``step`` shows in another.
+
+    Both are the same observations; their directions differ, and so the order of views and lights.
+    """
+    if not before.is_grid:
+        return step
+    v, k = clipped(before, step)
+    # An observation of that view and one of that light: the pair itself may be missing.
+    of_view = before.grid.observations[v].max()
+    of_light = before.grid.observations[:, k].max()
+    return (
+        int(np.argmin(angle_between(after.grid.views, after.view[of_view]))),
+        int(np.argmin(angle_between(after.grid.lights, after.light[of_light]))),
+    )
+
+
+def step_at(
+    btf: BTF, step: tuple[int, ...], *, view: int | None = None, light: int | None = None
+) -> tuple[int, ...]:
+    """Slider positions after a jump to another view, or to another light.
+
+    Parameters
+    ----------
+    btf : BTF
+    step : tuple of int
+        Where the sliders are.
+    view, light : int, optional
+        One of ``btf.grid.views`` or one of ``btf.grid.lights``. The other direction stays; where
+        there is no grid, the observation with the nearest one is taken.
+    """
+    if btf.is_grid:
+        v, k = clipped(btf, step)
+        return v if view is None else view, k if light is None else light
+    here_light, here_view, _ = observation_at(btf, step)
+    wanted, apart = np.ones(len(btf), dtype=bool), np.zeros(len(btf))
+    for chosen, distinct, all_of_them, here in (
+        (view, btf.grid.views, btf.view, here_view),
+        (light, btf.grid.lights, btf.light, here_light),
+    ):
+        if chosen is None:
+            apart += angle_between(all_of_them, here)
+        else:
+            wanted &= angle_between(all_of_them, distinct[chosen]) <= SAME_DIRECTION_DEGREES
+    return (int(np.argmin(np.where(wanted, apart, np.inf))),)
 
 
 def directions_text(light: ArrayLike, view: ArrayLike) -> str:

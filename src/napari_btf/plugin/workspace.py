@@ -9,7 +9,15 @@ import numpy as np
 from psygnal import Signal
 
 from napari_btf.directions import angles_to_vectors
-from napari_btf.plugin.layers import TAG, angles_text, capture_of, directions_text, is_kind
+from napari_btf.plugin.layers import (
+    TAG,
+    angles_text,
+    capture_of,
+    directions_text,
+    is_kind,
+    step_after,
+    turn_capture,
+)
 from napari_btf.sampling import every_nth, masked_texels
 
 if TYPE_CHECKING:
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
 
     from napari_btf.btf import BTF
     from napari_btf.codec.model import CompressedBTF
+    from napari_btf.directions import AzimuthConvention
 
 __all__ = ["Workspace", "current_workspace", "workspace_of"]
 
@@ -27,7 +36,7 @@ class Workspace:
     Signals
     -------
     captures_changed
-        A capture layer was added, removed or renamed.
+        A capture layer was added, removed or renamed, or its directions are others now.
     model_changed
         There is another model.
     """
@@ -85,10 +94,38 @@ class Workspace:
         layer = active if active in layers else visible[0]
         btf = capture_of(layer)
         assert btf is not None
+        return btf, self.step(btf)
+
+    def step(self, btf: BTF) -> tuple[int, ...]:
+        """Where the sliders of an open capture are: (view, light), or (observation,)."""
+        return tuple(self.viewer.dims.current_step[i] for i in self._axes(btf))
+
+    def go_to(self, btf: BTF, step: tuple[int, ...]) -> None:
+        """Move the sliders of an open capture."""
+        self.viewer.dims.set_current_step(self._axes(btf), step)
+
+    def _axes(self, btf: BTF) -> tuple[int, ...]:
         # A capture's axes are the last ones of the viewer's.
-        axes = 2 if btf.is_grid else 1
-        step = tuple(viewer.dims.current_step)[:-2][-axes:]
-        return btf, step
+        end = self.viewer.dims.ndim - 2
+        return tuple(range(end - (2 if btf.is_grid else 1), end))
+
+    def turn_capture(self, layer: Any, convention: AzimuthConvention) -> None:
+        """Take the azimuths of a capture layer another way; its sliders stay at the same image.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+        convention : AzimuthConvention
+            Relative to the capture as it was read, whatever was chosen before.
+        """
+        before = capture_of(layer)
+        assert before is not None
+        step = self.step(before)
+        turn_capture(layer, convention)
+        after = capture_of(layer)
+        assert after is not None
+        self.go_to(after, step_after(before, step, after))
+        self._on_layers()
 
     def regions_layer(self, capture: Any) -> Any:
         """The Labels layer painted over a capture layer, or None."""
