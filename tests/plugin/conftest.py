@@ -16,7 +16,7 @@ from npe2 import PluginManager
 from PIL import Image
 
 import napari_btf
-from napari_btf.plugin.open_capture import open_folder
+from napari_btf.plugin.open_capture import open_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -147,7 +147,7 @@ def viewer() -> ViewerModel:
 @pytest.fixture
 def loaded(viewer: ViewerModel, capture: Capture) -> ViewerModel:
     """A viewer without a window in which the capture is open."""
-    open_folder(viewer, capture.folder)
+    open_path(viewer, capture.folder)
     return viewer
 
 

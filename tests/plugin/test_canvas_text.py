@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.plugin.open_capture import open_folder
+from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.workspace import workspace_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def test_it_says_which_pairs_were_not_captured(
 ) -> None:
     pairs = list(itertools.product(((0, 0), (15, 90)), ((0, 0), (30, 0), (60, 0))))
     del pairs[4]
-    (layer,) = open_folder(viewer, make_capture(pairs=pairs).folder)
+    (layer,) = open_path(viewer, make_capture(pairs=pairs).folder)
     viewer.dims.set_current_step((0, 1), (1, 1))
     assert canvas_text(viewer) == "captured  light 30°, 0°   view 15°, 90°   (not captured)"
     assert not np.any(layer.data[1, 1])
@@ -48,7 +48,7 @@ def test_a_list_of_observations_has_angles_too(
     viewer: ViewerModel, make_capture: Callable[..., Any]
 ) -> None:
     pairs = [((10 * i, 0), (60, 50 * i)) for i in range(6)]
-    open_folder(viewer, make_capture(pairs=pairs).folder)
+    open_path(viewer, make_capture(pairs=pairs).folder)
     viewer.dims.set_current_step(0, 3)
     assert canvas_text(viewer) == "captured  light 60°, 150°   view 30°, 0°"
 
@@ -60,7 +60,7 @@ def test_it_goes_with_the_layer_and_comes_back(loaded: ViewerModel, capture: Any
     loaded.dims.set_current_step((0, 1), (1, 1))
     assert canvas_text(loaded) == ""
     loaded.layers.remove(plain)
-    open_folder(loaded, capture.folder)
+    open_path(loaded, capture.folder)
     loaded.dims.set_current_step((0, 1), (1, 1))
     assert canvas_text(loaded) == "captured  light 30°, 0°   view 15°, 90°"
 
@@ -78,7 +78,7 @@ def test_of_two_captures_it_names_the_active_or_the_visible_one(
     loaded: ViewerModel, make_capture: Callable[..., Any]
 ) -> None:
     pairs = list(itertools.product(((0, 0), (40, 0)), ((0, 0), (20, 10), (70, 20))))
-    (other,) = open_folder(loaded, make_capture("foil", pairs=pairs).folder)
+    (other,) = open_path(loaded, make_capture("foil", pairs=pairs).folder)
     first = loaded.layers["cloth"]
     loaded.dims.set_current_step((0, 1), (1, 1))
     loaded.layers.selection.active = first

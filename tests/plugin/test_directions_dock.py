@@ -18,7 +18,7 @@ from napari_btf.plugin.layers import (
     observation_at,
     step_after,
 )
-from napari_btf.plugin.open_capture import open_folder
+from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
 from napari_btf.plugin.workspace import workspace_of
@@ -86,7 +86,7 @@ def test_without_a_capture_it_says_what_it_needs(
         assert not len(disk.vectors)
         qtbot.mouseClick(disk, Qt.MouseButton.LeftButton)
 
-    open_folder(viewer, capture.folder)
+    open_path(viewer, capture.folder)
     assert dock.about.text() == "2 views × 9 lights, 18 images"
     assert dock.counted.isEnabled()
     assert dock.zero.isEnabled()
@@ -125,7 +125,7 @@ def test_missing_pairs_are_hollow_and_counted(
     pairs = list(itertools.product(((0, 0), (15, 90)), ((0, 0), (30, 0), (60, 0), (60, 90))))
     del pairs[5]
     pairs.append(pairs[0])
-    open_folder(viewer, make_capture(pairs=pairs).folder)
+    open_path(viewer, make_capture(pairs=pairs).folder)
     dock = open_dock(Directions, viewer)
     assert dock.about.text() == "2 views × 4 lights, 8 images; 1 pair missing, 1 duplicated"
     viewer.dims.set_current_step((0, 1), (0, 0))
@@ -147,7 +147,7 @@ def test_without_a_grid_a_click_goes_to_the_nearest_observation(
     open_dock: Callable[..., Any],
     make_capture: Callable[..., Any],
 ) -> None:
-    open_folder(viewer, make_capture(pairs=SCATTERED).folder)
+    open_path(viewer, make_capture(pairs=SCATTERED).folder)
     dock = open_dock(Directions, viewer)
     assert dock.about.text() == "5 views × 4 lights, 6 images; 14 pairs missing"
     viewer.dims.set_current_step(0, 3)
@@ -175,7 +175,7 @@ def test_of_two_captures_the_chosen_one_is_shown(
     open_dock: Callable[..., Any],
     make_capture: Callable[..., Any],
 ) -> None:
-    open_folder(loaded, make_capture("foil", pairs=SCATTERED).folder)
+    open_path(loaded, make_capture("foil", pairs=SCATTERED).folder)
     dock = open_dock(Directions, loaded)
     assert [dock.captures.itemText(i) for i in range(2)] == ["foil", "cloth"]
     assert len(dock.lights.vectors) == 4
@@ -258,7 +258,7 @@ def test_every_slider_position_survives_a_turn(
     viewer: ViewerModel, make_capture: Callable[..., Any], grey: bool, pairs: Any
 ) -> None:
     options = {} if pairs is None else {"pairs": pairs}
-    (layer,) = open_folder(viewer, make_capture(grey=grey, **options).folder)
+    (layer,) = open_path(viewer, make_capture(grey=grey, **options).folder)
     shape, axes = layer.data.shape, layer.axis_labels
     workspace = workspace_of(viewer)
     conventions = itertools.cycle(map(AzimuthConvention.parse, ("cw", "cw+180", "ccw+45.5", "ccw")))
@@ -323,7 +323,7 @@ def test_the_controls_show_what_was_chosen_for_the_capture(
     assert dock.meaning.text() == (
         "cw-45.5: the capture's azimuths are taken to count clockwise from 314.5° on the disks."
     )
-    open_folder(loaded, make_capture("foil", pairs=SCATTERED).folder)
+    open_path(loaded, make_capture("foil", pairs=SCATTERED).folder)
     dock.captures.setCurrentIndex(0)
     dock.captures.activated.emit(0)
     assert dock.convention == AzimuthConvention()
@@ -335,7 +335,7 @@ def test_the_controls_show_what_was_chosen_for_the_capture(
 def test_a_real_capture_of_one_view(
     viewer: ViewerModel, open_dock: Callable[..., Any], qtbot: QtBot, data_dir: Path
 ) -> None:
-    open_folder(viewer, data_dir / "rti" / "loewenkopf")
+    open_path(viewer, data_dir / "rti" / "loewenkopf")
     dock = open_dock(Directions, viewer)
     assert dock.about.text() == "1 view × 240 lights, 240 images"
     click(qtbot, dock.views, 0, 0)

@@ -52,5 +52,5 @@ def test_every_dock_is_in_the_menu_of_the_layers(manifest: PluginManifest) -> No
 def test_the_reader_takes_folders_and_archives(manifest: PluginManifest) -> None:
     (reader,) = manifest.contributions.readers
     assert reader.accepts_directories
-    assert reader.filename_patterns == ["*.lp", "*.btf", "*.zip", "*.zarr"]
+    assert {"*.lp", "*.btf", "*.zip", "*.zarr", "*.tif", "*.npy"} <= set(reader.filename_patterns)
     assert PluginManager.instance().commands.get(reader.command) is get_reader

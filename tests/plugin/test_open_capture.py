@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.plugin.open_capture import open_folder
+from napari_btf.plugin.open_capture import open_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_a_capture_becomes_a_layer(
     viewer: ViewerModel, capture: Any, notifications: list[Notification]
 ) -> None:
-    (layer,) = open_folder(viewer, capture.folder)
+    (layer,) = open_path(viewer, capture.folder)
     assert list(viewer.layers) == [layer]
     np.testing.assert_array_equal(layer.data[1, 8], capture.frames[17])
     assert viewer.canvas.overlays.text.text.startswith("captured  light")
@@ -32,7 +32,7 @@ def test_a_folder_without_angles_becomes_a_notification(
     photographs = tmp_path / "photographs"
     photographs.mkdir()
     shutil.copy(capture.files[0], photographs / "cat.png")
-    assert open_folder(viewer, photographs) == []
+    assert open_path(viewer, photographs) == []
     assert len(notifications) == 1
     message = notifications[0].message
     assert str(photographs) in message
@@ -46,7 +46,7 @@ def test_an_empty_and_a_missing_folder_become_notifications(
 ) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("empty", "missing"):
-        assert open_folder(viewer, tmp_path / name) == []
+        assert open_path(viewer, tmp_path / name) == []
     assert [str(tmp_path / "empty") in notifications[0].message, len(notifications)] == [True, 2]
     assert str(tmp_path / "missing") in notifications[1].message
     assert not viewer.layers

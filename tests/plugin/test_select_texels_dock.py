@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
-from napari_btf.plugin.open_capture import open_folder
+from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_without_data_it_says_what_it_needs(
     assert not any(button.isEnabled() for button in (dock.paint, dock.load, dock.save))
     assert not dock.captures.isEnabled()
 
-    open_folder(viewer, capture.folder)
+    open_path(viewer, capture.folder)
     assert dock.captures.currentText() == "cloth"
     assert dock.count.text() == NOTHING
     assert dock.paint.isEnabled()
@@ -252,7 +252,7 @@ def test_two_captures_keep_their_own_regions(
     hand.dock.step.value = 2
     hand.reads(chosen(25))
 
-    open_folder(loaded, make_capture("foil").folder)
+    open_path(loaded, make_capture("foil").folder)
     assert hand.dock.captures.currentText() == "cloth"
     hand.choose("foil")
     hand.reads(NOTHING)

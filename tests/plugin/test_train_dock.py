@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFileDialog
 
 import napari_btf
 from napari_btf.plugin.layers import capture_layer_data
-from napari_btf.plugin.open_capture import open_folder
+from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
 from napari_btf.plugin.workspace import workspace_of
@@ -99,7 +99,7 @@ def test_without_data_it_says_what_it_needs(
     assert "Open a BTF capture first" in dock.message.text()
     for button in (dock.start_button, dock.keep_button, dock.cancel_button, dock.save_button):
         assert not button.isEnabled()
-    open_folder(viewer, capture.folder)
+    open_path(viewer, capture.folder)
     assert dock.message.text() == ""
     assert is_ready(dock)
     assert not dock.save_button.isEnabled()
@@ -234,7 +234,7 @@ def test_a_damaged_image_is_named_once(
     notifications: list[Notification],
 ) -> None:
     damaged = capture.truncate(16)
-    open_folder(viewer, capture.folder)
+    open_path(viewer, capture.folder)
     workspace_of(viewer).model = model
     hand = make_hand(viewer)
     hand.start()
@@ -293,7 +293,7 @@ def test_painted_texels_alone_are_learnt_from(
     # Six observations: no network is trained, so that the same texels give the same model.
     pairs = list(itertools.product([(0, 0)], [(0, 0), (30, 0), (30, 90), (60, 20), (60, 200)]))
     folder = make_capture(pairs=pairs).folder
-    open_folder(viewer, folder)
+    open_path(viewer, folder)
     paint(open_dock, viewer, 6, 8)
     hand = make_hand(viewer)
     settings = napari_btf.FitSettings(3)

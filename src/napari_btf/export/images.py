@@ -30,7 +30,7 @@ def write_image(path: str | Path, pixels: NDArray[Any]) -> None:
         ``.png .tif .tiff`` keep 16 bits; ``.jpg .jpeg .bmp .tga`` hold 8. Radiance is kept
         by TIFF, the others get it as 8-bit sRGB with 1 as white.
     pixels : ndarray of uint8, uint16 or float, shape (H, W, C)
-        One or three channels.
+        One or three channels; TIFF holds any number.
 
     Raises
     ------
@@ -47,7 +47,10 @@ def write_image(path: str | Path, pixels: NDArray[Any]) -> None:
             f"images are not written as {extension or 'a file without extension'}",
             f"use one of {' '.join(sorted(_PILLOW | _TIFF))}",
         )
-    if pixels.shape[2] == 1:
+    channels = pixels.shape[2]
+    if channels not in (1, 3) and extension not in _TIFF:
+        raise UsageError(path, f"the image has {channels} channels", "write .tif")
+    if channels == 1:
         pixels = pixels[:, :, 0]
     if pixels.dtype != np.uint8 and extension in _PILLOW - {".png"}:
         pixels = (pixels >> 8).astype(np.uint8)
@@ -60,8 +63,9 @@ def _encoded(path: Path, extension: str, pixels: NDArray[Any]) -> bytes:
     if extension in _TIFF:
         import tifffile
 
-        photometric = "rgb" if pixels.ndim == 3 else "minisblack"
-        tifffile.imwrite(buffer, pixels, photometric=photometric)
+        photometric = "rgb" if pixels.shape[2:] == (3,) else "minisblack"
+        planes = "contig" if pixels.ndim == 3 else None
+        tifffile.imwrite(buffer, pixels, photometric=photometric, planarconfig=planes)
     elif pixels.dtype != np.uint8:
         import imagecodecs
 

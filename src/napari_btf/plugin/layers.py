@@ -32,7 +32,9 @@ __all__ = [
     "capture_of",
     "clipped",
     "directions_text",
+    "for_display",
     "is_kind",
+    "is_spectral",
     "observation_at",
     "step_after",
     "step_at",
@@ -43,17 +45,21 @@ TAG = "napari_btf"
 
 
 def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
-    """A BTF as napari layer data: one Image with the axes view, light, y, x."""
+    """A BTF as napari layer data: one Image with the axes view, light, y, x.
+
+    Between light and y a spectral capture has the axis channel.
+    """
     stack = _shown_stack(btf)
-    grey = btf.channels == 1
+    colour = btf.channels == 3
     axes = ("view", "light") if btf.is_grid else ("observation",)
+    channel = ("channel",) if is_spectral(btf.channels) else ()
     options: dict[str, Any] = {
         "name": btf.name or "BTF",
-        "rgb": not grey,
-        "axis_labels": (*axes, "y", "x"),
+        "rgb": colour,
+        "axis_labels": (*axes, *channel, "y", "x"),
         "metadata": {TAG: {"kind": "capture", "btf": btf}},
     }
-    if grey:
+    if not colour:
         # Without limits napari reads images just to guess them.
         options["contrast_limits"] = (0, int(np.iinfo(stack.dtype).max))
     return stack, options, "image"
@@ -66,7 +72,19 @@ def _shown_stack(btf: BTF) -> da.Array:
         import dask.array as da
 
         stack = da.map_blocks(to_display, stack, dtype=np.uint8)
-    return stack[..., 0] if btf.channels == 1 else stack
+    return for_display(stack)
+
+
+def is_spectral(channels: int) -> bool:
+    """Whether an image has neither one channel nor three, so that a slider goes through them."""
+    return channels not in (1, 3)
+
+
+def for_display(pixels: Any) -> Any:
+    """Images (..., H, W, C) as napari shows them: C last for colour, none for grey, else first."""
+    if is_spectral(pixels.shape[-1]):
+        return pixels.transpose(*range(pixels.ndim - 3), -1, -3, -2)
+    return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
 
 def _for_the_canvas(stack: da.Array) -> da.Array:
@@ -152,7 +170,7 @@ def clipped(btf: BTF, step: tuple[int, ...]) -> tuple[int, ...]:
     step : tuple of int
         ``(view, light)`` or ``(observation,)``.
     """
-    ends = btf.grid.observations.shape if btf.is_grid else (len(btf),)
+    ends = btf.grid.shape if btf.is_grid else (len(btf),)
     return tuple(int(np.clip(i, 0, end - 1)) for i, end in zip(step, ends, strict=True))
 
 
@@ -226,7 +244,7 @@ def directions_text(light: ArrayLike, view: ArrayLike) -> str:
 
 
 def angles_text(btf: BTF, step: tuple[int, ...]) -> str:
-    """What the canvas says about the observation at slider positions."""
+    """What the canvas says about the observation at slider positions (see `observation_at`)."""
     light, view, i = observation_at(btf, step)
     text = directions_text(light, view)
     return text if i >= 0 else f"{text}   (not captured)"

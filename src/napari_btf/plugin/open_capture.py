@@ -1,4 +1,4 @@
-"""The menu command "Open BTF capture...": napari's own reader also claims folders."""
+"""The menu commands that open captures: napari's own reader also claims folders and images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from napari_btf.errors import BTFError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["open_capture", "open_folder"]
+__all__ = ["open_capture", "open_capture_file", "open_path", "use_layer"]
+
+_FILES = "BTF captures (*.zip *.lp *.btf *.tif *.tiff *.npy *.csv);;All files (*)"
 
 
 def open_capture() -> None:
@@ -20,12 +22,52 @@ def open_capture() -> None:
     viewer = napari.current_viewer()
     if viewer is None:
         return
-    folder = QFileDialog.getExistingDirectory(None, "Open BTF capture: folder of images")
+    folder = QFileDialog.getExistingDirectory(
+        None, "Open BTF capture: folder of images, or texel store"
+    )
     if folder:
-        open_folder(viewer, folder)
+        open_path(viewer, folder)
 
 
-def open_folder(viewer: Any, folder: str | Path) -> list[Any]:
+def open_capture_file() -> None:
+    """Ask for a file and open it as a BTF capture."""
+    import napari
+    from qtpy.QtWidgets import QFileDialog
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        return
+    path, _ = QFileDialog.getOpenFileName(None, "Open BTF capture", "", _FILES)
+    if path:
+        open_path(viewer, path)
+
+
+def use_layer() -> None:
+    """Make a BTF capture of the selected Image layer; asks for its angles if it has none."""
+    import napari
+    from napari.utils.notifications import show_error
+    from qtpy.QtWidgets import QFileDialog
+
+    from napari_btf.plugin.from_layer import add_capture_of, has_angles
+
+    viewer = napari.current_viewer()
+    layer = None if viewer is None else viewer.layers.selection.active
+    if viewer is None:
+        return
+    table = None
+    if layer is not None and not has_angles(layer):
+        table, _ = QFileDialog.getOpenFileName(
+            None, f'Angles of the images of "{layer.name}"', "", "CSV (*.csv);;All files (*)"
+        )
+        if not table:
+            return
+    try:
+        add_capture_of(viewer, layer, table)
+    except BTFError as error:
+        show_error(str(error))
+
+
+def open_path(viewer: Any, folder: str | Path) -> list[Any]:
     """Open a capture in a viewer; what is wrong with it becomes a notification.
 
     Returns

@@ -15,7 +15,7 @@ from superqt.utils import qthrottled
 from napari_btf.codec.storage import load
 from napari_btf.errors import BTFError
 from napari_btf.plugin._note import Note
-from napari_btf.plugin.layers import TAG, is_kind
+from napari_btf.plugin.layers import TAG, for_display, is_kind
 from napari_btf.plugin.workspace import workspace_of
 from napari_btf.relighting import default_view, limits, relight
 from napari_btf.values import to_display
@@ -108,15 +108,15 @@ class Relight(QWidget):
             return
         pixels = to_display(relight(model, self.light, self.view))
         self._workspace.show_relit_angles(self.light, self.view)
-        if model.channels == 1:
-            pixels = pixels[..., 0]
+        pixels, colour = for_display(pixels), model.channels == 3
+        ndim = pixels.ndim - colour
         layer = self.image_layer()
         if layer is not None and (layer.ndim, layer.rgb, layer.data.dtype) != (
-            2,
-            model.channels != 1,
+            ndim,
+            colour,
             pixels.dtype,
         ):
-            # Between colour and grey, 8 and 16 bits napari needs another layer.
+            # Between colour, grey and spectral, 8 and 16 bits napari needs another layer.
             viewer.layers.remove(layer)
             layer = None
         if layer is not None:
@@ -126,10 +126,10 @@ class Relight(QWidget):
             Image(
                 pixels,
                 name=f"relit {model.source}".strip(),
-                rgb=model.channels != 1,
+                rgb=colour,
                 contrast_limits=(0, int(np.iinfo(pixels.dtype).max)),
                 metadata={TAG: {"kind": "relit"}},
-                translate=(0, self._workspace.free_column()),
+                translate=(0,) * (ndim - 1) + (self._workspace.free_column(),),
             )
         )
         # Later: the dock that is being opened still takes its room from the canvas.

@@ -15,6 +15,7 @@ from napari_btf.plugin.layers import (
     capture_of,
     directions_text,
     is_kind,
+    is_spectral,
     step_after,
     turn_capture,
 )
@@ -106,7 +107,7 @@ class Workspace:
 
     def _axes(self, btf: BTF) -> tuple[int, ...]:
         # A capture's axes are the last ones of the viewer's.
-        end = self.viewer.dims.ndim - 2
+        end = self.viewer.dims.ndim - 2 - is_spectral(btf.channels)
         return tuple(range(end - (2 if btf.is_grid else 1), end))
 
     def turn_capture(self, layer: Any, convention: AzimuthConvention) -> None:
@@ -154,6 +155,13 @@ class Workspace:
         self._relit = directions_text(angles_to_vectors(*light), angles_to_vectors(*view))
         self._show_angles()
 
+    def _channel(self, btf: BTF) -> str:
+        """The channel on the canvas, of a spectral capture."""
+        if not is_spectral(btf.channels):
+            return ""
+        i = min(self.viewer.dims.current_step[-3], btf.channels - 1)
+        return f"   {btf.channel_names[i] if btf.channel_names else f'channel {i + 1}'}"
+
     def _on_inserted(self, event: Any) -> None:
         event.value.events.visible.connect(self._show_angles)
         self._on_layers()
@@ -171,7 +179,7 @@ class Workspace:
         if viewer is None:
             return
         shown = self.shown_capture()
-        lines = [f"captured  {angles_text(*shown)}"] if shown else []
+        lines = [f"captured  {angles_text(*shown)}{self._channel(shown[0])}"] if shown else []
         if self._relit and any(
             is_kind(layer, "relit") and layer.visible for layer in viewer.layers
         ):
