@@ -17,9 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_btf.codec import load
+from napari_btf.btf import BTF
+from napari_btf.codec import FitSettings, NetworkSettings, fit, load
+from napari_btf.directions import angles_to_vectors
+from napari_btf.embedding import embed, write_embedding
 from napari_btf.evaluate import psnr
 from napari_btf.formats import read
+from napari_btf.progress import finish
+from napari_btf.sampling import all_texels, random_texels
 
 Done = subprocess.CompletedProcess[str]
 
@@ -263,6 +268,60 @@ def test_embed(model: Path, tmp_path: Path) -> None:
         points = np.array([[float(row["tsne_x"]), float(row["tsne_y"])] for row in rows])
         assert np.isfinite(points).all()
         assert points.std(axis=0).min() > 0
+
+
+def test_options_reach_the_training(write_capture: Callable[..., Path], tmp_path: Path) -> None:
+    folder, out = write_capture(views=3, lights=20), tmp_path / "model.safetensors"
+    options = ["--latents", 4, "--pixels", 40, "--seed", 3, "--seconds", 1e-9]
+    ok(btf("train", folder, "--out", out, *options))
+    settings = FitSettings(4, NetworkSettings(seed=3))
+    capture = read(folder)
+
+    def alike(coords: np.ndarray) -> bool:
+        # An untrained network: so little time is none.
+        expected = finish(fit(capture, coords, settings, stop=lambda: True))
+        found = load(out)
+        between = angles_to_vectors(33, 71), angles_to_vectors(9, 50)
+        return np.allclose(found.decode(*between), expected.decode(*between), atol=1e-3)
+
+    every = all_texels(capture.height, capture.width)
+    assert alike(random_texels(every, 40, 3))
+    assert not alike(random_texels(every, 40, 0))
+    assert not alike(every[:40])
+
+
+def test_the_seed_of_an_embedding(make_btf: Callable[..., BTF], tmp_path: Path) -> None:
+    settings = FitSettings(4, NetworkSettings(epochs=5))
+    path = finish(fit(make_btf(), settings=settings)).save(tmp_path / "model.safetensors")
+    found = []
+    for seed in (0, 5):
+        ok(btf("embed", path, "--out", tmp_path / "points.csv", "--seed", seed))
+        found.append((tmp_path / "points.csv").read_text())
+    expected = finish(embed(load(path), seed=5))
+    write_embedding(tmp_path / "points.csv", expected, all_texels(12, 16))
+    assert found[1] == (tmp_path / "points.csv").read_text()
+    assert found[0] != found[1]
+
+
+def test_an_unexpected_error_is_no_success(write_capture: Callable[..., Path]) -> None:
+    code = """
+import json, sys
+def broken(*arguments):
+    raise RuntimeError("broken library")
+json.dumps = broken
+from napari_btf.cli import main
+main(sys.argv[1:])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "info", write_capture(), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "error: this should not have happened (RuntimeError: broken library)" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_demo_runs_the_whole_line(tmp_path: Path) -> None:
@@ -535,6 +594,18 @@ class TestWrongInput:
         refused(btf("relight", model, "--light", "95,0", "--out", "x.png"), "above the surface")
         refused(btf("relight", model, "--light", "9,0", "--out", "x.doc"), "x.doc", ".png")
         assert list(tmp_path.iterdir()) == []
+
+    def test_a_place_that_cannot_be_is_refused_before_the_work(
+        self, write_capture: Callable[..., Path], model: Path, tmp_path: Path
+    ) -> None:
+        capture, file = write_capture(), tmp_path / "file"
+        file.write_text("mine")
+        for command in (["train", capture], ["embed", model]):
+            for out, words in ((file / "deep" / "out", "cannot be written to"), (tmp_path, "is a")):
+                done = btf(*command, "--out", out)
+                refused(done, str(out), words)
+                assert len(done.stderr.splitlines()) == 1, "it has begun to work"
+        assert file.read_text() == "mine"
 
     def test_what_is_read_is_never_written_over(
         self, model: Path, write_capture: Callable[..., Path], tmp_path: Path

@@ -115,6 +115,15 @@ def test_lights_of_a_file(tmp_path: Path, make_btf: Make) -> None:
     assert held_out.sum() == 6
 
 
+def test_a_light_close_to_another_is_not_that_one(tmp_path: Path, make_btf: Make) -> None:
+    light = angles_to_vectors([30, 33, 30.01, 10], [0, 0, 0, 0])
+    btf = BTF(make_btf(views=1, lights=4).frames, light, np.tile([0.0, 0.0, 1.0], (4, 1)))
+    path = _write(tmp_path / "lights.txt", "30 0\n")
+    assert split_lights(btf, path).tolist() == [True, False, True, False]
+    with pytest.raises(UsageError, match=r"light 31°, 0° is not in the capture"):
+        split_lights(btf, _write(path, "31 0\n"))
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -9,12 +9,13 @@ import pytest
 from sklearn.decomposition import PCA
 
 from napari_btf.btf import BTF
-from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit
+from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit, fitting
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import CaptureError, UsageError
 from napari_btf.evaluate import psnr, psnr_over
 from napari_btf.formats import read
 from napari_btf.progress import Progress, finish
+from napari_btf.sampling import all_texels, random_texels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +81,44 @@ def test_same_seed_same_model(make_btf: Make) -> None:
     between = angles_to_vectors(33, 71), angles_to_vectors(9, 50)
     np.testing.assert_array_equal(a.decode(*between), b.decode(*between))
     assert not np.array_equal(a.decode(*between), other.decode(*between))
+
+
+def test_the_seed_chooses_the_texels_that_fit(
+    make_btf: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    btf = make_btf(views=1, lights=12)
+    monkeypatch.setattr(fitting, "GATHER_VALUES", 40 * 12 * 3)
+    assert fitting.texels_that_fit(btf) == 40
+    for seed in (1, 2):
+        # Fewer than sixteen directions: no network, so nothing else depends on the seed.
+        chosen = random_texels(all_texels(12, 16), 40, seed)
+        model = finish(fit(btf, settings=quick(seed=seed)))
+        same = finish(fit(btf, chosen, quick(seed=seed)))
+        np.testing.assert_array_equal(model.latents.codes, same.latents.codes)
+        other = finish(fit(btf, random_texels(all_texels(12, 16), 40, 3), quick(seed=seed)))
+        assert not np.array_equal(model.latents.codes, other.latents.codes)
+
+
+def test_seconds_end_the_training(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    untrained = finish(fit(btf, settings=quick(), stop=lambda: True))
+    at_once = finish(fit(btf, settings=quick(seconds=1e-9)))
+    for a, b in zip(at_once.basis.network.weights, untrained.basis.network.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_smoothing_is_chosen_for_the_latents_that_matter() -> None:
+    """One latent is smooth and strong, another is noise and weak: the first decides."""
+    rng = np.random.default_rng(4)
+    light = angles_to_vectors(rng.uniform(0, 70, 150), rng.uniform(0, 360, 150))
+    strong, weak = rng.normal(0, 1, (2, 10, 10))
+    values = 0.08 * np.sin(5 * light[:, 0])[:, None, None] * strong
+    values += 0.001 * rng.normal(0, 1, 150)[:, None, None] * weak
+    frames = ((0.5 + values)[..., None] * 65535).astype(np.uint16)
+    btf = BTF(frames, light, np.tile([0.0, 0.0, 1.0], (150, 1)))
+    seen = np.arange(150) < 120
+    model = finish(fit(btf.select(seen), settings=quick(2, epochs=1)))
+    assert finish(psnr_over(model, btf.select(~seen))) > 41
 
 
 def test_repeated_observations_are_averaged(make_btf: Make) -> None:
