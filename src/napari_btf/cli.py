@@ -145,11 +145,10 @@ def info(
         return
     width = max(map(len, facts))
     for key, value in facts.items():
-        _print(
-            f"{key.replace('_', ' '):<{width}}  {value:,}"
-            if isinstance(value, int)
-            else f"{key.replace('_', ' '):<{width}}  {value}"
-        )
+        text = f"{value:,}" if isinstance(value, int) else value
+        if isinstance(value, list):
+            text = ", ".join(value)
+        _print(f"{key.replace('_', ' '):<{width}}  {text}")
 
 
 @app.command()
