@@ -19,6 +19,7 @@ from napari_btf.codec.spline import fit_spline, spread_subset
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, is_report_due
 from napari_btf.sampling import all_texels, check_seed, random_texels
+from napari_btf.threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -278,7 +279,8 @@ def _encode(btf: BTF, table: NDArray[np.float32]) -> Generator[Progress, None, N
     latents = np.zeros((btf.height * btf.width, table.shape[1] - 1), dtype=np.float32)
     for i, frame in enumerate(btf.iter_frames()):
         colour = btf.values.encode(frame.reshape(-1, btf.channels))
-        latents += (colour - table[i, 0]) @ table[i, 1:].T
+        with one_thread():
+            latents += (colour - table[i, 0]) @ table[i, 1:].T
         if is_report_due(i + 1, len(btf)):
             yield Progress("encode", i + 1, len(btf))
     return latents.reshape(btf.height, btf.width, -1)
