@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.codec.network import NetworkSettings
     from napari_btf.codec.storage import load
+    from napari_btf.directions import AzimuthConvention
     from napari_btf.embedding import embed
     from napari_btf.errors import BTFError
     from napari_btf.formats import read
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BTF",
+    "AzimuthConvention",
     "BTFError",
     "CompressedBTF",
     "FitSettings",
@@ -52,6 +54,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "AzimuthConvention": "directions",
     "BTF": "btf",
     "BTFError": "errors",
     "CompressedBTF": "codec.model",
