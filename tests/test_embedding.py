@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit
-from napari_btf.codec.model import quantise
+from napari_btf.codec.latent_coding import code_latents
 from napari_btf.embedding import embed, write_embedding
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress, finish
@@ -22,7 +22,7 @@ def model() -> CompressedBTF:
     fitted = finish(fit(btf, settings=FitSettings(4, NetworkSettings(epochs=5))))
     latents = np.random.default_rng(0).normal(0, 1, (20, 20, 4)).astype(np.float32)
     latents[:, 10:] += 30
-    return replace(fitted, latents=quantise(latents))
+    return replace(fitted, coded=code_latents(latents, 1e-3))  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
@@ -47,7 +47,7 @@ def test_the_same_seed_gives_the_same_points(model: CompressedBTF) -> None:
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
 def test_texels_that_do_not_differ_lie_together(model: CompressedBTF, method: str) -> None:
-    black = replace(model, latents=quantise(np.zeros((20, 20, 4), np.float32)))
+    black = replace(model, coded=code_latents(np.zeros((20, 20, 4), np.float32), 1))  # type: ignore[call-arg]
     points = finish(embed(black, method))  # type: ignore[arg-type]
     np.testing.assert_array_equal(points, np.zeros((400, 2)))
 
@@ -55,7 +55,8 @@ def test_texels_that_do_not_differ_lie_together(model: CompressedBTF, method: st
 @pytest.mark.parametrize("method", ["tsne", "pca"])
 def test_a_single_latent(model: CompressedBTF, method: str) -> None:
     ramp = np.arange(400, dtype=np.float32).reshape(20, 20, 1)
-    points = finish(embed(replace(model, latents=quantise(ramp)), method))  # type: ignore[arg-type]
+    model = replace(model, coded=code_latents(ramp, 1e-3))  # type: ignore[call-arg]
+    points = finish(embed(model, method))  # type: ignore[arg-type]
     assert points.shape == (400, 2)
     assert np.isfinite(points).all()
     ends = points[:40].mean(axis=0), points[-40:].mean(axis=0)

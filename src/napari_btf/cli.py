@@ -46,6 +46,7 @@ _PHASES = {
     "basis": "finding the basis",
     "train": "training",
     "encode": "encoding texels",
+    "quantise": "compressing latents",
     "evaluate": "measuring quality",
     "embed": "placing latents",
     "draw": "drawing",
@@ -207,7 +208,20 @@ def train(
         Path,
         typer.Option("--out", metavar="MODEL", callback=_reachable, help="Model file to write."),
     ],
-    latents: Annotated[int, typer.Option(help="Latents per texel.")] = 8,
+    bytes_per_texel: Annotated[
+        float | None,
+        typer.Option(
+            metavar="B",
+            help="Size of the model: B bytes for each texel and 64 KiB [default: 8].",
+        ),
+    ] = None,
+    target_psnr: Annotated[
+        float | None,
+        typer.Option(metavar="DB", help="The smallest model of this quality, in dB."),
+    ] = None,
+    latents: Annotated[
+        int | None, typer.Option(metavar="K", help="Latents per texel, finely quantised.")
+    ] = None,
     texels: Annotated[
         Path | None,
         typer.Option(
@@ -265,7 +279,7 @@ def train(
     network = codec.NetworkSettings(seconds=seconds, device=device, seed=seed)
     if epochs is not None:
         network = codec.NetworkSettings(epochs=epochs, device=device, seed=seed)
-    settings = codec.FitSettings(latents, network)
+    settings = codec.FitSettings(latents, network, bytes_per_texel, target_psnr)
     phases: set[str] = set()
     with _interruptible(phases) as stop:
         model, report = _run(training.train(btf, coords, settings, held_out, stop), phases)

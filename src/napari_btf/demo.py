@@ -82,7 +82,9 @@ def run_demo(folder: str | Path) -> Job[DemoResult]:
 
 def false_colours(model: CompressedBTF) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The first three latents as red, green and blue, each over its own range: (H, W, 3)."""
-    codes = model.latents.codes[:, :, :3]
-    if codes.shape[2] < 3:
-        codes = np.repeat(codes[:, :, :1], 3, axis=2)
-    return np.ascontiguousarray(codes)
+    latents = model.latent_map[:, :, :3]
+    if latents.shape[2] < 3:
+        latents = np.repeat(latents[:, :, :1], 3, axis=2)
+    low, high = latents.min(axis=(0, 1)), latents.max(axis=(0, 1))
+    shown = (latents - low) / np.where(high > low, high - low, 1.0)
+    return np.asarray(np.rint(255 * shown).astype(np.uint8))

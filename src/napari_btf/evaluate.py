@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_btf.progress import Job, Progress, is_report_due
-from napari_btf.threads import one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -79,10 +78,9 @@ def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
     frames = btf.iter_frames()
     for start in range(0, len(btf), _BLOCK):
         block = slice(start, start + _BLOCK)
-        for i, basis in enumerate(model.basis(btf.light[block], btf.view[block]), start):
+        for i, image in enumerate(model.shaded(btf.light[block], btf.view[block]), start):
             captured = btf.values.encode(next(frames))
-            with one_thread():
-                decoded = np.clip(model.shade(basis), 0.0, btf.values.largest_fitted)
+            decoded = np.clip(image, 0.0, btf.values.largest_fitted)
             total += float(np.mean(np.square(decoded - captured), dtype=np.float64))
             peak = max(peak, float(captured.max()))
             if is_report_due(i + 1, len(btf)):

@@ -69,7 +69,7 @@ def limits(model: CompressedBTF) -> tuple[float, float]:
 def outside(model: CompressedBTF, light: Angles, view: Angles | None = None) -> str | None:
     """Why an image is not what was asked for, in one sentence; None if it is."""
     asked = [angles_to_vectors(*light), angles_to_vectors(*(view or default_view(model)))]
-    shown = model.basis.space.shown(*asked)
+    shown = model.shown(*asked)
     if angle_between(asked[0], shown[0]) > _TOLERANCE:
         return _difference("light", asked[0], shown[0], model.light)
     if view is not None and angle_between(asked[1], shown[1]) > _TOLERANCE:

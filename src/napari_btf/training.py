@@ -128,7 +128,7 @@ def train(
         seconds=time.monotonic() - start,
         bytes_capture=btf.nbytes,
         texels_trained=min(chosen, texels_that_fit(seen)),
-        latents=settings.latents,
+        latents=model.latent_count,
     )
 
 

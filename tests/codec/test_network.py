@@ -15,7 +15,9 @@ def trained(
     weight = np.ones(targets.shape[1])
     settings = NetworkSettings(epochs=epochs, device="cpu")
     job = train_network(points, targets, weight, settings, lambda: False)
-    return finish(job, reports.append), reports
+    network, held = finish(job, reports.append)
+    assert len(held) == len(points) // 8
+    return network, reports
 
 
 def test_it_learns_a_trend() -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import RBFInterpolator
 
-from napari_btf.codec.spline import fit_spline, spread_subset
+from napari_btf.codec.spline import fit_spline, leave_one_out, spread_subset
 
 
 def points_and_values(n: int, d: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -25,10 +27,10 @@ def test_samples_are_met_whatever_the_smoothing(
     np.testing.assert_allclose(spline(points), values, atol=3e-3)
 
 
-def test_without_smoothing_it_is_the_thin_plate_spline() -> None:
+def test_without_smoothing_it_is_the_cubic_spline() -> None:
     points, values = points_and_values(50, 2, 0)
     at = np.random.default_rng(1).uniform(-0.8, 0.8, (200, 2))
-    expected = RBFInterpolator(points, values, kernel="thin_plate_spline", degree=1)(at)
+    expected = RBFInterpolator(points, values, kernel="cubic", degree=1)(at)
     np.testing.assert_allclose(fit_spline(points, values, 0.0)(at), expected, atol=1e-4)
 
 
@@ -39,6 +41,16 @@ def test_smoothing_shows_between_the_samples_only() -> None:
     between = (x[:-1] + x[1:]) / 2 + 0.02
     assert np.abs(smooth(x) - noise).max() < 1e-3
     assert np.abs(smooth(between)).max() < 0.06
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.01, 1.0])
+def test_leaving_one_out_is_what_a_spline_without_it_misses(smoothing: float) -> None:
+    points, values = points_and_values(25, 2, 5)
+    missed = leave_one_out(points, values, smoothing)
+    for i in (0, 7, 24):
+        rest = np.arange(25) != i
+        spline = replace(fit_spline(points[rest], values[rest], smoothing), bumps=np.zeros((0, 2)))
+        np.testing.assert_allclose(missed[i], values[i] - spline(points[i : i + 1])[0], atol=1e-4)
 
 
 def test_it_is_continuous() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ from safetensors.numpy import load_file, save_file
 
 from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit, load
+from napari_btf.codec.basis import SmoothNetwork
+from napari_btf.codec.neural_basis import NeuralBasisBTF
 from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import ModelFileError
@@ -86,8 +89,10 @@ def change(model: CompressedBTF, path: Path, **changes: object) -> None:
     [
         ({"version": 99}, "a kind this version does not know"),
         ({"architecture": "oracle"}, "a kind this version does not know"),
-        ({"height": 10**9}, "tensor 'latents' does not fit"),
+        ({"height": 10**6}, "tensor 'latent_lowest' does not|latent map is larger|is damaged"),
+        ({"height": 10**9}, "height is 1000000000"),
         ({"latents": "many"}, "description is not complete"),
+        ({"latents": 5}, "tensor 'table' does not fit"),
         ({"channels": 4}, "does not fit its description"),
         ({"layers": 7}, "description is not complete"),
         ({"dtype": "int32"}, "dtype is 'int32'"),
@@ -95,12 +100,12 @@ def change(model: CompressedBTF, path: Path, **changes: object) -> None:
         ({"dtype": None}, "dtype is None"),
         ({"height": float("inf")}, "height is inf"),
         ({"height": 12.0}, "height is 12.0"),
+        ({"height": 13}, "it is damaged"),
         ({"width": 10**4000}, "width is 1000"),
-        ({"light_radius": None}, "light_radius is None"),
-        ({"light_radius": "0.5"}, "light_radius is '0.5'"),
-        ({"light_radius": float("nan")}, "light_radius is nan"),
-        ({"view_radius": -0.1}, "view_radius is -0.1"),
-        ({"view_radius": 3}, "view_radius is 3"),
+        ({"step": None}, "step is None"),
+        ({"step": "0.5"}, "step is '0.5'"),
+        ({"step": float("nan")}, "step is nan"),
+        ({"smoothing": -0.1}, "smoothing is -0.1"),
         ({"layers": 10**9}, "layers is 1000000000"),
         ({"format": [[["deep"] * 999]]}, "a kind this version does not know"),
     ],
@@ -116,27 +121,39 @@ def test_what_is_not_understood_is_refused(
         load(path)
 
 
-def test_indices_beyond_their_table_are_refused(saved: Path) -> None:
+@pytest.mark.parametrize("name", ["latent_lengths", "latent_lowest", "latent_streams"])
+def test_latents_that_are_none(saved: Path, name: str) -> None:
     tensors = load_file(saved)
     with safe_open(saved, "np") as file:
         metadata = file.metadata()
-    for wrong in (-1, 60, 2**40):
-        tensors["spline_centres"][3] = wrong
+    values = tensors[name]
+    wrongs = [-1, 2**40, 2**62] if name == "latent_lengths" else [200 + values[0]]
+    for wrong in wrongs:
+        tensors[name] = np.concatenate([values[1:], np.array([wrong], values.dtype)])
         save_file(tensors, saved, metadata)
-        with pytest.raises(ModelFileError, match="'spline_centres' is damaged"):
-            load(saved)
+        if name == "latent_lowest":
+            # Any number is possible; it is not what it was.
+            assert load(saved).latent_map.shape == (12, 16, 4)
+        else:
+            with pytest.raises(ModelFileError, match="it is damaged"):
+                load(saved)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38, -3e38])
-@pytest.mark.parametrize("name", ["latent_scale", "spline_coefficients", "network_0_weight"])
-def test_values_no_training_gives_are_refused(saved: Path, name: str, value: float) -> None:
-    tensors = load_file(saved)
-    with safe_open(saved, "np") as file:
+@pytest.mark.parametrize("name", ["latent_offset", "table", "network_0_weight"])
+def test_values_no_training_gives_are_refused(
+    content: bytes, tmp_path: Path, name: str, value: float
+) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    tensors = load_file(path)
+    with safe_open(path, "np") as file:
         metadata = file.metadata()
+    tensors[name] = tensors[name].astype(np.float32)
     tensors[name].flat[1] = value
-    save_file(tensors, saved, metadata)
+    save_file(tensors, path, metadata)
     with pytest.raises(ModelFileError, match=r"not numbers|is damaged"):
-        load(saved)
+        load(path)
 
 
 def test_a_description_without_end(model: CompressedBTF, tmp_path: Path) -> None:
@@ -147,7 +164,7 @@ def test_a_description_without_end(model: CompressedBTF, tmp_path: Path) -> None
         path.write_bytes(len(header).to_bytes(8, "little") + header + content)
         with pytest.raises(ModelFileError, match="not a napari-btf model"):
             load(path)
-    change(model, path, source="\ud800", light_radius=1)
+    change(model, path, source="\ud800")
     assert load(path).source == "?"
 
 
@@ -177,7 +194,14 @@ def content() -> bytes:
     directions = angles_to_vectors(theta, phi), angles_to_vectors(theta[::-1] / 4, phi)
     frames = rng.uniform(0, 3, (60, 12, 16, 3)).astype(np.float16)
     model = finish(fit(BTF(frames, *directions), settings=FitSettings(4)))
-    assert len(model.basis.network.weights) == 3
+    assert isinstance(model, NeuralBasisBTF)
+    # Of noise, no network is kept.
+    sizes = ((6, 12), (5, 6), (15, 5))
+    network = SmoothNetwork(
+        tuple(rng.normal(0, 0.1, size).astype(np.float16) for size in sizes),
+        tuple(rng.normal(0, 0.1, size[0]).astype(np.float16) for size in sizes),
+    )
+    model = replace(model, network=network)
     assert len(model.basis.spline.bumps) == 60
     return to_bytes(model)
 

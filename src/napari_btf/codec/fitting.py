@@ -8,14 +8,17 @@ is the basis between the captured directions.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_btf.codec.basis import DirectionBasis, direction_space
-from napari_btf.codec.model import DTYPES, CompressedBTF, quantise
+from napari_btf.codec.basis import SmoothNetwork, direction_space
+from napari_btf.codec.budget import FREE_BYTES, Budget, Content, check_room, quantise
+from napari_btf.codec.latent_coding import Spectrum
+from napari_btf.codec.model import DTYPES
 from napari_btf.codec.network import NetworkSettings, pick_device, train_network
-from napari_btf.codec.spline import fit_spline, spread_subset
+from napari_btf.codec.neural_basis import NeuralBasisBTF
+from napari_btf.codec.spline import fit_spline, leave_one_out, spread_subset
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, is_report_due
 from napari_btf.sampling import all_texels, check_seed, random_texels
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
+    from napari_btf.codec.latent_coding import CodedLatents
+    from napari_btf.codec.model import CompressedBTF
 
 __all__ = ["FitSettings", "check_fit", "fit", "texels_that_fit"]
 
@@ -34,11 +39,17 @@ __all__ = ["FitSettings", "check_fit", "fit", "texels_that_fit"]
 GATHER_VALUES = 2**27
 
 #: Candidate weights of the spline's bending energy, chosen by cross-validation.
-SMOOTHINGS = (0.0, 1e-3, 1e-2, 3e-2, 1e-1)
-_FOLDS = 5
+SMOOTHINGS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 #: Coordinates this close (on the disk, a hundredth of a degree) are one point to the spline.
 SAME_POINT = 1e-4
 _CROSS_VALIDATION_POINTS = 1024
+_LEAST_POINTS = 20
+#: A network has to lower the error of generation to this share to be worth its bytes.
+_WORTHWHILE = 0.98
+#: Latents at most when a size or a quality is asked for: more take too long to decode.
+MOST_LATENTS = 96
+#: What a file holds beside tensors that grow with it: names, shapes, the description.
+_HEADER_BYTES = 2048
 
 
 @dataclass(frozen=True)
@@ -47,14 +58,26 @@ class FitSettings:
 
     Parameters
     ----------
-    latents : int
+    latents : int, optional
         Latents per texel, K.
     network : NetworkSettings
         Length, device and seed of the training.
+    bytes_per_texel : float, optional
+        Size of the whole file, with 64 KiB on top; by default 8, if nothing else is given.
+    target_psnr : float, optional
+        dB over the captured directions, reached with the smallest file.
     """
 
-    latents: int = 8
+    latents: int | None = None
     network: NetworkSettings = field(default_factory=NetworkSettings)
+    bytes_per_texel: float | None = None
+    target_psnr: float | None = None
+
+    @property
+    def budget(self) -> Budget:
+        """What the model may cost."""
+        budget = Budget(self.latents, self.bytes_per_texel, self.target_psnr)
+        return budget if budget.given else Budget(bytes_per_texel=8.0)
 
 
 def texels_that_fit(btf: BTF) -> int:
@@ -83,7 +106,7 @@ def fit(
     Yields
     ------
     Progress
-        Phases "read", "basis", "train", "encode".
+        Phases "read", "basis", "train", "encode", "quantise".
 
     Returns
     -------
@@ -102,26 +125,88 @@ def fit(
     yx = random_texels(yx, texels_that_fit(btf), settings.network.seed)
     abrdfs = yield from _gather(btf, yx)
     yield Progress("basis", 0, 1)
-    mean, components, deviation = _principal_components(abrdfs, settings)
+    count = settings.latents or _candidates(btf, len(yx), settings.budget)
+    mean, components, deviation = _principal_components(abrdfs, count, settings.network.seed)
     del abrdfs
     yield Progress("basis", 1, 1)
 
     # (N, K + 1, C): row 0 is the mean, the others the principal components.
-    table = np.concatenate([mean[np.newaxis], components]).reshape(
-        settings.latents + 1, len(btf), btf.channels
-    )
-    table = table.transpose(1, 0, 2)
+    table = np.concatenate([mean[np.newaxis], components])
+    table = table.reshape(count + 1, len(btf), btf.channels).transpose(1, 0, 2)
     importance = np.repeat(np.concatenate([[1.0], deviation]), btf.channels)
-    basis, pairs = yield from _continue_basis(btf, table, importance, settings, stop)
-    latents = yield from _encode(btf, table)
-    return CompressedBTF(
-        latents=quantise(latents),
-        basis=basis,
-        light=btf.light[pairs],
-        view=btf.view[pairs],
+    basis = yield from _continue_basis(btf, table, importance, settings, stop)
+    latents, total, peak = yield from _encode(btf, table)
+    yield Progress("quantise", 0, 1)
+    coded = quantise(Spectrum(latents), _content(btf, latents, total, peak, basis), settings.budget)
+    yield Progress("quantise", 1, 1)
+    return _model(btf, basis, coded)
+
+
+def _content(
+    btf: BTF, latents: NDArray[np.float32], total: float, peak: float, basis: _Basis
+) -> Content:
+    """What a file of these latents has beside them."""
+    network = sum(array.size for array in (*basis.network.weights, *basis.network.biases))
+    pairs = len(basis.pairs)
+    return Content(
+        values=btf.height * btf.width * len(btf) * btf.channels,
+        beyond=max(0.0, total - float(np.sum(np.square(latents), dtype=np.float64))),
+        peak=peak if btf.values.is_float and peak > 0 else 1.0,
+        fixed_bytes=_fixed_bytes(btf, pairs) + 2 * network,
+        latent_bytes=_latent_bytes(btf, pairs),
+    )
+
+
+def _model(btf: BTF, basis: _Basis, coded: CodedLatents) -> NeuralBasisBTF:
+    """What a file can hold of the basis, with the latents that were kept."""
+    kept = slice(0, coded.latents + 1)
+    outputs = (coded.latents + 1) * btf.channels
+    network = basis.network
+    if network.weights:
+        last = network.weights[-1][:outputs], network.biases[-1][:outputs]
+        weights = [*network.weights[:-1], last[0]], [*network.biases[:-1], last[1]]
+        network = SmoothNetwork(*(tuple(_half(array) for array in part) for part in weights))
+    single = [array[basis.pairs].astype(np.float32) for array in (btf.light, btf.view)]
+    return NeuralBasisBTF(
+        coded=coded,
+        table=_half(np.ascontiguousarray(basis.samples[:, kept])),
+        network=network,
+        smoothing=basis.smoothing,
+        light=single[0].astype(np.float64),
+        view=single[1].astype(np.float64),
         dtype=np.dtype(btf.frames.dtype),
         source=btf.name,
     )
+
+
+def _half(values: NDArray[Any]) -> NDArray[Any]:
+    """In half precision, unless the values are too large for it."""
+    large = np.abs(values).max(initial=0.0) > np.finfo(np.float16).max
+    return values.astype(np.float32 if large else np.float16)
+
+
+def _candidates(btf: BTF, texels: int, budget: Budget) -> int:
+    """Latents to choose from when a size or a quality is asked for."""
+    most = min(MOST_LATENTS, _most_latents(btf, texels))
+    if budget.bytes_per_texel is None:
+        return most
+    pairs = len(btf) - btf.grid.duplicate_pairs
+    room = budget.bytes_per_texel * btf.height * btf.width + FREE_BYTES - _fixed_bytes(btf, pairs)
+    return max(1, min(most, int(room) // _latent_bytes(btf, pairs)))
+
+
+def _fixed_bytes(btf: BTF, pairs: int) -> int:
+    """Of a file without latents and without a network."""
+    return _HEADER_BYTES + pairs * (24 + 2 * btf.channels)
+
+
+def _latent_bytes(btf: BTF, pairs: int) -> int:
+    """What each latent adds to the decoder."""
+    return 2 * pairs * btf.channels + 4
+
+
+def _most_latents(btf: BTF, texels: int) -> int:
+    return min(texels - 1, len(btf) * btf.channels)
 
 
 def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None:
@@ -133,13 +218,34 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
     """
     chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
     texels = min(chosen, texels_that_fit(btf))
-    k, most = settings.latents, min(texels - 1, len(btf) * btf.channels)
-    if not 1 <= k <= most:
+    budget, most = settings.budget, _most_latents(btf, texels)
+    if len(budget.given) > 1:
         raise UsageError(
             None,
-            f"{k} latents were asked for, {texels} texels with {len(btf)} observations of "
+            f"{' and '.join(sorted(budget.given))} exclude each other",
+            "give one of them",
+        )
+    if most < 1 or (budget.latents is not None and not 1 <= budget.latents <= most):
+        asked = (
+            "no latents are possible"
+            if budget.latents is None
+            else (f"{budget.latents} latents were asked for")
+        )
+        raise UsageError(
+            None,
+            f"{asked}, {texels} texels with {len(btf)} observations of "
             f"{btf.channels} channels allow 1 to {most}",
             "change the number of latents, or choose more texels",
+        )
+    for name, value in budget.given.items():
+        if not 0 < value < 1e6:
+            raise UsageError(None, f"{name} is {value:g}", "use a number above 0")
+    if budget.bytes_per_texel is not None:
+        pairs = len(btf) - btf.grid.duplicate_pairs
+        check_room(
+            budget.bytes_per_texel,
+            btf.height * btf.width,
+            _fixed_bytes(btf, pairs) + _latent_bytes(btf, pairs),
         )
     if min(btf.light[:, 2].min(), btf.view[:, 2].min()) < -0.01:
         raise UsageError(
@@ -173,17 +279,28 @@ def _gather(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray
 
 
 def _principal_components(
-    abrdfs: NDArray[np.float32], settings: FitSettings
+    abrdfs: NDArray[np.float32], count: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
     """Mean (N * C,), components (K, N * C) and standard deviation along each (K,)."""
     from sklearn.decomposition import PCA
 
     # A capture without any variance divides zero by zero in a figure that is not used here.
     with np.errstate(invalid="ignore"):
-        pca = PCA(settings.latents, random_state=settings.network.seed, copy=False).fit(abrdfs)
+        pca = PCA(count, random_state=seed, copy=False).fit(abrdfs)
     # A latent that never varies (a black capture) still needs a weight that can be divided by.
     deviation = np.maximum(np.sqrt(pca.explained_variance_), 1e-6)
     return pca.mean_, pca.components_, deviation
+
+
+class _Basis(NamedTuple):
+    """The basis over directions, at the captured pairs and what continues it."""
+
+    pairs: NDArray[np.intp]
+    """One observation of each captured pair."""
+    samples: NDArray[np.float64]
+    """(P, K + 1, C)"""
+    network: SmoothNetwork
+    smoothing: float
 
 
 def _continue_basis(
@@ -192,26 +309,41 @@ def _continue_basis(
     importance: NDArray[np.float64],
     settings: FitSettings,
     stop: Callable[[], bool],
-) -> Generator[Progress, None, tuple[DirectionBasis, NDArray[np.intp]]]:
-    """The basis for all directions, and one observation of each captured pair."""
+) -> Generator[Progress, None, _Basis]:
+    """What continues the basis to all directions: a spline, over a network if that helps."""
     pairs, samples, count = _distinct_pairs(btf, table)
     space = direction_space(btf.light[pairs], btf.view[pairs])
     points = space(btf.light[pairs], btf.view[pairs])
     kept, samples = _merge_points(points, samples, count)
     pairs, points = pairs[kept], points[kept]
-    network = yield from train_network(points, samples, importance, settings.network, stop)
-    residual = samples - network(points)
+    network, held = yield from train_network(points, samples, importance, settings.network, stop)
     yield Progress("basis", 0, 1)
-    smoothing = _cross_validate(points, residual * importance, settings.network.seed)
-    basis = DirectionBasis(
-        space=space,
-        network=network,
-        spline=fit_spline(points, residual, smoothing),
-        latents=settings.latents,
-        channels=btf.channels,
-    )
+    if not _network_helps(points, samples * importance, network(points) * importance, held):
+        network = SmoothNetwork((), ())
+    residual = samples - network(points)
+    smoothing = _cross_validate(points, residual * importance)
     yield Progress("basis", 1, 1)
-    return basis, pairs
+    shape = (len(pairs), table.shape[1], btf.channels)
+    return _Basis(pairs, samples.reshape(shape), network, smoothing)
+
+
+def _network_helps(
+    points: NDArray[np.float64],
+    values: NDArray[np.float64],
+    trend: NDArray[np.float64] | float,
+    held: NDArray[np.intp],
+) -> bool:
+    """Whether the spline predicts directions the network never saw better over the network."""
+    if not len(held):
+        return False
+    used = np.setdiff1d(np.arange(len(points)), held)
+
+    def error(residual: NDArray[np.float64]) -> float:
+        smoothing = _cross_validate(points[used], residual[used])
+        spline = fit_spline(points[used], residual[used], smoothing)
+        return float(np.sum((spline(points[held]) - residual[held]) ** 2))
+
+    return error(values - trend) < _WORTHWHILE * error(values)
 
 
 def _distinct_pairs(
@@ -256,31 +388,41 @@ def _merge_points(
     return kept, merged / weight
 
 
-def _cross_validate(points: NDArray[np.float64], values: NDArray[np.float64], seed: int) -> float:
+def _cross_validate(points: NDArray[np.float64], values: NDArray[np.float64]) -> float:
     """The smoothing that predicts left-out directions best."""
-    if len(points) < 4 * _FOLDS:
+    if len(points) < _LEAST_POINTS:
         return 0.0
     some = spread_subset(points, _CROSS_VALIDATION_POINTS)
     points, values = points[some], values[some]
-    fold = np.random.default_rng(seed).permutation(len(points)) % _FOLDS
 
     def error(smoothing: float) -> float:
-        total = 0.0
-        for f in range(_FOLDS):
-            spline = fit_spline(points[fold != f], values[fold != f], smoothing)
-            total += float(np.sum((spline(points[fold == f]) - values[fold == f]) ** 2))
-        return total
+        return float(np.sum(leave_one_out(points, values, smoothing) ** 2))
 
     return min(SMOOTHINGS, key=error)
 
 
-def _encode(btf: BTF, table: NDArray[np.float32]) -> Generator[Progress, None, NDArray[np.float32]]:
-    """Project every texel onto the components, one observation after the other: (H, W, K)."""
+def _encode(
+    btf: BTF, table: NDArray[np.float32]
+) -> Generator[Progress, None, tuple[NDArray[np.float32], float, float]]:
+    """Project every texel onto the components, one observation after the other.
+
+    Returns
+    -------
+    latents : ndarray, shape (H, W, K)
+    total : float
+        Sum of squares of what is projected.
+    peak : float
+        The largest value of the capture.
+    """
     latents = np.zeros((btf.height * btf.width, table.shape[1] - 1), dtype=np.float32)
+    total, peak = 0.0, 0.0
     for i, frame in enumerate(btf.iter_frames()):
         colour = btf.values.encode(frame.reshape(-1, btf.channels))
+        peak = max(peak, float(colour.max()))
+        colour -= table[i, 0]
         with one_thread():
-            latents += (colour - table[i, 0]) @ table[i, 1:].T
+            latents += colour @ table[i, 1:].T
+        total += float(np.vdot(colour, colour))
         if is_report_due(i + 1, len(btf)):
             yield Progress("encode", i + 1, len(btf))
-    return latents.reshape(btf.height, btf.width, -1)
+    return latents.reshape(btf.height, btf.width, -1), total, peak

@@ -78,7 +78,7 @@ def train_network(
     weight: NDArray[np.float64],
     settings: NetworkSettings,
     stop: Callable[[], bool],
-) -> Generator[Progress, None, SmoothNetwork]:
+) -> Generator[Progress, None, tuple[SmoothNetwork, NDArray[np.intp]]]:
     """Fit a `SmoothNetwork` to a table over directions.
 
     One direction of eight is kept for validation; the state with the least validation error
@@ -98,11 +98,17 @@ def train_network(
     ------
     Progress
         In thousandths of the training, with training and validation error.
+
+    Returns
+    -------
+    SmoothNetwork
+    ndarray of int
+        The directions kept for validation.
     """
     n = len(coordinates)
     if n < 2 * VALIDATION_SHARE:
         # Too few directions to tell a trend from noise: the spline does it alone.
-        return SmoothNetwork((), ())
+        return SmoothNetwork((), ()), np.zeros(0, dtype=np.intp)
     import torch
 
     device = pick_device(settings.device)
@@ -146,7 +152,7 @@ def train_network(
         train_error = loss.item()
         epoch += 1
     yield Progress("train", 1000, 1000, train_error, best_error)
-    return _to_numpy(best_state, weight)
+    return _to_numpy(best_state, weight), held
 
 
 @contextmanager

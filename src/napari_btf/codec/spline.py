@@ -1,6 +1,6 @@
 """Interpolation of tables over directions: a smoothed spline that still meets its samples.
 
-A thin-plate spline with a smoothing term generates unseen directions better than one that
+A polyharmonic spline with a smoothing term generates unseen directions better than one that
 passes through every sample, because each photograph carries an error of its own
 (registration, exposure, noise). What the smoothing leaves over is added back close to its
 own sample only, by a compact bump that is zero at every other sample. So captured directions
@@ -18,10 +18,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MAX_CENTRES", "DirectionSpline", "fit_spline", "spread_subset"]
+__all__ = ["MAX_CENTRES", "DirectionSpline", "fit_spline", "leave_one_out", "spread_subset"]
 
 #: Most samples the dense system of the spline is solved for (memory grows with the square).
-MAX_CENTRES = 4096
+MAX_CENTRES = 2048
 
 #: Reach of the bumps, relative to the distance of the nearest other sample.
 _REACH = 0.75
@@ -39,20 +39,19 @@ class DirectionSpline:
     points : ndarray, shape (N, D)
         The sample points, all different.
     centres : ndarray of int, shape (n,)
-        Which of them the thin-plate spline stands on.
+        Which of them the spline stands on.
     coefficients : ndarray, shape (n, M)
     polynomial : ndarray, shape (D + 1, M)
         Constant and linear terms.
     bumps : ndarray, shape (N, M) or (0, M)
         What is added at each sample point; no rows where the spline meets the samples alone.
-        Half precision, unless the values are too large for it.
     """
 
     points: NDArray[np.float64]
     centres: NDArray[np.intp]
     coefficients: NDArray[np.float32]
     polynomial: NDArray[np.float32]
-    bumps: NDArray[np.float16 | np.float32]
+    bumps: NDArray[np.float32]
 
     @cached_property
     def _reach(self) -> NDArray[np.float64]:
@@ -74,7 +73,7 @@ class DirectionSpline:
         ndarray, shape (P, M)
         """
         at = np.asarray(at, dtype=np.float64)
-        out = _thin_plate(_squared_distances(at, self._stand)) @ self.coefficients
+        out = _kernel(_squared_distances(at, self._stand)) @ self.coefficients
         out += self.polynomial[0] + at @ self.polynomial[1:].astype(np.float64)
         if len(self.bumps):
             distance = np.sqrt(_squared_distances(at, self.points))
@@ -95,41 +94,69 @@ def fit_spline(
         All different.
     values : array_like, shape (N, M)
     smoothing : float
-        Weight of the bending energy; 0 lets the thin-plate spline alone meet its centres
+        Weight of the bending energy; 0 lets the spline alone meet its centres
         (G. Wahba, Spline Models for Observational Data, 1990, chapter 2).
     max_centres : int
         Above this many samples the spline stands on a well-spread subset.
     """
     x, y = np.asarray(points, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    n, d = x.shape
+    n = len(x)
     centres = np.arange(n) if n <= max_centres else spread_subset(x, max_centres)
-    stand = x[centres]
-    m = len(stand)
-    system = np.zeros((m + d + 1, m + d + 1))
-    system[:m, :m] = _thin_plate(_squared_distances(stand, stand))
-    system[np.arange(m), np.arange(m)] += smoothing
-    system[:m, m] = system[m, :m] = 1.0
-    system[:m, m + 1 :] = stand
-    system[m + 1 :, :m] = stand.T
-    system[np.arange(m + 1, m + d + 1), np.arange(m + 1, m + d + 1)] = -_RIDGE
-    right = np.zeros((m + d + 1, y.shape[1]))
+    m = len(centres)
+    right = np.zeros((m + x.shape[1] + 1, y.shape[1]))
     right[:m] = y[centres]
     from scipy.linalg import solve
 
+    system = _system(x[centres], smoothing)
     solution = solve(system, right, assume_a="sym", overwrite_a=True, overwrite_b=True)
     smooth = DirectionSpline(
         x,
         centres,
         solution[:m].astype(np.float32),
         solution[m:].astype(np.float32),
-        np.zeros((0, y.shape[1]), dtype=np.float16),
+        np.zeros((0, y.shape[1]), dtype=np.float32),
     )
     left_over = y - np.concatenate([smooth(x[i : i + 512]) for i in range(0, n, 512)])
     if np.abs(left_over).max() < 1e-3 * np.abs(y).max():
         return smooth
-    # Columns of next to no variance can leave more than half precision holds.
-    most = np.finfo(np.float16).max
-    return replace(smooth, bumps=left_over.astype("f2" if np.abs(left_over).max() < most else "f4"))
+    return replace(smooth, bumps=left_over.astype(np.float32))
+
+
+def leave_one_out(points: ArrayLike, values: ArrayLike, smoothing: float) -> NDArray[np.float64]:
+    """What a spline without each sample would miss at it.
+
+    S. Rippa, "An algorithm for selecting a good value for the parameter c in radial basis
+    function interpolation", 1999; with smoothing, the spline without its bumps.
+
+    Parameters
+    ----------
+    points : array_like, shape (N, D)
+    values : array_like, shape (N, M)
+    smoothing : float
+
+    Returns
+    -------
+    ndarray, shape (N, M)
+    """
+    x, y = np.asarray(points, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    inverse = np.linalg.inv(_system(x, smoothing))[: len(x), : len(x)]
+    diagonal = np.diag(inverse)
+    # A sample that alone spans a dimension cannot be left out.
+    diagonal = np.where(np.abs(diagonal) > _RIDGE, diagonal, np.inf)
+    return np.asarray((inverse @ y) / diagonal[:, np.newaxis])
+
+
+def _system(x: NDArray[np.float64], smoothing: float) -> NDArray[np.float64]:
+    """Matrix of the spline's equations, (n + D + 1) squared."""
+    m, d = x.shape
+    system = np.zeros((m + d + 1, m + d + 1))
+    system[:m, :m] = _kernel(_squared_distances(x, x))
+    system[np.arange(m), np.arange(m)] += smoothing
+    system[:m, m] = system[m, :m] = 1.0
+    system[:m, m + 1 :] = x
+    system[m + 1 :, :m] = x.T
+    system[np.arange(m + 1, m + d + 1), np.arange(m + 1, m + d + 1)] = -_RIDGE
+    return system
 
 
 def spread_subset(points: ArrayLike, count: int) -> NDArray[np.intp]:
@@ -163,9 +190,12 @@ def _nearest_distance(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(distance[:, 1])
 
 
-def _thin_plate(squared: NDArray[np.float64]) -> NDArray[np.float64]:
-    """r^2 log r of squared distances."""
-    return 0.5 * squared * np.log(np.maximum(squared, 1e-30))
+def _kernel(squared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """r^3 of squared distances.
+
+    On directions left out of real captures it does better than r^2 log r (docs/codec.md).
+    """
+    return squared * np.sqrt(squared)
 
 
 def _wendland(r: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -40,6 +40,7 @@ _PHASES = {
     "basis": "Finding the basis",
     "train": "Training",
     "encode": "Encoding texels",
+    "quantise": "Compressing latents",
     "evaluate": "Measuring quality",
 }
 

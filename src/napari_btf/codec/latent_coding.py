@@ -1,0 +1,253 @@
+"""Latent maps as bytes: a cosine transform, one quantiser step, and JPEG XL without loss.
+
+Each latent is an image of its own. Its cosine transform gathers what neighbouring texels have in
+common; the coefficients of all latents are divided by one step, which costs the least for a given
+mean squared error when the latents belong to orthonormal components (A. Gersho and R. Gray, Vector
+Quantization and Signal Compression, 1992, chapter 8), and the integers are stored as images.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["CodedLatents", "Spectrum", "code_latents"]
+
+#: Values below this share of a step become zero. More zeros cost less than they blur
+#: (the "dead zone" of image coders).
+DEAD_ZONE = 0.65
+
+_PLANES = 16
+"""Latents that share a stream: each stream has a beginning that costs some bytes."""
+_EFFORT = 7
+_THREADS = 2
+_LARGEST_CODE = 30_000
+"""Codes beyond stand apart: JPEG XL keeps 16 bits."""
+_BANDS = 24
+_SAMPLE = 1 << 15
+
+
+@dataclass(frozen=True, eq=False)
+class CodedLatents:
+    """A latent map as it lies in a file.
+
+    Parameters
+    ----------
+    height, width, latents : int
+    step : float
+        What a code of 1 stands for.
+    offset : ndarray of float32, shape (K,)
+        Mean of each latent.
+    streams : ndarray of uint8
+        JPEG XL images one after the other, each of at most 16 transformed latents below
+        one another.
+    lengths, lowest : ndarray of int64, shape (S,)
+        Bytes of each stream, and the code that its 0 stands for.
+    far_index, far_code : ndarray of int64, shape (F,)
+        Position in (K, H, W) and code of the coefficients that do not fit the streams.
+    """
+
+    height: int
+    width: int
+    latents: int
+    step: float
+    offset: NDArray[np.float32]
+    streams: NDArray[np.uint8]
+    lengths: NDArray[np.int64]
+    lowest: NDArray[np.int64]
+    far_index: NDArray[np.int64]
+    far_code: NDArray[np.int64]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        arrays = self.offset, self.streams, self.lengths, self.lowest, self.far_index, self.far_code
+        return sum(array.nbytes for array in arrays)
+
+    def decode(self) -> NDArray[np.float32]:
+        """The latent map, shape (H, W, K).
+
+        Raises
+        ------
+        ValueError
+            If the streams are damaged or hold images of other sizes.
+        """
+        from scipy.fft import idctn
+
+        if self.lengths.min(initial=0) < 0 or self.lengths.sum() != len(self.streams):
+            raise ValueError("the streams have other lengths than they should")
+        starts = np.cumsum([0, *self.lengths])
+        groups = list(_groups(self.latents))
+        if len(groups) != len(self.lengths):
+            raise ValueError("there are more or fewer streams than there should be")
+        out = np.empty((self.height, self.width, self.latents), dtype=np.float32)
+
+        def decode(i: int) -> None:
+            codes = self._codes(i, self.streams[starts[i] : starts[i + 1]])
+            for k, plane in zip(groups[i], codes, strict=True):
+                plane *= np.float32(self.step)
+                out[..., k] = idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k]
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(decode, range(len(groups))))
+        return out
+
+    def _codes(self, i: int, stream: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Codes of a stream, (planes, H, W)."""
+        import imagecodecs
+
+        planes = len(list(_groups(self.latents))[i])
+        # Given its room, the decoder refuses a stream that claims another size.
+        room = np.empty((planes * self.height, self.width), dtype=np.uint16)
+        try:
+            imagecodecs.jpegxl_decode(stream.tobytes(), out=room)
+        except Exception as error:
+            raise ValueError("a stream is damaged") from error
+        codes = room.reshape(planes, self.height, self.width).astype(np.float32)
+        codes += np.float32(self.lowest[i])
+        first = i * _PLANES * self.height * self.width
+        here = (self.far_index >= first) & (self.far_index < first + codes.size)
+        codes.reshape(-1)[self.far_index[here] - first] = self.far_code[here]
+        return codes
+
+
+class Spectrum:
+    """The cosine transform of a latent map, to be quantised with one step or another.
+
+    Parameters
+    ----------
+    latents : ndarray, shape (H, W, K)
+        Coefficients of orthonormal components, the most important first.
+
+    Attributes
+    ----------
+    planes : ndarray of float32, shape (K, H, W)
+        The transform of each latent less its mean.
+    offset : ndarray of float32, shape (K,)
+        The means.
+    energy : ndarray, shape (K,)
+        Sum of squares of each latent.
+    """
+
+    def __init__(self, latents: NDArray[np.floating]) -> None:
+        from scipy.fft import dctn
+
+        self.height, self.width, count = latents.shape
+        self.offset = latents.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+        self.planes = np.empty((count, self.height, self.width), dtype=np.float32)
+        for k in range(count):
+            plane = latents[..., k].astype(np.float32) - self.offset[k]
+            self.planes[k] = dctn(plane, norm="ortho", overwrite_x=True)
+        squares = np.array([float(np.sum(p * p, dtype=np.float64)) for p in self.planes])
+        self.energy = squares + self.texels * self.offset.astype(np.float64) ** 2
+        self._sample, self._bands = self._draw()
+
+    @property
+    def texels(self) -> int:
+        """H * W."""
+        return int(self.height * self.width)
+
+    def distortion(self, step: float) -> NDArray[np.float64]:
+        """Sum of squared errors of each latent, shape (K,), when divided by ``step``."""
+        return np.array([_error(plane, _quantise(plane, step), step) for plane in self.planes])
+
+    def estimate(self, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """About what each latent would cost, from at most 32,768 of its coefficients.
+
+        Returns
+        -------
+        size : ndarray, shape (K,)
+            Bytes, by the entropy of the codes in bands of frequencies. Streams take a little less
+            or more; the ratio hardly depends on the step.
+        error : ndarray, shape (K,)
+            Sum of squared errors.
+        """
+        most = 127
+        scale = self.height * self.width / self._sample.shape[1]
+        size, error = np.zeros(len(self._sample)), np.zeros(len(self._sample))
+        for k, values in enumerate(self._sample):
+            codes = _quantise(values, step)
+            error[k] = scale * _error(values, codes, step)
+            np.clip(codes, -most, most, out=codes)
+            joint = np.bincount(
+                self._bands * (2 * most + 1) + codes + most, minlength=_BANDS * (2 * most + 1)
+            ).reshape(_BANDS, -1)
+            total = joint.sum(axis=1, keepdims=True)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                bits = -joint * np.log2(joint / total)
+            size[k] = scale * np.nansum(bits) / 8
+        return size, error
+
+    def code(self, step: float, count: int) -> CodedLatents:
+        """The first ``count`` latents, quantised and compressed."""
+        groups = list(_groups(count))
+        codes = [_quantise(self.planes[group.start : group.stop], step) for group in groups]
+        far = [np.flatnonzero(np.abs(part) > _LARGEST_CODE) for part in codes]
+        far_code = [part.reshape(-1)[index] for part, index in zip(codes, far, strict=True)]
+        for part, index in zip(codes, far, strict=True):
+            part.reshape(-1)[index] = 0
+        lowest = np.array([int(part.min()) for part in codes], dtype=np.int64)
+
+        def compress(i: int) -> bytes:
+            import imagecodecs
+
+            image = (codes[i] - lowest[i]).astype(np.uint16).reshape(-1, self.width)
+            return bytes(imagecodecs.jpegxl_encode(image, lossless=True, effort=_EFFORT))
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            streams = list(pool.map(compress, range(len(groups))))
+        size = _PLANES * self.height * self.width
+        return CodedLatents(
+            height=self.height,
+            width=self.width,
+            latents=count,
+            step=float(step),
+            offset=self.offset[:count],
+            streams=np.frombuffer(b"".join(streams), dtype=np.uint8),
+            lengths=np.array([len(stream) for stream in streams], dtype=np.int64),
+            lowest=lowest,
+            far_index=np.concatenate([i * size + index for i, index in enumerate(far)]),
+            far_code=np.concatenate(far_code).astype(np.int64),
+        )
+
+    def _draw(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Some coefficients of each latent, (K, M), and the band of each, (M,).
+
+        Bands go by the distance from the lowest frequency, logarithmically.
+        """
+        y, x = np.ogrid[: self.height, : self.width]
+        longest = max(self.height, self.width)
+        radius = np.hypot(y / self.height, x / self.width) * longest
+        bands = np.log2(1 + radius) / np.log2(2 + np.sqrt(2) * longest)
+        bands = np.minimum((bands * _BANDS).astype(np.int64), _BANDS - 1).reshape(-1)
+        flat = self.planes.reshape(len(self.planes), -1)
+        if flat.shape[1] <= _SAMPLE:
+            return flat, bands
+        some = np.random.default_rng(0).choice(flat.shape[1], _SAMPLE, replace=False)
+        return flat[:, some], bands[some]
+
+
+def code_latents(latents: NDArray[np.floating], step: float) -> CodedLatents:
+    """Quantise and compress an (H, W, K) latent map with one step."""
+    return Spectrum(latents).code(step, latents.shape[2])
+
+
+def _groups(count: int) -> list[range]:
+    """The latents of each stream."""
+    return [range(i, min(i + _PLANES, count)) for i in range(0, count, _PLANES)]
+
+
+def _quantise(values: NDArray[np.float32], step: float) -> NDArray[np.int32]:
+    codes = (np.abs(values) / np.float32(step) + np.float32(1 - DEAD_ZONE)).astype(np.int32)
+    return np.where(values < 0, -codes, codes)
+
+
+def _error(values: NDArray[np.float32], codes: NDArray[np.int32], step: float) -> float:
+    left = values - codes * np.float32(step)
+    return float(np.sum(left * left, dtype=np.float64))

@@ -1,0 +1,99 @@
+"""A model costs what it may, and is as good as was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_btf.btf import BTF
+from napari_btf.codec import FitSettings, NetworkSettings, fit
+from napari_btf.errors import UsageError
+from napari_btf.evaluate import psnr_over
+from napari_btf.formats import read
+from napari_btf.progress import finish
+from napari_btf.samples import open_sample
+
+Make = Callable[..., BTF]
+NETWORK = NetworkSettings(epochs=20)
+
+
+@pytest.mark.parametrize(
+    ("bytes_per_texel", "least"), [(4.0, 35.3), (8.0, 37.2), (16.0, 40.3), (32.0, 45.0)]
+)
+def test_wallpaper_by_bytes(wallpaper: Path, bytes_per_texel: float, least: float) -> None:
+    btf = read(wallpaper).in_memory()
+    settings = FitSettings(network=NETWORK, bytes_per_texel=bytes_per_texel)
+    model = finish(fit(btf, settings=settings))
+    limit = bytes_per_texel * 256 * 256 + 65536
+    assert 0.95 * limit < model.file_size <= limit
+    assert finish(psnr_over(model, btf)) > least
+
+
+def frontal() -> BTF:
+    """The sample from one view: 81 lights, 64 x 64."""
+    btf = open_sample()
+    return btf.select(btf.view[:, 2] > 0.999).in_memory()
+
+
+@pytest.mark.parametrize("target", [20.0, 30.0, 38.0])
+def test_the_sample_by_quality(target: float) -> None:
+    btf = frontal()
+    settings = FitSettings(network=NETWORK, target_psnr=target)
+    model = finish(fit(btf, settings=settings))
+    reached = finish(psnr_over(model, btf))
+    assert target <= reached < target + 1.0
+
+
+def test_a_better_model_is_larger() -> None:
+    btf = frontal()
+    models = [
+        finish(fit(btf, settings=FitSettings(network=NETWORK, bytes_per_texel=size)))
+        for size in (1, 8, 30)
+    ]
+    sizes = [model.file_size for model in models]
+    scores = [finish(psnr_over(model, btf)) for model in models]
+    assert sizes == sorted(sizes)
+    assert scores == sorted(scores)
+    assert scores[-1] > scores[0] + 3
+
+
+def test_eight_bytes_are_the_default(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    given = finish(fit(btf, settings=FitSettings(network=NETWORK, bytes_per_texel=8)))
+    default = finish(fit(btf, settings=FitSettings(network=NETWORK)))
+    np.testing.assert_array_equal(default.latent_map, given.latent_map)
+    assert default.file_size <= 8 * 12 * 16 + 65536
+
+
+def test_black_and_constant_captures(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    for value in (0, 200):
+        flat = BTF(np.full_like(btf.frames, value), btf.light, btf.view)
+        for settings in (
+            FitSettings(network=NETWORK),
+            FitSettings(network=NETWORK, target_psnr=50),
+            FitSettings(3, NETWORK),
+        ):
+            model = finish(fit(flat, settings=settings))
+            decoded = model.decode(btf.light[3], btf.view[3]) * 255
+            np.testing.assert_allclose(decoded, value, atol=0.5)
+
+
+def test_budgets_that_cannot_be_met(make_btf: Make) -> None:
+    btf = make_btf(views=3, lights=10)
+    with pytest.raises(UsageError, match="bytes_per_texel and latents exclude each other"):
+        finish(fit(btf, settings=FitSettings(4, NETWORK, bytes_per_texel=8)))
+    with pytest.raises(UsageError, match="bytes_per_texel is -1; use a number above 0"):
+        finish(fit(btf, settings=FitSettings(network=NETWORK, bytes_per_texel=-1)))
+    with pytest.raises(UsageError, match=r"400 dB need more than \d+ latents, which reach"):
+        finish(fit(btf, settings=FitSettings(network=NETWORK, target_psnr=400)))
+
+
+def test_a_decoder_that_takes_more_than_all(make_btf: Make) -> None:
+    """Thousands of pairs of a few texels: the table of one latent alone is larger."""
+    many = make_btf(views=20, lights=150, height=3, width=3)
+    with pytest.raises(UsageError, match="are less than the decoder takes; allow at least"):
+        finish(fit(many, settings=FitSettings(network=NETWORK, bytes_per_texel=1)))
