@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.threads import one_thread
 from napari_btf.values import ValueScale
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
@@ -21,6 +23,9 @@ __all__ = ["DTYPES", "CompressedBTF", "QuantisedLatents", "quantise"]
 
 #: Types of captured values a model can stand for.
 DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
+
+#: Pairs whose basis `CompressedBTF.shaded` evaluates at once.
+_BLOCK = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +155,27 @@ class CompressedBTF:
         flat = self.latent_map.reshape(-1, self.latent_count) @ basis[1:]
         flat += basis[0]
         return flat.reshape(self.height, self.width, self.channels)
+
+    def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
+        """The surface for one (light, view) pair after the other, in the fitted domain.
+
+        Parameters
+        ----------
+        light, view : array_like, shape (P, 3)
+            Unit vectors.
+
+        Yields
+        ------
+        ndarray, shape (H, W, C)
+            Neither clipped nor rounded.
+        """
+        light, view = np.asarray(light), np.asarray(view)
+        for start in range(0, len(light), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            for basis in self.basis(light[block], view[block]):
+                with one_thread():
+                    image = self.shade(basis)
+                yield image
 
     def save(self, path: str | Path) -> Path:
         """Write the model as a ``.safetensors`` file; see `napari_btf.codec.storage`."""
