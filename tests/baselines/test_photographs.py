@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy.interpolate import RBFInterpolator
 
-from napari_btf.baselines import fit_inverse_distance, fit_nearest, fit_thin_plate
+from napari_btf.baselines import (
+    fit_inverse_distance,
+    fit_nearest,
+    fit_thin_plate,
+    photographs,
+)
 from napari_btf.btf import BTF
 from napari_btf.directions import angles_to_vectors, disk_to_vectors, vectors_to_disk
 from napari_btf.errors import UsageError
@@ -104,3 +109,12 @@ def test_as_many_photographs_as_fit(make_btf: Make, fit: Callable[..., object]) 
 def test_the_spline_is_of_lights_only(make_btf: Make) -> None:
     with pytest.raises(UsageError, match="thin-plate applies to captures with one view only"):
         finish(fit_thin_plate(make_btf(views=2)))
+
+
+def test_a_spline_of_more_lights_than_can_be_solved_for(
+    make_btf: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photographs, "_MOST_IN_SPLINE", 9)
+    fitted = finish(fit_thin_plate(make_btf(views=1, lights=20)))
+    assert fitted.note == "9 of 20 photographs"
+    assert len(fitted.btf) == 9

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LightSeries", "fit_hsh", "fit_ptm", "hsh_terms", "ptm_terms"]
 
-#: Coefficients that are solved for at once: 256 MiB as float32, twice that at the peak.
-_MOST_COEFFICIENTS = 2**26
+#: Coefficients that are solved for at once: 128 MiB as float32, three times that at the peak.
+_MOST_COEFFICIENTS = 2**25
 
 
 def ptm_terms(light: ArrayLike) -> NDArray[np.float64]:

@@ -33,6 +33,8 @@ __all__ = ["Photographs", "fit_inverse_distance", "fit_nearest", "fit_thin_plate
 
 #: Bytes of the four angles of a photograph as float32.
 _PAIR_BYTES = 16
+#: Photographs a spline is solved for at most: its weights are a square matrix.
+_MOST_IN_SPLINE = 2048
 #: Weights under this are rounding.
 _NO_WEIGHT = 1e-6
 
@@ -112,8 +114,8 @@ def fit_thin_plate(btf: BTF, budget: int | None = None) -> Job[Photographs]:
     """A thin-plate spline over the lights' stereographic disk that meets every photograph.
 
     The spline is linear in the photographs, so it is one of weights (G. Wahba, Spline Models for
-    Observational Data, 1990, chapter 2). Lights beyond the captured ones give the edge.
-    Parameters as of `fit_nearest`.
+    Observational Data, 1990, chapter 2). Lights beyond the captured ones give the edge. At most
+    2,048 photographs are kept. Parameters as of `fit_nearest`.
 
     Raises
     ------
@@ -124,7 +126,7 @@ def fit_thin_plate(btf: BTF, budget: int | None = None) -> Job[Photographs]:
     check_one_view(btf, "thin-plate")
     space = direction_space(btf.light, btf.view)
     distinct, _ = distinct_points(space(btf.light, btf.view))
-    kept, note = _affordable(btf.select(distinct), budget)
+    kept, note = _affordable(btf.select(distinct), budget, _MOST_IN_SPLINE)
     spline = fit_spline(space(kept.light, kept.view), np.eye(len(kept)), smoothing=0.0)
 
     def weights(light: ArrayLike, view: ArrayLike) -> NDArray[np.float64]:
@@ -133,12 +135,14 @@ def fit_thin_plate(btf: BTF, budget: int | None = None) -> Job[Photographs]:
     return Photographs("thin-plate", note, kept, weights)
 
 
-def _affordable(btf: BTF, budget: int | None) -> tuple[BTF, str]:
+def _affordable(btf: BTF, budget: int | None, most: int | None = None) -> tuple[BTF, str]:
     """The photographs that may be kept, and how many these are in words."""
     count = len(btf)
     if budget is not None:
         each = btf.nbytes // len(btf) + _PAIR_BYTES
         count = int(np.clip(budget // each, 1, len(btf)))
+    if most is not None:
+        count = min(count, most)
     if count == len(btf):
         return btf, f"all {count} photographs"
     spread = spread_subset(disk_coordinates(btf.light, btf.view), count)
