@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings
-from napari_btf.codec.model import QuantisedLatents
+from napari_btf.codec.latent_coding import code_latents
+from napari_btf.codec.neural_basis import NeuralBasisBTF
 from napari_btf.progress import finish
 from napari_btf.relighting import relight
 from napari_btf.samples import open_sample
@@ -36,9 +37,12 @@ def median_ms(call: Callable[[int], object], runs: int) -> float:
 
 
 def tiled(model: CompressedBTF, size: int) -> CompressedBTF:
-    codes = np.tile(model.latents.codes, (size // model.height, size // model.width, 1))
-    latents = QuantisedLatents(codes, model.latents.scale, model.latents.offset)
-    return replace(model, latents=latents)
+    assert isinstance(model, NeuralBasisBTF)
+    latents = np.tile(model.latent_map, (size // model.height, size // model.width, 1))
+    large = replace(model, coded=code_latents(latents, model.coded.step))
+    # Decoded from the file's form once, not with the first frame.
+    assert large.latent_map.shape == latents.shape
+    return large
 
 
 @torch.no_grad()

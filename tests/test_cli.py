@@ -108,7 +108,7 @@ def test_azimuths_of_another_convention(weave: Path, tmp_path: Path) -> None:
 
 def test_help_names_every_verb() -> None:
     out = ok(btf("--help"))
-    for verb in ("sample", "info", "convert", "train", "relight", "embed", "demo"):
+    for verb in ("sample", "info", "convert", "train", "relight", "evaluate", "embed", "demo"):
         assert verb in out
         assert "Usage" in ok(btf(verb, "--help"))
 
@@ -268,6 +268,59 @@ def test_embed(model: Path, tmp_path: Path) -> None:
         points = np.array([[float(row["tsne_x"]), float(row["tsne_y"])] for row in rows])
         assert np.isfinite(points).all()
         assert points.std(axis=0).min() > 0
+
+
+def test_evaluate(write_capture: Callable[..., Path], tmp_path: Path) -> None:
+    capture = write_capture(views=1, lights=20, height=24, width=32)
+    model, lights = tmp_path / "model.safetensors", tmp_path / "lights.txt"
+    lights.write_text("27 137\n39 274\n")
+    command = ["train", capture, "--out", model, "--latents", 4, "--epochs", 20, "--json"]
+    training = json.loads(ok(btf(*command, "--hold-out-lights", lights)))
+    image, table = tmp_path / "error.png", tmp_path / "directions.csv"
+    options = ["--error-image", image, "--per-direction", table]
+    done = btf("evaluate", model, capture, "--json", *options)
+    figures = json.loads(ok(done), parse_constant=pytest.fail)
+    assert done.stderr.splitlines()[-1] == "fitting baselines ..."
+
+    assert figures["psnr_seen"] == pytest.approx(training["psnr_train"])
+    assert figures["psnr_unseen"] == pytest.approx(training["psnr_held_out"])
+    assert 0 < figures["ssim_unseen"] < figures["ssim_seen"] < 1
+    assert figures["bytes_model"] == model.stat().st_size
+    assert figures["bytes_latents"] + figures["bytes_decoder"] == figures["bytes_model"]
+    assert figures["bytes_capture"] == 20 * 24 * 32 * 3
+    assert (figures["images"], figures["images_seen"]) == (20, 18)
+    assert [row["name"] for row in figures["baselines"]][:2] == ["PCA + thin-plate", "PTM"]
+    assert all(row["psnr_unseen"] > 10 for row in figures["baselines"])
+    unseen = [row for row in figures["directions"] if not row["seen"]]
+    assert [(row["theta_l"], row["phi_l"]) for row in unseen] == [(27, 137), (39, 274)]
+    assert len(table.read_text().splitlines()) == 21
+    with Image.open(image) as opened:
+        pixels = np.asarray(opened.convert("RGB"))
+    # The colours of the heat map from dark to bright, and its bar beside it.
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
+    assert pixels.shape[1] > 600
+
+    text = ok(btf("evaluate", model, capture, "--no-baselines"))
+    assert f"{figures['psnr_seen']:.2f}" in text
+    assert f"{figures['psnr_unseen']:.2f}" in text
+    assert "PTM" not in text
+    assert "20 images, 2 of them under directions not trained on" in text
+
+
+def test_evaluate_without_unseen_directions(
+    write_capture: Callable[..., Path], tmp_path: Path
+) -> None:
+    capture, settings = write_capture(height=10), FitSettings(3, NetworkSettings(epochs=5))
+    model = finish(fit(read(capture), settings=settings)).save(tmp_path / "model.safetensors")
+    figures = json.loads(ok(btf("evaluate", model, capture, "--json")), parse_constant=pytest.fail)
+    assert figures["psnr_unseen"] is None
+    assert figures["ssim_seen"] is None
+    hsh = figures["baselines"][2]
+    assert (hsh["bytes"], hsh["psnr_seen"]) == (None, None)
+    assert "one view only" in hsh["note"]
+    # Mirrored azimuths are other directions.
+    turned = btf("evaluate", model, capture, "--azimuth", "cw+40", "--no-baselines", "--json")
+    assert json.loads(ok(turned))["images_seen"] < 12
 
 
 def test_options_reach_the_training(write_capture: Callable[..., Path], tmp_path: Path) -> None:
@@ -577,6 +630,23 @@ class TestWrongInput:
         out = tmp_path / "model.safetensors"
         refused(btf("train", store, "--out", out), str(damaged), "damaged", "convert its capture")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "weave.zarr"]
+
+    def test_evaluation(
+        self, model: Path, write_capture: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        capture = write_capture()
+        words = ("16 x 12 with 3 channels", "64 x 64 with 3 channels", "trained on")
+        refused(btf("evaluate", model, capture), str(capture), *words)
+        grey = write_capture(name="grey", height=64, width=64, channels=1)
+        refused(btf("evaluate", model, grey), str(grey), "1 channel, the model")
+        refused(btf("evaluate", model, tmp_path / "nowhere"), "nowhere", "no such folder")
+        error = ("evaluate", model, capture, "--error-image")
+        refused(btf(*error, tmp_path / "error.jpg"), "error.jpg", ".png")
+        refused(btf(*error, sorted(capture.iterdir())[0]), "input")
+        both = tmp_path / "x.png"
+        refused(btf(*error, both, "--per-direction", both), str(both), "named twice")
+        refused(btf("evaluate", model, capture, "--per-direction", tmp_path), "is a folder")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["capture", "grey"]
 
     def test_settings(self, weave: Path, model: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"

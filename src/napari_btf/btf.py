@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_btf.directions import angle_between, format_angles, group_directions
 from napari_btf.errors import CaptureError, UsageError
+from napari_btf.progress import Progress, is_report_due
 from napari_btf.values import ValueScale
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.directions import AzimuthConvention
+    from napari_btf.progress import Job
 
-__all__ = ["BTF", "DirectionGrid", "Frames", "Gatherer"]
+__all__ = ["BTF", "DirectionGrid", "Frames", "Gatherer", "into_memory"]
 
 #: A BTF whose pixel values take no more than this is kept in memory by `BTF.in_memory`.
 SMALL_BYTES = 512 * 2**20
@@ -467,6 +469,18 @@ class BTF:
             f"light {format_angles(self.grid.lights[light])} "
             f"view {format_angles(self.grid.views[view])}"
         )
+
+
+def into_memory(btf: BTF) -> Job[BTF]:
+    """`BTF.in_memory` as a job, phase "read"."""
+    if isinstance(btf.frames, np.ndarray) or btf.nbytes > SMALL_BYTES:
+        return btf
+    frames = np.empty(btf.frames.shape, dtype=btf.frames.dtype)
+    for i, frame in enumerate(btf.iter_frames()):
+        frames[i] = frame
+        if is_report_due(i + 1, len(btf)):
+            yield Progress("read", i + 1, len(btf))
+    return replace(btf, frames=frames, gatherer=None)
 
 
 class _Picker:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import signal
 import sys
@@ -48,6 +49,7 @@ _PHASES = {
     "encode": "encoding texels",
     "quantise": "compressing latents",
     "evaluate": "measuring quality",
+    "baselines": "fitting baselines",
     "embed": "placing latents",
     "draw": "drawing",
 }
@@ -323,6 +325,65 @@ def relight(
 
 
 @app.command()
+def evaluate(
+    model: Model,
+    capture: Capture,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines/--no-baselines",
+            help="Fit PCA, PTM, HSH and interpolated photographs at the model's size, too.",
+        ),
+    ] = True,
+    error_image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png", callback=_reachable, help="Draw the mean error of each texel."
+        ),
+    ] = None,
+    per_direction: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv", callback=_reachable, help="Write the figures of each direction."
+        ),
+    ] = None,
+    pattern: Pattern = None,
+    skip_bad: SkipBad = False,
+    azimuth: Azimuth = "ccw",
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model against a capture, directions seen in training apart from others.
+
+    Baselines are fitted to the directions of the capture that the model was trained on.
+    """
+    from napari_btf.codec import load
+    from napari_btf.evaluate import evaluate as evaluated
+    from napari_btf.evaluate import report
+
+    for out in (error_image, per_direction):
+        if out is not None:
+            _check_not_input(out, capture, model)
+            _check_writable(out)
+    if error_image is not None and error_image.suffix.lower() != ".png":
+        raise UsageError(error_image, "it is not named .png", "the error image is a PNG file")
+    if error_image is not None and error_image == per_direction:
+        raise UsageError(error_image, "it is named twice", "name two files")
+    loaded = load(model)
+    btf = _read(capture, pattern, skip_bad, azimuth)
+    found = _run(evaluated(loaded, btf, baselines=baselines))
+    if error_image is not None:
+        from napari_btf.plots import plot_error
+
+        plot_error(found.error, error_image)
+    if per_direction is not None:
+        report.write_directions(found, per_direction)
+    if as_json:
+        _print_json(found.summary())
+        return
+    _print(report.table(found))
+
+
+@app.command()
 def embed(
     model: Model,
     out: Annotated[
@@ -426,9 +487,16 @@ def _print(text: str) -> None:
 
 
 def _print_json(values: dict[str, Any]) -> None:
-    # Infinity is not JSON; a perfect model is a PSNR of null.
-    clean = {k: None if v in (float("inf"), float("-inf")) else v for k, v in values.items()}
-    _print(json.dumps(clean))
+    _print(json.dumps(_finite(values)))
+
+
+def _finite(value: Any) -> Any:
+    """Infinity and NaN are not JSON: a perfect model is a PSNR of null, and so is none at all."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _figures(summary: dict[str, Any]) -> str:

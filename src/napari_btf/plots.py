@@ -1,4 +1,4 @@
-"""Figures for people: contact sheet and latent plot, as PNG files, without a screen."""
+"""Figures for people: contact sheet, latent plot, error image, as PNG files, without a screen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec import CompressedBTF
 
-__all__ = ["contact_sheet", "plot_embedding", "typical_observations"]
+__all__ = ["contact_sheet", "plot_embedding", "plot_error", "typical_observations"]
 
 #: What the error images are multiplied with.
 ERROR_GAIN = 4.0
@@ -110,6 +110,31 @@ def plot_embedding(
     for axis in (left, right):
         axis.set_xticks([])
         axis.set_yticks([])
+    _save(figure, path)
+
+
+def plot_error(error: NDArray[np.float64], path: str | Path) -> None:
+    """Draw the error of each texel as a heat map with a colour bar.
+
+    Parameters
+    ----------
+    error : ndarray, shape (H, W)
+        From 0; see `napari_btf.evaluate.Evaluation`.
+    path : str or Path
+        PNG file to write.
+    """
+    from matplotlib.figure import Figure
+
+    height, width = error.shape
+    figure = Figure(figsize=(6.5, max(1.5, min(5.2 * height / width, 20.0))), layout="constrained")
+    axis = figure.subplots()
+    # A few texels far off are not to leave all others black.
+    most = float(np.percentile(error, 99.5)) or 1.0
+    extend = "max" if error.max() > most else "neither"
+    drawn = axis.imshow(error, cmap="inferno", vmin=0.0, vmax=most, interpolation="nearest")
+    figure.colorbar(drawn, ax=axis, extend=extend, label="mean absolute error of a texel")
+    axis.set_xticks([])
+    axis.set_yticks([])
     _save(figure, path)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.btf import SMALL_BYTES
+from napari_btf.btf import into_memory
 from napari_btf.codec import CompressedBTF, FitSettings, fit
 from napari_btf.codec.fitting import check_fit, texels_that_fit
 from napari_btf.directions import (
@@ -20,7 +20,6 @@ from napari_btf.directions import (
 )
 from napari_btf.errors import UsageError
 from napari_btf.evaluate import psnr_over
-from napari_btf.progress import Progress, is_report_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +113,7 @@ def train(
         raise UsageError(None, "all observations are held out", "leave some to train on")
     check_fit(btf if held_out is None else btf.select(~held_out), coords, settings)
     # All at once, so that what is held out is not read on its own.
-    btf = yield from _in_memory(btf)
+    btf = yield from into_memory(btf)
     seen = btf if held_out is None else btf.select(~held_out)
     model = yield from fit(seen, coords, settings, stop)
     psnr_train = yield from psnr_over(model, seen)
@@ -130,18 +129,6 @@ def train(
         texels_trained=min(chosen, texels_that_fit(seen)),
         latents=model.latent_count,
     )
-
-
-def _in_memory(btf: BTF) -> Job[BTF]:
-    """`BTF.in_memory` with reports."""
-    if isinstance(btf.frames, np.ndarray) or btf.nbytes > SMALL_BYTES:
-        return btf
-    frames = np.empty(btf.frames.shape, dtype=btf.frames.dtype)
-    for i, frame in enumerate(btf.iter_frames()):
-        frames[i] = frame
-        if is_report_due(i + 1, len(btf)):
-            yield Progress("read", i + 1, len(btf))
-    return replace(btf, frames=frames, gatherer=None)
 
 
 def read_lights(path: str | Path) -> NDArray[np.float64]:

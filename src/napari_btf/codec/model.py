@@ -79,6 +79,11 @@ class CompressedBTF(ABC):
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
 
+    @property
+    @abstractmethod
+    def latent_bytes(self) -> int:
+        """Bytes of the latents in a file; the rest is the decoder."""
+
     @abstractmethod
     def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
         """Images (H, W, C) in the fitted domain, not clipped, for unit vectors (P, 3)."""

@@ -77,6 +77,11 @@ class NeuralBasisBTF(CompressedBTF):
         """Values per texel of a decoded image."""
         return int(self.table.shape[2])
 
+    @property
+    def latent_bytes(self) -> int:
+        """Bytes of the latents in a file."""
+        return self.coded.nbytes
+
     @cached_property
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""

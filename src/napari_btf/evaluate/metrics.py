@@ -1,4 +1,4 @@
-"""Quality figures of a compressed BTF against the photographs."""
+"""PSNR and SSIM, of one image and of all observations."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec import CompressedBTF
 
-__all__ = ["psnr", "psnr_over", "ssim"]
-
-_BLOCK = 256
+__all__ = ["decibel", "psnr", "psnr_over", "ssim"]
 
 
 def psnr(image: ArrayLike, reference: ArrayLike) -> float:
@@ -25,18 +23,19 @@ def psnr(image: ArrayLike, reference: ArrayLike) -> float:
     Infinite for equal images.
     """
     difference = np.asarray(image, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
-    return _decibel(float(np.mean(difference**2)))
+    return decibel(float(np.mean(difference**2)))
 
 
-def ssim(image: ArrayLike, reference: ArrayLike) -> float:
-    """Mean structural similarity of two (H, W, C) images in 0..1.
+def ssim(image: ArrayLike, reference: ArrayLike, peak: float = 1.0) -> float:
+    """Mean structural similarity of two (H, W, C) images in 0..peak.
 
     Wang et al., "Image quality assessment: from error visibility to structural similarity",
-    2004, with its Gaussian window, by scikit-image. NaN for images under 11 texels.
+    2004, with its Gaussian window, by scikit-image: in single precision if both images are. NaN
+    for images under 11 texels.
     """
     from skimage.metrics import structural_similarity
 
-    a, b = np.asarray(image, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    a, b = np.asarray(image), np.asarray(reference)
     if min(a.shape[:2]) < 11:
         return float("nan")
     return float(
@@ -44,7 +43,7 @@ def ssim(image: ArrayLike, reference: ArrayLike) -> float:
             a,
             b,
             channel_axis=-1,
-            data_range=1.0,
+            data_range=peak,
             gaussian_weights=True,
             use_sample_covariance=False,
         )
@@ -75,18 +74,17 @@ def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
         dB.
     """
     total, peak = 0.0, 0.0
-    frames = btf.iter_frames()
-    for start in range(0, len(btf), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        for i, image in enumerate(model.shaded(btf.light[block], btf.view[block]), start):
-            captured = btf.values.encode(next(frames))
-            decoded = np.clip(image, 0.0, btf.values.largest_fitted)
-            total += float(np.mean(np.square(decoded - captured), dtype=np.float64))
-            peak = max(peak, float(captured.max()))
-            if is_report_due(i + 1, len(btf)):
-                yield Progress("evaluate", i + 1, len(btf))
-    return _decibel(total / len(btf), peak if btf.values.is_float and peak > 0 else 1.0)
+    images = zip(model.shaded(btf.light, btf.view), btf.iter_frames(), strict=True)
+    for done, (image, frame) in enumerate(images, start=1):
+        captured = btf.values.encode(frame)
+        decoded = np.clip(image, 0.0, btf.values.largest_fitted)
+        total += float(np.mean(np.square(decoded - captured), dtype=np.float64))
+        peak = max(peak, float(captured.max()))
+        if is_report_due(done, len(btf)):
+            yield Progress("evaluate", done, len(btf))
+    return decibel(total / len(btf), peak if btf.values.is_float and peak > 0 else 1.0)
 
 
-def _decibel(mse: float, peak: float = 1.0) -> float:
+def decibel(mse: float, peak: float = 1.0) -> float:
+    """``10 log10(peak^2 / mse)``, infinite for no error at all."""
     return float("inf") if mse == 0 else float(10.0 * np.log10(peak**2 / mse))

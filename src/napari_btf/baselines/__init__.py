@@ -1,0 +1,60 @@
+"""Classical codecs, to hold a model against: each fitted to a BTF, each with a size.
+
+Every one is a job that takes a BTF and, if it can be made larger or smaller, the bytes it may
+take, and returns a `Baseline`. `BASELINES` names them all.
+
+==================  ===========================================================================
+PTM                 a quadratic polynomial of the light for every texel and channel
+HSH 9, HSH 16       hemispherical harmonics of the light for every texel and channel
+PCA + thin-plate    principal components of the texels, continued over the directions
+nearest             the photograph with the nearest directions
+inverse distance    the 16 nearest photographs, weighted with the inverse of their distance
+thin-plate          a thin-plate spline through all photographs
+==================  ===========================================================================
+
+PTM, HSH and the thin-plate spline of photographs know lights only: they raise a `UsageError` for
+a capture of several views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from napari_btf.baselines._common import Baseline
+from napari_btf.baselines.light_series import fit_hsh, fit_ptm, hsh_terms, ptm_terms
+from napari_btf.baselines.photographs import (
+    fit_inverse_distance,
+    fit_nearest,
+    fit_thin_plate,
+)
+from napari_btf.baselines.principal import fit_pca
+from napari_btf.btf import BTF
+from napari_btf.progress import Job
+
+__all__ = [
+    "BASELINES",
+    "Baseline",
+    "Fit",
+    "fit_hsh",
+    "fit_inverse_distance",
+    "fit_nearest",
+    "fit_pca",
+    "fit_ptm",
+    "fit_thin_plate",
+    "hsh_terms",
+    "ptm_terms",
+]
+
+#: ``fit(btf, budget)``: ``budget`` is in bytes; None leaves the size to the codec.
+Fit = Callable[[BTF, int | None], Job[Baseline]]
+
+BASELINES: dict[str, Fit] = {
+    "PCA + thin-plate": fit_pca,
+    "PTM": fit_ptm,
+    "HSH 9": partial(fit_hsh, order=3),
+    "HSH 16": partial(fit_hsh, order=4),
+    "nearest": fit_nearest,
+    "inverse distance": fit_inverse_distance,
+    "thin-plate": fit_thin_plate,
+}

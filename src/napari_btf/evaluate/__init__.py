@@ -1,0 +1,19 @@
+"""Quality figures of a compressed BTF against the photographs, next to classical codecs."""
+
+from __future__ import annotations
+
+from napari_btf.evaluate.comparison import evaluate, score, seen_pairs
+from napari_btf.evaluate.figures import BaselineFigures, Evaluation, Scores
+from napari_btf.evaluate.metrics import psnr, psnr_over, ssim
+
+__all__ = [
+    "BaselineFigures",
+    "Evaluation",
+    "Scores",
+    "evaluate",
+    "psnr",
+    "psnr_over",
+    "score",
+    "seen_pairs",
+    "ssim",
+]

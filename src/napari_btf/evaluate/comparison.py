@@ -1,0 +1,232 @@
+"""A model and the baselines against all observations of a capture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import numpy as np
+
+from napari_btf.baselines import BASELINES
+from napari_btf.btf import into_memory
+from napari_btf.directions import SAME_DIRECTION_DEGREES, angle_between
+from napari_btf.errors import UsageError
+from napari_btf.evaluate.figures import BaselineFigures, Evaluation, Scores
+from napari_btf.evaluate.metrics import ssim
+from napari_btf.progress import Job, Progress, is_report_due
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec import CompressedBTF
+
+__all__ = ["check_match", "evaluate", "score", "seen_pairs"]
+
+T = TypeVar("T")
+
+
+class Renderer(Protocol):
+    """What can be scored: a model or a baseline."""
+
+    def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
+        """Images (H, W, C) for pairs of unit vectors (P, 3), in the fitted domain."""
+
+
+def evaluate(
+    model: CompressedBTF,
+    btf: BTF,
+    held_out: NDArray[np.bool_] | None = None,
+    baselines: bool = True,
+) -> Job[Evaluation]:
+    """Score a model over a capture, next to classical codecs of the same size.
+
+    Errors are measured in the fitted domain (see `napari_btf.values`) of clipped, not rounded
+    values. The peak is 1 for integer captures, the largest fitted value for floating point ones.
+
+    Parameters
+    ----------
+    model : CompressedBTF
+    btf : BTF
+        Of the same size and channels; kept in memory if it takes at most 512 MiB.
+    held_out : ndarray of bool, shape (N,), optional
+        Which observations count as unseen. By default those whose pair of directions the model
+        does not have among those it was trained on (see `seen_pairs`).
+    baselines : bool
+        Whether to fit and score `napari_btf.baselines.BASELINES`, on the seen observations and
+        with the bytes of the model. PTM and HSH have one size; that may be more.
+
+    Yields
+    ------
+    Progress
+        Phases "read", "evaluate", "baselines".
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    UsageError
+        If model and capture do not fit one another; nothing has been read then.
+    CaptureError
+        If an image cannot be read.
+    """
+    check_match(model, btf)
+    seen = seen_pairs(model, btf) if held_out is None else ~np.asarray(held_out, dtype=bool)
+    btf = yield from into_memory(btf)
+    peak = yield from _peak(btf)
+    scores, error = yield from score(model, btf, seen, peak)
+    size = model.file_size
+    rows: tuple[BaselineFigures, ...] = ()
+    if baselines:
+        rows = yield from _baselines(btf, seen, peak, size)
+    return Evaluation(
+        scores=scores,
+        light=btf.light,
+        view=btf.view,
+        error=error,
+        bytes_model=size,
+        bytes_latents=model.latent_bytes,
+        bytes_capture=btf.nbytes,
+        baselines=rows,
+    )
+
+
+def check_match(model: CompressedBTF, btf: BTF) -> None:
+    """Refuse a capture that a model cannot be of.
+
+    Raises
+    ------
+    UsageError
+    """
+    theirs = (model.width, model.height, model.channels)
+    ours = (btf.width, btf.height, btf.channels)
+    if theirs != ours:
+        raise UsageError(
+            btf.source or None,
+            f"its images are {_size(*ours)}, the model is of {_size(*theirs)}",
+            "name the capture the model was trained on, or one of the same surface",
+        )
+    if model.values.is_float != btf.values.is_float:
+        raise UsageError(
+            btf.source or None,
+            f"its values are {btf.values.dtype}, the model is of {model.values.dtype}",
+            "name the capture the model was trained on, or one of the same kind",
+        )
+
+
+def _size(width: int, height: int, channels: int) -> str:
+    return f"{width} x {height} with {channels} channel{'s' if channels > 1 else ''}"
+
+
+def seen_pairs(model: CompressedBTF, btf: BTF) -> NDArray[np.bool_]:
+    """Which observations have a pair of directions the model was trained on.
+
+    Light and view both have to be within `SAME_DIRECTION_DEGREES`.
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+    """
+    from scipy.spatial import cKDTree
+
+    trained = np.concatenate([model.light, model.view], axis=1)
+    pairs = np.concatenate([btf.light, btf.view], axis=1)
+    # A little more than needed; the angles decide.
+    reach = 2.0 * np.deg2rad(SAME_DIRECTION_DEGREES)
+    near = cKDTree(trained).query_ball_point(pairs, reach)
+    seen = np.zeros(len(btf), dtype=bool)
+    for i, candidates in enumerate(near):
+        if candidates:
+            apart = np.maximum(
+                angle_between(model.light[candidates], btf.light[i]),
+                angle_between(model.view[candidates], btf.view[i]),
+            )
+            seen[i] = apart.min() <= SAME_DIRECTION_DEGREES
+    return seen
+
+
+def score(
+    renderer: Renderer, btf: BTF, seen: NDArray[np.bool_], peak: float
+) -> Job[tuple[Scores, NDArray[np.float64]]]:
+    """Errors of a model or baseline over all observations.
+
+    Parameters
+    ----------
+    renderer : CompressedBTF or Baseline
+    btf : BTF
+        Read one observation after the other.
+    seen : ndarray of bool, shape (N,)
+    peak : float
+        What PSNR and SSIM relate errors to, fitted domain.
+
+    Yields
+    ------
+    Progress
+        Phase "evaluate".
+
+    Returns
+    -------
+    Scores
+    ndarray, shape (H, W)
+        Mean absolute error of each texel.
+    """
+    mse, similarity = np.empty(len(btf)), np.empty(len(btf))
+    error = np.zeros((btf.height, btf.width))
+    images = zip(renderer.shaded(btf.light, btf.view), btf.iter_frames(), strict=True)
+    for i, (image, frame) in enumerate(images):
+        captured = btf.values.encode(frame)
+        decoded = np.clip(image, 0.0, btf.values.largest_fitted)
+        difference = decoded - captured
+        mse[i] = np.mean(np.square(difference), dtype=np.float64)
+        similarity[i] = ssim(decoded, captured, peak)
+        error += np.abs(difference).mean(axis=2)
+        if is_report_due(i + 1, len(btf)):
+            yield Progress("evaluate", i + 1, len(btf))
+    return Scores(mse, similarity, seen, peak), error / len(btf)
+
+
+def _peak(btf: BTF) -> Job[float]:
+    """The largest fitted value of radiance, 1 of integers."""
+    if not btf.values.is_float:
+        return 1.0
+    peak = 0.0
+    for i, frame in enumerate(btf.iter_frames()):
+        peak = max(peak, float(btf.values.encode(frame).max()))
+        if is_report_due(i + 1, len(btf)):
+            yield Progress("read", i + 1, len(btf))
+    return peak or 1.0
+
+
+def _baselines(
+    btf: BTF, seen: NDArray[np.bool_], peak: float, budget: int
+) -> Job[tuple[BaselineFigures, ...]]:
+    """All of them, fitted to what was seen and scored on everything."""
+    if not seen.any():
+        nothing = "nothing to fit it to: no direction was seen in training"
+        return tuple(BaselineFigures(name, nothing) for name in BASELINES)
+    learned = btf if seen.all() else btf.select(seen)
+    rows = []
+    for i, (name, fit) in enumerate(BASELINES.items()):
+        try:
+            fitted = yield from _part(fit(learned, budget), 2 * i)
+        except UsageError as error:
+            rows.append(BaselineFigures(name, error.problem))
+            continue
+        scores, _ = yield from _part(score(fitted, btf, seen, peak), 2 * i + 1)
+        rows.append(BaselineFigures(name, fitted.note, fitted.nbytes, scores))
+    return tuple(rows)
+
+
+def _part(job: Job[T], number: int) -> Job[T]:
+    """Reports of one of two jobs a baseline as reports of the phase "baselines"."""
+    while True:
+        try:
+            progress = next(job)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        done = int(100 * (number + progress.step / progress.total))
+        yield Progress("baselines", done, 200 * len(BASELINES))
