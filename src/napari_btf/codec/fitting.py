@@ -197,7 +197,8 @@ def _candidates(btf: BTF, texels: int, budget: Budget) -> int:
 
 def _fixed_bytes(btf: BTF, pairs: int) -> int:
     """Of a file without latents and without a network."""
-    return _HEADER_BYTES + pairs * (24 + 2 * btf.channels)
+    directions = 12 * sum(btf.grid.shape) + 8 * pairs
+    return _HEADER_BYTES + directions + 2 * pairs * btf.channels
 
 
 def _latent_bytes(btf: BTF, pairs: int) -> int:

@@ -8,8 +8,9 @@ between them (see `napari_btf.codec.basis`).
 from __future__ import annotations
 
 import reprlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -30,6 +31,10 @@ __all__ = ["ARCHITECTURE", "NeuralBasisBTF", "expected", "pack", "unpack"]
 ARCHITECTURE = "neural-basis"
 
 _BLOCK = 256
+_FRAMES_VALUES = 1 << 22
+"""Values of the frames that are computed together."""
+_WORTH_SHARING = 1 << 20
+"""Latents below which a second core does not help."""
 _LARGEST_LAYERS = 8
 _LARGEST_SMOOTHING = 1e6
 
@@ -105,19 +110,51 @@ class NeuralBasisBTF(CompressedBTF):
         """Images (H, W, C) in the fitted domain, not clipped, for unit vectors (P, 3)."""
         light, view = np.asarray(light), np.asarray(view)
         flat = self.latent_map.reshape(-1, self.latent_count)
+        together = int(np.clip(_FRAMES_VALUES // (len(flat) * self.channels), 1, 16))
         for start in range(0, len(light), _BLOCK):
             block = slice(start, start + _BLOCK)
-            for basis in self.basis(light[block], view[block]):
-                with one_thread():
-                    image = flat @ basis[1:]
-                image += basis[0]
-                yield image.reshape(self.height, self.width, self.channels)
+            bases = self.basis(light[block], view[block])
+            for first in range(0, len(bases), together):
+                # (K + 1, frames, C): several frames read the latents only once.
+                some = bases[first : first + together].transpose(1, 0, 2)
+                images = _product(flat, some.reshape(len(some), -1))
+                for i in range(some.shape[1]):
+                    image = images[:, i * self.channels : (i + 1) * self.channels]
+                    yield np.ascontiguousarray(image).reshape(self.height, self.width, -1)
 
     def shown(
         self, light: ArrayLike, view: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The pair that is decoded when this one is asked for."""
         return self.basis.space.shown(light, view)
+
+
+def _product(latents: NDArray[np.float32], basis: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``basis[0] + latents @ basis[1:]``, on two cores where that is worth it.
+
+    The product is so thin that it is bound by reading the latents, and the linear algebra library
+    shares out such products badly.
+    """
+    out = np.empty((len(latents), basis.shape[1]), dtype=np.float32)
+
+    def part(rows: slice) -> None:
+        np.matmul(latents[rows], basis[1:], out=out[rows])
+        out[rows] += basis[0]
+
+    with one_thread():
+        if latents.size < _WORTH_SHARING:
+            part(slice(None))
+        else:
+            half = len(latents) // 2
+            other = _pool().submit(part, slice(half))
+            part(slice(half, None))
+            other.result()
+    return out
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="napari-btf-decode")
 
 
 def pack(model: NeuralBasisBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -151,7 +188,7 @@ def expected(
     Parameters
     ----------
     description : dict
-        With ``height width channels latents`` checked already.
+        With ``height width channels latents pairs`` checked already.
     shapes : dict
         Of the tensors there.
 
@@ -168,7 +205,7 @@ def expected(
     if type(layers) is not int or not 0 <= layers <= _LARGEST_LAYERS:
         raise ValueError(f"layers is {reprlib.repr(layers)}")
     k, c = description["latents"], description["channels"]
-    pairs = shapes["light"][0]
+    pairs = description["pairs"]
     floats, integers = ("F16", "F32"), ("I64",)
     streams, far = shapes["latent_lengths"][0], shapes["latent_far_index"][0]
     found: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {

@@ -31,7 +31,7 @@ _CODECS: dict[str, Any] = {neural_basis.ARCHITECTURE: neural_basis}
 
 _KEY = "napari-btf"
 _HEADER_LIMIT = 1 << 24
-_ITEM_BYTES = {"U8": 1, "F16": 2, "F32": 4, "I64": 8}
+_ITEM_BYTES = {"U8": 1, "F16": 2, "F32": 4, "I32": 4, "I64": 8}
 
 #: Counts of the description, the least and the most they can be.
 _COUNTS = (
@@ -42,6 +42,7 @@ _COUNTS = (
 )
 #: Values of a latent map at most: what loading allocates beyond the file's own size.
 _LARGEST_MAP = 2**32
+_MOST_PAIRS = 2**24
 #: The largest absolute value in a tensor; weights stay so small that no product overflows.
 _MOST = 1e18
 
@@ -51,7 +52,7 @@ def to_bytes(model: CompressedBTF) -> bytes:
     import safetensors.numpy
 
     description, tensors = _CODECS[model.architecture].pack(model)
-    tensors |= {"light": model.light.astype(np.float32), "view": model.view.astype(np.float32)}
+    tensors |= _pack_directions(model)
     description |= {
         "format": FORMAT,
         "version": VERSION,
@@ -99,9 +100,10 @@ def load(path: str | Path) -> CompressedBTF:
     try:
         tensors = load_file(path)
         _check_values(path, tensors)
+        light, view = _unpack_directions(tensors)
         common = {
-            "light": tensors["light"].astype(np.float64),
-            "view": tensors["view"].astype(np.float64),
+            "light": light,
+            "view": view,
             "dtype": np.dtype(description["dtype"]),
             # JSON can hold halves of characters, which no stream would print.
             "source": source.encode(errors="replace").decode() if isinstance(source, str) else "",
@@ -115,6 +117,56 @@ def load(path: str | Path) -> CompressedBTF:
     except ValueError as error:
         raise ModelFileError(path, f"it is damaged ({error})", "copy it again") from error
     return model
+
+
+def _pack_directions(model: CompressedBTF) -> dict[str, NDArray[Any]]:
+    """Captured directions once each, and which of them make each pair.
+
+    Without pairs every view has every light, the lights of the first view before those of the next.
+    """
+    lights, light_of = np.unique(model.light.astype(np.float32), axis=0, return_inverse=True)
+    views, view_of = np.unique(model.view.astype(np.float32), axis=0, return_inverse=True)
+    pairs = np.stack([view_of.reshape(-1), light_of.reshape(-1)], axis=1)
+    if np.array_equal(pairs, _every_pair(len(views), len(lights))):
+        pairs = pairs[:0]
+    small = max(len(lights), len(views)) <= 1 << 8
+    return {"lights": lights, "views": views, "pairs": pairs.astype("u1" if small else "i4")}
+
+
+def _unpack_directions(
+    tensors: dict[str, NDArray[Any]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Light and view of each pair, unit vectors (N, 3)."""
+    lights, views = (tensors[name].astype(np.float64) for name in ("lights", "views"))
+    pairs = tensors["pairs"].astype(np.intp)
+    if not len(pairs):
+        pairs = _every_pair(len(views), len(lights))
+    if pairs.min() < 0 or (pairs.max(axis=0) >= (len(views), len(lights))).any():
+        raise ValueError("a pair names directions that are not there")
+    return lights[pairs[:, 1]], views[pairs[:, 0]]
+
+
+def _every_pair(views: int, lights: int) -> NDArray[np.intp]:
+    return np.indices((views, lights)).reshape(2, -1).T
+
+
+def _expected_directions(
+    shapes: dict[str, tuple[int, ...]],
+) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
+    lights, views = max(1, shapes["lights"][0]), max(1, shapes["views"][0])
+    pairs = shapes["pairs"][0]
+    if not pairs and lights * views > _MOST_PAIRS:
+        raise ValueError("there are more pairs of directions than any capture has")
+    return {
+        "lights": ((lights, 3), ("F32",)),
+        "views": ((views, 3), ("F32",)),
+        "pairs": ((pairs, 2), ("U8", "I32")),
+    }
+
+
+def _pair_count(shapes: dict[str, tuple[int, ...]]) -> int:
+    """How many captured pairs the tensors of a file are of."""
+    return shapes["pairs"][0] or shapes["lights"][0] * shapes["views"][0]
 
 
 def _header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -156,11 +208,9 @@ def _check(path: Path, description: Any, table: dict[str, Any]) -> None:
         _check_description(description)
         shapes = {name: _shape(entry["shape"]) for name, entry in table.items()}
         types = {name: entry["dtype"] for name, entry in table.items()}
-        pairs = (max(1, shapes["light"][0]), 3)
         expected = {
-            "light": (pairs, ("F32",)),
-            "view": (pairs, ("F32",)),
-            **_CODECS[codec].expected(description, shapes),
+            **_expected_directions(shapes),
+            **_CODECS[codec].expected({**description, "pairs": _pair_count(shapes)}, shapes),
         }
         wrong = [
             name
@@ -209,7 +259,7 @@ def _check_values(path: Path, tensors: dict[str, NDArray[Any]]) -> None:
         # As float64: half precision knows no number as large as most of the bounds.
         if values.size and float(np.abs(values).max()) > _MOST:
             raise _damaged(path, name)
-    for name in ("light", "view"):
+    for name in ("lights", "views"):
         vectors = tensors[name].astype(np.float64)
         length = np.linalg.norm(vectors, axis=1)
         if np.abs(length - 1).max() > 1e-3 or vectors[:, 2].min() < -0.1:
