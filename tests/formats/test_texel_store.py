@@ -295,7 +295,7 @@ class TestReadingParts:
         coords = [[y, x] for y in range(3, 9) for x in range(2, 12)]
         chosen = FitSettings(4, NetworkSettings(epochs=3))
         models = [finish(fit(btf, coords, chosen)) for btf in (folder, store)]
-        np.testing.assert_array_equal(models[0].latents.codes, models[1].latents.codes)
+        np.testing.assert_array_equal(models[0].latent_map, models[1].latent_map)
 
 
 class TestInterruption:

@@ -127,7 +127,7 @@ def fit_thin_plate(btf: BTF, budget: int | None = None) -> Job[Photographs]:
     space = direction_space(btf.light, btf.view)
     distinct, _ = distinct_points(space(btf.light, btf.view))
     kept, note = _affordable(btf.select(distinct), budget, _MOST_IN_SPLINE)
-    spline = fit_spline(space(kept.light, kept.view), np.eye(len(kept)), smoothing=0.0)
+    spline = fit_spline(space(kept.light, kept.view), np.eye(len(kept)), 0.0, kernel="thin-plate")
 
     def weights(light: ArrayLike, view: ArrayLike) -> NDArray[np.float64]:
         return spline(space(light, view))

@@ -134,7 +134,7 @@ def fit_pca(
         # An error of a component counts as much as its latents vary.
         spread = np.concatenate([[1.0], codes.std(axis=(0, 1)) * scale])
         smoothing = _best_smoothing(points[kept], merged * np.repeat(spread, btf.channels))
-    spline = fit_spline(points[kept], merged, smoothing)
+    spline = fit_spline(points[kept], merged, smoothing, kernel="thin-plate")
     note = f"K = {latents}, 8 bits"
     if len(yx) < btf.height * btf.width:
         note += f", learned from {len(yx):,} texels chosen at random"
@@ -152,7 +152,7 @@ def _best_smoothing(points: NDArray[np.float64], values: NDArray[np.float64]) ->
     def error(smoothing: float) -> float:
         total = 0.0
         for f in range(_FOLDS):
-            spline = fit_spline(points[fold != f], values[fold != f], smoothing)
+            spline = fit_spline(points[fold != f], values[fold != f], smoothing, kernel="thin-plate")
             total += float(np.sum((spline(points[fold == f]) - values[fold == f]) ** 2))
         return total
 

@@ -146,14 +146,23 @@ def _content(
     btf: BTF, latents: NDArray[np.float32], total: float, peak: float, basis: _Basis
 ) -> Content:
     """What a file of these latents has beside them."""
-    network = sum(array.size for array in (*basis.network.weights, *basis.network.biases))
     pairs = len(basis.pairs)
+    *inner, outer = (
+        (
+            weight.size + bias.size
+            for weight, bias in zip(basis.network.weights, basis.network.biases, strict=True)
+        )
+        if basis.network.weights
+        else (0,)
+    )
+    # The last layer has a part for each latent, and one for the mean.
+    share = 2 * outer // (latents.shape[2] + 1)
     return Content(
         values=btf.height * btf.width * len(btf) * btf.channels,
         beyond=max(0.0, total - float(np.sum(np.square(latents), dtype=np.float64))),
         peak=peak if btf.values.is_float and peak > 0 else 1.0,
-        fixed_bytes=_fixed_bytes(btf, pairs) + 2 * network,
-        latent_bytes=_latent_bytes(btf, pairs),
+        fixed_bytes=_fixed_bytes(btf, pairs) + 2 * sum(inner) + share,
+        latent_bytes=_latent_bytes(btf, pairs) + share,
     )
 
 

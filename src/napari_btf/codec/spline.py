@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+Kernel = Literal["cubic", "thin-plate"]
 
 __all__ = ["MAX_CENTRES", "DirectionSpline", "fit_spline", "leave_one_out", "spread_subset"]
 
@@ -45,6 +47,9 @@ class DirectionSpline:
         Constant and linear terms.
     bumps : ndarray, shape (N, M) or (0, M)
         What is added at each sample point; no rows where the spline meets the samples alone.
+    kernel : {"cubic", "thin-plate"}
+        r^3, or r^2 log r. On directions left out of real captures the first does better
+        (docs/codec.md).
     """
 
     points: NDArray[np.float64]
@@ -52,6 +57,7 @@ class DirectionSpline:
     coefficients: NDArray[np.float32]
     polynomial: NDArray[np.float32]
     bumps: NDArray[np.float32]
+    kernel: Kernel = "cubic"
 
     @cached_property
     def _reach(self) -> NDArray[np.float64]:
@@ -73,7 +79,7 @@ class DirectionSpline:
         ndarray, shape (P, M)
         """
         at = np.asarray(at, dtype=np.float64)
-        out = _kernel(_squared_distances(at, self._stand)) @ self.coefficients
+        out = _KERNELS[self.kernel](_squared_distances(at, self._stand)) @ self.coefficients
         out += self.polynomial[0] + at @ self.polynomial[1:].astype(np.float64)
         if len(self.bumps):
             distance = np.sqrt(_squared_distances(at, self.points))
@@ -84,7 +90,11 @@ class DirectionSpline:
 
 
 def fit_spline(
-    points: ArrayLike, values: ArrayLike, smoothing: float, max_centres: int = MAX_CENTRES
+    points: ArrayLike,
+    values: ArrayLike,
+    smoothing: float,
+    max_centres: int = MAX_CENTRES,
+    kernel: Kernel = "cubic",
 ) -> DirectionSpline:
     """Fit a `DirectionSpline` that meets every sample.
 
@@ -98,6 +108,7 @@ def fit_spline(
         (G. Wahba, Spline Models for Observational Data, 1990, chapter 2).
     max_centres : int
         Above this many samples the spline stands on a well-spread subset.
+    kernel : {"cubic", "thin-plate"}
     """
     x, y = np.asarray(points, dtype=np.float64), np.asarray(values, dtype=np.float64)
     n = len(x)
@@ -107,7 +118,7 @@ def fit_spline(
     right[:m] = y[centres]
     from scipy.linalg import solve
 
-    system = _system(x[centres], smoothing)
+    system = _system(x[centres], smoothing, kernel)
     solution = solve(system, right, assume_a="sym", overwrite_a=True, overwrite_b=True)
     smooth = DirectionSpline(
         x,
@@ -115,6 +126,7 @@ def fit_spline(
         solution[:m].astype(np.float32),
         solution[m:].astype(np.float32),
         np.zeros((0, y.shape[1]), dtype=np.float32),
+        kernel,
     )
     left_over = y - np.concatenate([smooth(x[i : i + 512]) for i in range(0, n, 512)])
     if np.abs(left_over).max() < 1e-3 * np.abs(y).max():
@@ -122,7 +134,9 @@ def fit_spline(
     return replace(smooth, bumps=left_over.astype(np.float32))
 
 
-def leave_one_out(points: ArrayLike, values: ArrayLike, smoothing: float) -> NDArray[np.float64]:
+def leave_one_out(
+    points: ArrayLike, values: ArrayLike, smoothing: float, kernel: Kernel = "cubic"
+) -> NDArray[np.float64]:
     """What a spline without each sample would miss at it.
 
     S. Rippa, "An algorithm for selecting a good value for the parameter c in radial basis
@@ -133,24 +147,25 @@ def leave_one_out(points: ArrayLike, values: ArrayLike, smoothing: float) -> NDA
     points : array_like, shape (N, D)
     values : array_like, shape (N, M)
     smoothing : float
+    kernel : {"cubic", "thin-plate"}
 
     Returns
     -------
     ndarray, shape (N, M)
     """
     x, y = np.asarray(points, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    inverse = np.linalg.inv(_system(x, smoothing))[: len(x), : len(x)]
+    inverse = np.linalg.inv(_system(x, smoothing, kernel))[: len(x), : len(x)]
     diagonal = np.diag(inverse)
     # A sample that alone spans a dimension cannot be left out.
     diagonal = np.where(np.abs(diagonal) > _RIDGE, diagonal, np.inf)
     return np.asarray((inverse @ y) / diagonal[:, np.newaxis])
 
 
-def _system(x: NDArray[np.float64], smoothing: float) -> NDArray[np.float64]:
+def _system(x: NDArray[np.float64], smoothing: float, kernel: Kernel) -> NDArray[np.float64]:
     """Matrix of the spline's equations, (n + D + 1) squared."""
     m, d = x.shape
     system = np.zeros((m + d + 1, m + d + 1))
-    system[:m, :m] = _kernel(_squared_distances(x, x))
+    system[:m, :m] = _KERNELS[kernel](_squared_distances(x, x))
     system[np.arange(m), np.arange(m)] += smoothing
     system[:m, m] = system[m, :m] = 1.0
     system[:m, m + 1 :] = x
@@ -190,12 +205,17 @@ def _nearest_distance(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(distance[:, 1])
 
 
-def _kernel(squared: NDArray[np.float64]) -> NDArray[np.float64]:
-    """r^3 of squared distances.
-
-    On directions left out of real captures it does better than r^2 log r (docs/codec.md).
-    """
+def _cubic(squared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """r^3 of squared distances."""
     return squared * np.sqrt(squared)
+
+
+def _thin_plate(squared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """r^2 log r of squared distances."""
+    return 0.5 * squared * np.log(np.maximum(squared, 1e-30))
+
+
+_KERNELS = {"cubic": _cubic, "thin-plate": _thin_plate}
 
 
 def _wendland(r: NDArray[np.float64]) -> NDArray[np.float64]:
