@@ -130,7 +130,8 @@ def plot(rows: list[Row], titles: dict[str, str], path: Path) -> None:
                         markerfacecolor=hollow,
                         linewidth=1.2,
                     )
-        axis.set_xscale("log")
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axis.set_title(titles[name], fontsize=9)
         axis.grid(alpha=0.3)
         axis.set_xlabel("bytes per texel", fontsize=8)
