@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from napari_btf.btf import BTF
 
-__all__ = ["FitSettings", "check_fit", "fit", "texels_that_fit"]
+__all__ = ["FitSettings", "check_capture", "check_fit", "fit", "texels_that_fit"]
 
 #: Values gathered for PCA at most: 512 MiB as float32, about four times that at the peak.
 GATHER_VALUES = 2**27
@@ -141,6 +141,16 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
             f"{btf.channels} channels allow 1 to {most}",
             "change the number of latents, or choose more texels",
         )
+    check_capture(btf, settings.network)
+
+
+def check_capture(btf: BTF, network: NetworkSettings) -> None:
+    """Refuse captures no codec can learn, and trainings that cannot be.
+
+    Raises
+    ------
+    UsageError
+    """
     if min(btf.light[:, 2].min(), btf.view[:, 2].min()) < -0.01:
         raise UsageError(
             btf.source or None,
@@ -153,7 +163,6 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
             f"its values are {btf.values.dtype}, models hold {', '.join(DTYPES)}",
             "convert them",
         )
-    network = settings.network
     if network.seconds is not None and not network.seconds > 0:
         raise UsageError(None, f"{network.seconds} seconds of training", "use more than 0")
     if network.epochs < 1:
