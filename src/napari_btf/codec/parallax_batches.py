@@ -22,7 +22,7 @@ __all__ = ["FramePool", "Probe", "hold_out", "is_periodic", "load_pool", "load_p
 POOL_BYTES = 512 * 2**20
 #: Observations held out to validate on: one of 64, at most 32; none of fewer than 8.
 _HELD_SHARE, _MOST_HELD, _FEWEST = 64, 32, 8
-_PROBE_TEXELS = 1024
+_PROBE_TEXELS = 512
 #: How much larger a step across the borders may be than the largest between neighbours.
 _SEAM = 1.1
 

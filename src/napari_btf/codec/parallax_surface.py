@@ -104,9 +104,14 @@ class Surface:
         return [tensor for network in self.networks.values() for tensor in network]
 
     @property
+    def used_latents(self) -> list[torch.Tensor]:
+        """The `latents` but for kinds of which there are none."""
+        return [part for part in self.latents if part.shape[1]]
+
+    @property
     def parameters(self) -> list[torch.Tensor]:
         """All that is trained: latents, then `weights`."""
-        return [*self.latents, *self.weights]
+        return [*self.used_latents, *self.weights]
 
     def state(self) -> list[torch.Tensor]:
         """A copy of all parameters."""

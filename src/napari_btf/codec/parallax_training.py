@@ -39,8 +39,8 @@ __all__ = ["ParallaxSettings", "fit_parallax"]
 _LATENT_RATE, _WEIGHT_RATE = 1e-2, 1e-2
 _BETAS = (0.9, 0.99)
 _WARM_UP = 0.03
-#: Observations in a batch, and texels of each.
-_FRAMES, _TEXELS, _MOST_TEXELS = 128, 32, 256
+#: Observations in a batch, and texels of each at least and at most.
+_FRAMES, _FEWEST_TEXELS, _MOST_TEXELS = 128, 8, 256
 #: Share of the training that encodes the other texels when some were chosen to learn from.
 _ENCODE_SHARE = 0.3
 _MOST_WORKERS = 4
@@ -64,7 +64,7 @@ class ParallaxSettings:
     hidden : int
         Units of each of the three hidden layers of the shading network.
     steps : int
-        Batches of 4,096 texels (more if the surface is large); used if ``seconds`` is None.
+        Batches of about as many values as there are texels, 1,024 to 32,768; used if ``seconds`` is None.
     seconds : float, optional
         Train for this long instead.
     periodic : bool, optional
@@ -152,7 +152,7 @@ def fit_parallax(
     trained = _Course(surface.parameters, chosen, "train", 1.0 - _ENCODE_SHARE)
     yield from _train(surface, pool, held, trained, settings, stop)
     surface.fill(chosen)
-    encoded = _Course(surface.latents, everything, "encode", _ENCODE_SHARE)
+    encoded = _Course(surface.used_latents, everything, "encode", _ENCODE_SHARE)
     yield from _train(surface, pool, held, encoded, settings, stop)
     return surface.model()
 
@@ -242,9 +242,8 @@ class _Trainer:
     def __init__(self, surface: Surface, pool: FramePool, course: _Course, seed: int) -> None:
         self._surface, self._pool, self._course = surface, pool, course
         self._rng = np.random.default_rng(seed)
-        # Larger batches for large surfaces, or most of their texels go without for too long.
-        texels = len(course.texels) // (4 * _FRAMES)
-        self._texels = int(np.clip(texels, _TEXELS, _MOST_TEXELS))
+        # About one value a texel and step, or most of a large surface goes without for too long.
+        self._texels = int(np.clip(len(course.texels) // _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS))
         self._workers = 1
         if surface.device == "cpu":
             self._workers = min(_MOST_WORKERS, os.cpu_count() or 1)
@@ -323,7 +322,8 @@ class _Trainer:
         import torch
 
         surface, total = self._surface, 0.0
-        with torch.no_grad(), one_core():
+        # What diverged may be too large to be squared.
+        with torch.no_grad(), one_core(), np.errstate(over="ignore", invalid="ignore"):
             for i in range(len(probe.observations)):
                 colours = surface.colours(
                     torch.from_numpy(probe.observations[i : i + 1]).to(surface.device),
