@@ -25,11 +25,13 @@ SIZE, DEPTH = 24, 1.5
 SMALL = ParallaxSettings(latents=6, depth_latents=2, light_latents=0, hidden=16, steps=20)
 
 
-def texture(size: int = SIZE) -> np.ndarray:
-    """A periodic picture of waves, in 0..1, shape (size, size, 3)."""
-    y, x = np.indices((size, size)) * (2 * np.pi / size)
-    waves = [np.sin(3 * x + y), np.cos(2 * y - x) * np.sin(2 * x), np.sin(4 * y) * np.cos(x)]
-    return np.stack(waves, axis=-1) * 0.4 + 0.5
+def texture() -> np.ndarray:
+    """A periodic cloudy picture in 0..1, shape (SIZE, SIZE, 3), of 45 frequencies."""
+    noise = np.random.default_rng(1).normal(size=(SIZE, SIZE, 3))
+    frequency = np.hypot(np.fft.fftfreq(SIZE)[:, None], np.fft.fftfreq(SIZE)) * SIZE
+    waves = np.fft.fft2(noise, axes=(0, 1)) * (frequency < 5)[..., None]
+    picture = np.fft.ifft2(waves, axes=(0, 1)).real
+    return np.clip(0.5 + 0.2 * picture / picture.std(), 0, 1)
 
 
 def deep_plane(lights: int = 1, dtype: type = np.uint8, channels: int = 3) -> BTF:
@@ -102,7 +104,8 @@ def test_numpy_decodes_what_torch_trained(periodic: bool, light_latents: int) ->
     parts = np.split(model.latent_map.reshape(SIZE * SIZE, -1), ends, axis=1)
     tensors = [torch.from_numpy(part.copy()) for part in parts if part.shape[1]]
     for name in surface.networks:
-        layers = getattr(model, name)
+        network = getattr(model, name.split("_")[0])
+        layers = network.modulation if "modulation" in name else network.layers
         for weight, bias in zip(layers.weights, layers.biases, strict=True):
             tensors += [torch.from_numpy(weight), torch.from_numpy(bias)]
     surface.restore(tensors)

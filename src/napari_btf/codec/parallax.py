@@ -4,9 +4,7 @@ Seen from the side, a texel of the reference plane shows another piece of the su
 the front. A small network gives each texel the height at which the view ray meets the surface;
 the latents are fetched where that is ("neural offset": Kuznetsov, Mullia, Xu, Hašan and
 Ramamoorthi, "NeuMIP: Multi-resolution neural materials", 2021). Some latents are fetched a second
-time, from there towards the light, where shadows come from. A network turns them into a colour,
-its hidden units scaled and shifted by another one of the directions ("FiLM": Perez, Strub, de
-Vries, Dumoulin and Courville, 2018).
+time, from there towards the light, where shadows come from. A network turns them into a colour.
 
 The latents of a texel are, in this order: those the height is read from, those fetched where the
 view ray lands, those fetched towards the light. What depends on the directions alone is computed
@@ -24,7 +22,8 @@ import numpy as np
 
 from napari_btf.codec.basis import _within
 from napari_btf.codec.parallax_networks import (
-    Layers,
+    Network,
+    Scratch,
     pair_features,
     tangent,
     view_features,
@@ -61,12 +60,9 @@ class ParallaxBTF:
     depth_latents, light_latents : int
         How many of the K, at the beginning, the height is read from, and how many, at the end,
         are fetched towards the light. Without them nothing is moved along view or light.
-    depth, shift : Layers
-        Networks for the height where the view ray meets the surface, and for the distance, as a
-        height, of the place towards the light. Without layers if unused.
-    shade, modulation : Layers
-        Network for the colour, and a smooth one of (light, view) that scales and shifts the hidden
-        units of the other.
+    depth, shift, shade : Network
+        For the height where the view ray meets the surface; for the distance, as a height, of the
+        place towards the light; and for the colour. Without layers if unused.
     periodic : bool
         Whether the surface goes on beyond its borders as at the opposite ones.
     light_radius, view_radius : float
@@ -84,10 +80,9 @@ class ParallaxBTF:
     latents: QuantisedLatents
     depth_latents: int
     light_latents: int
-    depth: Layers
-    shift: Layers
-    shade: Layers
-    modulation: Layers
+    depth: Network
+    shift: Network
+    shade: Network
     periodic: bool
     light_radius: float
     view_radius: float
@@ -121,7 +116,7 @@ class ParallaxBTF:
     @property
     def channels(self) -> int:
         """Values per texel of a decoded image."""
-        return len(self.shade.biases[-1])
+        return len(self.shade.layers.biases[-1])
 
     @property
     def values(self) -> ValueScale:
@@ -189,7 +184,7 @@ class ParallaxBTF:
         latents = self._flat[0]
         height = np.zeros((len(latents), 1), dtype=np.float32)
         for features in view_features(disk_to_vectors(ring)):
-            height += self.depth.for_frame(features)(latents)
+            height += self.depth.for_frame(features)(latents, Scratch())
         return (height / -8.0).reshape(self.height, self.width)
 
     @cached_property
@@ -203,18 +198,21 @@ class ParallaxBTF:
     def _shade(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> NDArray[np.float32]:
         fetched, places = self._seen_from(view)
         features = pair_features(light, view)
-        shade = self.shade.modulated(self.modulation.smooth(features))
+        shade = self.shade.for_frame(features)
         shift = self.shift.for_frame(features) if self.light_latents else None
         step = tangent(light)
         out = np.empty((self.height * self.width, self.channels), dtype=np.float32)
 
-        def work(part: slice) -> None:
+        def work(part: slice, scratch: Scratch) -> None:
             latents = fetched[part]
             if shift is not None:
-                there = places[part] + shift(latents) * step
-                lit = self._fetch(self._flat[2], there)
-                latents = np.concatenate([latents, lit], axis=1)
-            out[part] = shade(latents)
+                there = shift(latents, scratch) * step
+                there += places[part]
+                both = scratch("both", len(latents), self.latent_count - self.depth_latents)
+                both[:, : latents.shape[1]] = latents
+                self._fetch(self._flat[2], there, both[:, latents.shape[1] :], scratch)
+                latents = both
+            shade(latents, scratch, out[part])
 
         self._in_parts(work)
         return out.reshape(self.height, self.width, self.channels)
@@ -236,9 +234,10 @@ class ParallaxBTF:
             depth, step = self.depth.for_frame(view_features(view)), tangent(view)
             places, fetched = np.empty_like(places), np.empty_like(fetched)
 
-            def work(part: slice) -> None:
-                places[part] = self._grid[part] + depth(of_depth[part]) * step
-                fetched[part] = self._fetch(of_view, places[part])
+            def work(part: slice, scratch: Scratch) -> None:
+                np.multiply(depth(of_depth[part], scratch), step, out=places[part])
+                places[part] += self._grid[part]
+                self._fetch(of_view, places[part], fetched[part], scratch)
 
             self._in_parts(work)
         # One assignment, so that another thread finds all of it or nothing.
@@ -255,8 +254,12 @@ class ParallaxBTF:
         return np.indices((self.height, self.width), dtype=np.float32).reshape(2, -1).T.copy()
 
     def _fetch(
-        self, latents: NDArray[np.float32], places: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
+        self,
+        latents: NDArray[np.float32],
+        places: NDArray[np.float32],
+        out: NDArray[np.float32],
+        scratch: Scratch,
+    ) -> None:
         """Latents (T, K_i) at places (T, 2) between the texels, interpolated bilinearly."""
         low = np.floor(places)
         share = places - low
@@ -265,17 +268,17 @@ class ParallaxBTF:
         left, right = self._inside(low[:, 1], self.width)
         above *= self.width
         below *= self.width
-        out = latents.take(above + left, axis=0)
-        out *= (1.0 - y) * (1.0 - x)
-        for place, weight in (
-            (above + right, (1.0 - y) * x),
-            (below + left, y * (1.0 - x)),
-            (below + right, y * x),
-        ):
-            corner = latents.take(place, axis=0)
-            corner *= weight
-            out += corner
-        return out
+        corner = scratch("corner", len(out), latents.shape[1])
+        corners = (above + left, above + right, below + left, below + right)
+        shares = ((1.0 - y) * (1.0 - x), (1.0 - y) * x, y * (1.0 - x), y * x)
+        for i, (place, weight) in enumerate(zip(corners, shares, strict=True)):
+            # The places are inside; "clip" spares a copy that guards against others.
+            latents.take(place, axis=0, out=corner, mode="clip")
+            if i:
+                corner *= weight
+                out += corner
+            else:
+                np.multiply(corner, weight, out=out)
 
     def _inside(
         self, low: NDArray[np.float32], size: int
@@ -291,14 +294,22 @@ class ParallaxBTF:
             np.clip(low + 1, 0, size - 1).astype(np.intp),
         )
 
-    def _in_parts(self, work: Callable[[slice], None]) -> None:
+    def _in_parts(self, work: Callable[[slice, Scratch], None]) -> None:
         """Do something for all texels, a chunk at a time, on two cores."""
         count = self.height * self.width
         parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
+        # Both threads take from it what comes next, so that neither waits for a slower one.
+        left = iter(parts)
+
+        def run() -> None:
+            scratch = Scratch()
+            for part in left:
+                work(part, scratch)
+
         with one_thread():
-            if len(parts) == 1:
-                work(parts[0])
+            if len(parts) < 2 * _THREADS:
+                run()
                 return
             with ThreadPoolExecutor(_THREADS) as pool:
-                for _ in pool.map(work, parts):
-                    pass
+                for running in [pool.submit(run) for _ in range(_THREADS)]:
+                    running.result()

@@ -17,6 +17,8 @@ __all__ = [
     "VIEW_FEATURES",
     "FrameLayers",
     "Layers",
+    "Network",
+    "Scratch",
     "pair_features",
     "tangent",
     "view_features",
@@ -59,10 +61,7 @@ def tangent(direction: ArrayLike) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """A fully connected network with ReLU between its layers.
-
-    If it takes directions, too, their features come after what belongs to a texel: they are the
-    same for all texels of a frame.
+    """Fully connected layers.
 
     Parameters
     ----------
@@ -70,43 +69,50 @@ class Layers:
         Of each layer, weights of shape (out, in).
     """
 
-    weights: tuple[NDArray[np.float32], ...]
-    biases: tuple[NDArray[np.float32], ...]
-
-    def for_frame(self, features: NDArray[np.float32]) -> FrameLayers:
-        """The network of one frame with features of shape (F,), which become a bias."""
-        first = self.weights[0]
-        split = first.shape[1] - len(features)
-        return FrameLayers(
-            [first[:, :split], *self.weights[1:]],
-            [self.biases[0] + first[:, split:] @ features, *self.biases[1:]],
-        )
-
-    def modulated(self, modulation: NDArray[np.float32]) -> FrameLayers:
-        """The network with its hidden units scaled and shifted before their ReLU.
-
-        Parameters
-        ----------
-        modulation : ndarray, shape (2 * units,)
-            Of each hidden layer, scales less one, then shifts.
-        """
-        weights, biases, start = list(self.weights), list(self.biases), 0
-        for i, bias in enumerate(self.biases[:-1]):
-            scale = 1.0 + modulation[start : start + len(bias)]
-            start += len(bias)
-            weights[i] = weights[i] * scale[:, np.newaxis]
-            biases[i] = bias * scale + modulation[start : start + len(bias)]
-            start += len(bias)
-        return FrameLayers(weights, biases)
+    weights: tuple[NDArray[np.float32], ...] = ()
+    biases: tuple[NDArray[np.float32], ...] = ()
 
     def smooth(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Outputs of the network with SiLU instead of ReLU, for one set of inputs (F,)."""
+        """Outputs for one set of inputs (F,), with SiLU between the layers."""
         h = features
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if i:
                 h = np.asarray(h / (1.0 + np.exp(-np.clip(h, -60.0, 60.0))), dtype=np.float32)
             h = weight @ h + bias
         return h
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network of a texel's latents that depends on directions, too.
+
+    Its hidden units are scaled and shifted, before their ReLU, by a smooth network of the
+    directions ("FiLM": Perez, Strub, de Vries, Dumoulin and Courville, 2018). Directions are the
+    same for all texels of a frame, so that they cost nothing per texel.
+
+    Parameters
+    ----------
+    layers : Layers
+        With ReLU between them. None at all for a network that is not used.
+    modulation : Layers
+        With SiLU between them. Their outputs are, for each hidden layer, scales less one, then
+        shifts.
+    """
+
+    layers: Layers
+    modulation: Layers
+
+    def for_frame(self, features: NDArray[np.float32]) -> FrameLayers:
+        """The network of one frame, with features of directions of shape (F,)."""
+        modulation = self.modulation.smooth(features)
+        weights, biases, start = list(self.layers.weights), list(self.layers.biases), 0
+        for i, bias in enumerate(biases[:-1]):
+            scale = 1.0 + modulation[start : start + len(bias)]
+            start += len(bias)
+            weights[i] = weights[i] * scale[:, np.newaxis]
+            biases[i] = bias * scale + modulation[start : start + len(bias)]
+            start += len(bias)
+        return FrameLayers(weights, biases)
 
 
 class FrameLayers:
@@ -125,12 +131,42 @@ class FrameLayers:
         self.weights = [np.ascontiguousarray(weight.T) for weight in weights]
         self.biases = biases
 
-    def __call__(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Outputs, shape (T, O), of latents of shape (T, K)."""
-        h = latents
+    def __call__(
+        self, latents: NDArray[np.float32], scratch: Scratch, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Outputs, shape (T, O), of latents of shape (T, K), in ``out`` if given, or in scratch."""
+        h, last = latents, len(self.weights) - 1
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if i:
-                np.maximum(h, 0.0, out=h)
-            h = h @ weight
+                np.maximum(h, scratch.zeros(h.shape[1]), out=h)
+            # Two arrays in turn, but for the last one.
+            end = out if out is not None else scratch("outputs", len(h), len(bias))
+            target = scratch(f"hidden {i % 2}", len(h), len(bias)) if i < last else end
+            h = np.matmul(h, weight, out=target)
             h += bias
         return h
+
+
+class Scratch:
+    """Arrays of one thread that are used again and again.
+
+    New ones for every product would cost as much as the product: their memory comes from the
+    operating system page by page.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[tuple[str, int], NDArray[np.float32]] = {}
+
+    def __call__(self, name: str, rows: int, columns: int) -> NDArray[np.float32]:
+        """An array of shape (rows, columns) with anything in it."""
+        array = self._arrays.get((name, columns))
+        if array is None or len(array) < rows:
+            array = self._arrays[name, columns] = np.empty((rows, columns), dtype=np.float32)
+        return array[:rows]
+
+    def zeros(self, columns: int) -> NDArray[np.float32]:
+        """A row of zeros."""
+        row = self._arrays.get(("zeros", columns))
+        if row is None:
+            row = self._arrays["zeros", columns] = np.zeros((1, columns), dtype=np.float32)
+        return row

@@ -8,14 +8,14 @@ import numpy as np
 
 from napari_btf.codec.model import QuantisedLatents
 from napari_btf.codec.parallax import ParallaxBTF
-from napari_btf.codec.parallax_networks import PAIR_FEATURES, VIEW_FEATURES, Layers
+from napari_btf.codec.parallax_networks import PAIR_FEATURES, VIEW_FEATURES, Layers, Network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["expected", "pack", "unpack"]
 
-_NETWORKS = ("depth", "shift", "shade", "modulation")
+_NETWORKS = ("depth", "shift", "shade")
 _MOST_LAYERS = 8
 
 
@@ -52,11 +52,12 @@ def pack(model: ParallaxBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "source": model.source,
     }
     for name in _NETWORKS:
-        layers: Layers = getattr(model, name)
-        description[f"{name}_layers"] = len(layers.weights)
-        for i, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
-            tensors[f"{name}_{i}_weight"] = weight.astype(np.float16)
-            tensors[f"{name}_{i}_bias"] = bias.astype(np.float16)
+        network: Network = getattr(model, name)
+        for part, layers in ((name, network.layers), (f"{name}_modulation", network.modulation)):
+            description[f"{part}_layers"] = len(layers.weights)
+            for i, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
+                tensors[f"{part}_{i}_weight"] = weight.astype(np.float16)
+                tensors[f"{part}_{i}_bias"] = bias.astype(np.float16)
     return description, {name: np.ascontiguousarray(values) for name, values in tensors.items()}
 
 
@@ -75,12 +76,15 @@ def unpack(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Par
     if pairs[:, 0].max() >= len(lights) or pairs[:, 1].max() >= len(views) or pairs.min() < 0:
         raise ValueError("a pair of directions lies outside their lists")
 
-    def network(name: str) -> Layers:
-        layers = range(description[f"{name}_layers"])
+    def layers(part: str) -> Layers:
+        count = range(description[f"{part}_layers"])
         return Layers(
-            tuple(tensors[f"{name}_{i}_weight"].astype(np.float32) for i in layers),
-            tuple(tensors[f"{name}_{i}_bias"].astype(np.float32) for i in layers),
+            tuple(tensors[f"{part}_{i}_weight"].astype(np.float32) for i in count),
+            tuple(tensors[f"{part}_{i}_bias"].astype(np.float32) for i in count),
         )
+
+    def network(name: str) -> Network:
+        return Network(layers(name), layers(f"{name}_modulation"))
 
     return ParallaxBTF(
         latents=QuantisedLatents(
@@ -93,7 +97,6 @@ def unpack(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Par
         depth=network("depth"),
         shift=network("shift"),
         shade=network("shade"),
-        modulation=network("modulation"),
         periodic=description["periodic"],
         light_radius=float(description["light_radius"]),
         view_radius=float(description["view_radius"]),
@@ -132,19 +135,34 @@ def expected(
         "views": (max(1, shapes["views"][0]), 3),
         "pairs": (shapes["pairs"][0], 2),
     }
-    ends = {
-        "depth": (of_depth + VIEW_FEATURES, 1, bool(of_depth)),
-        "shift": (k - of_depth - of_light + PAIR_FEATURES, 1, bool(of_light)),
-        "shade": (k - of_depth, channels, True),
-    }
-    units = sum(shapes[f"shade_{i}_bias"][0] for i in range(description["shade_layers"] - 1))
-    ends["modulation"] = (PAIR_FEATURES, 2 * units, True)
-    for name, (inputs, outputs, used) in ends.items():
-        layers = description[f"{name}_layers"]
-        if type(layers) is not int or not int(used) <= layers <= (_MOST_LAYERS if used else 0):
-            raise ValueError(f"{name}_layers is {layers!r:.20}")
-        for i in range(layers):
-            width = outputs if i == layers - 1 else max(1, shapes[f"{name}_{i}_bias"][0])
-            found[f"{name}_{i}_weight"], found[f"{name}_{i}_bias"] = (width, inputs), (width,)
-            inputs = width
+    moved = k - of_depth - of_light
+    for name, features, inputs, outputs, used in (
+        ("depth", VIEW_FEATURES, of_depth, 1, bool(of_depth)),
+        ("shift", PAIR_FEATURES, moved, 1, bool(of_light)),
+        ("shade", PAIR_FEATURES, moved + of_light, channels, True),
+    ):
+        layers = _layers(description, shapes, name, inputs, outputs, used)
+        hidden = sum(shape[0] for part, shape in layers.items() if part.endswith("bias")) - outputs
+        found |= layers
+        found |= _layers(description, shapes, f"{name}_modulation", features, 2 * hidden, used)
+    return found
+
+
+def _layers(
+    description: dict[str, Any],
+    shapes: dict[str, tuple[int, ...]],
+    part: str,
+    inputs: int,
+    outputs: int,
+    used: bool,
+) -> dict[str, tuple[int, ...]]:
+    """Shapes of the layers of a part, whose hidden units are as many as the file has."""
+    layers = description[f"{part}_layers"]
+    if type(layers) is not int or not int(used) <= layers <= (_MOST_LAYERS if used else 0):
+        raise ValueError(f"{part}_layers is {layers!r:.20}")
+    found: dict[str, tuple[int, ...]] = {}
+    for i in range(layers):
+        units = outputs if i == layers - 1 else max(1, shapes[f"{part}_{i}_bias"][0])
+        found[f"{part}_{i}_weight"], found[f"{part}_{i}_bias"] = (units, inputs), (units,)
+        inputs = units
     return found

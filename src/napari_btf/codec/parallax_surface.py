@@ -13,6 +13,7 @@ from napari_btf.codec.parallax_networks import (
     PAIR_FEATURES,
     VIEW_FEATURES,
     Layers,
+    Network,
     pair_features,
     tangent,
     view_features,
@@ -28,11 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Surface"]
 
-#: Hidden layers and units of the networks for height and shift, and hidden layers of the other.
-_OFFSET_LAYERS, _OFFSET_UNITS = 2, 24
-_SHADE_LAYERS = 3
-#: Units of both hidden layers of the modulation.
-_MODULATION_UNITS = 32
+#: Units of the hidden layers of the networks for height and shift.
+_OFFSET_UNITS = (24, 24)
 #: Spread of the latents at first, and how much smaller than usual offsets and modulation start.
 _SPREAD, _SMALL, _GENTLE = 0.1, 0.1, 0.3
 
@@ -74,22 +72,25 @@ class Surface:
             (_SPREAD * torch.randn(texels, k, generator=random)).to(device)
             for k in (depth_latents, latents, light_latents)
         ]
-        offset = [_OFFSET_UNITS] * _OFFSET_LAYERS + [1]
-        modulation = [_MODULATION_UNITS] * 2 + [2 * hidden * _SHADE_LAYERS]
-        shade = [hidden] * _SHADE_LAYERS + [btf.channels]
-        self.networks: dict[str, list[torch.Tensor]] = {
-            "depth": _network([depth_latents + VIEW_FEATURES, *offset], random, device),
-            "shift": _network([latents + PAIR_FEATURES, *offset], random, device),
-            "shade": _network([latents + light_latents, *shade], random, device),
-            "modulation": _network([PAIR_FEATURES, *modulation], random, device),
-        }
-        self.networks["modulation"][-2] *= _GENTLE
-        for name, used in (("depth", depth_latents), ("shift", light_latents)):
+        #: Layers by name, and those of their modulation; empty if unused.
+        self.networks: dict[str, list[torch.Tensor]] = {}
+        offset = [*_OFFSET_UNITS, 1]
+        shade = [hidden, hidden, hidden, btf.channels]
+        for name, inputs, sizes, units, used in (
+            ("depth", VIEW_FEATURES, [depth_latents, *offset], [16], depth_latents > 0),
+            ("shift", PAIR_FEATURES, [latents, *offset], [16], light_latents > 0),
+            ("shade", PAIR_FEATURES, [latents + light_latents, *shade], [32, 32], True),
+        ):
+            self.networks[name] = self.networks[f"{name}_modulation"] = []
             if used:
-                self.networks[name][-2] *= _SMALL
-                self.networks[name][-1] *= 0.0
-            else:
-                self.networks[name] = []
+                layers = _network(sizes, random, device)
+                modulation = _network([inputs, *units, 2 * sum(sizes[1:-1])], random, device)
+                modulation[-2] *= _GENTLE
+                if name != "shade":
+                    layers[-2] *= _SMALL
+                    layers[-1] *= 0.0
+                self.networks[name] = layers
+                self.networks[f"{name}_modulation"] = modulation
         for parameter in self.parameters:
             parameter.requires_grad_(True)
         features = (view_features(btf.view), pair_features(btf.light, btf.view))
@@ -156,17 +157,21 @@ class Surface:
         pair = self._pair[observations]
         if self.networks["depth"]:
             latents = functional.embedding(texels, of_depth)
-            depth = _apply(self.networks["depth"], latents, self._view[observations])
+            depth = self._apply("depth", latents, self._view[observations])
             places = places + depth * self._view_step[observations][:, None]
             latents = self._fetch(of_view, places)
         else:
             latents = functional.embedding(texels, of_view)
         if self.networks["shift"]:
-            shift = _apply(self.networks["shift"], latents, pair)
+            shift = self._apply("shift", latents, pair)
             there = places + shift * self._light_step[observations][:, None]
             latents = torch.cat([latents, self._fetch(of_light, there)], dim=-1)
-        modulation = _smooth(self.networks["modulation"], pair)
-        return _modulated(self.networks["shade"], latents, modulation)
+        return self._apply("shade", latents, pair)
+
+    def _apply(self, name: str, latents: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Outputs, (F, T, O), for latents (F, T, K) and the features of each row, (F, D)."""
+        modulation = _smooth(self.networks[f"{name}_modulation"], features)
+        return _modulated(self.networks[name], latents, modulation)
 
     def _fetch(self, latents: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """Latents at places (F, T, 2) between the texels, interpolated bilinearly."""
@@ -198,21 +203,22 @@ class Surface:
     def model(self) -> ParallaxBTF:
         """The model in its final precision: latents in 8 bits, weights in 16."""
         latents = np.concatenate([part.detach().cpu().numpy() for part in self.latents], axis=1)
-        networks = {
-            name: [tensor.detach().cpu().numpy() for tensor in network]
-            for name, network in self.networks.items()
-        }
-        networks["shade"][-2] = networks["shade"][-2] * self.peak
-        networks["shade"][-1] = networks["shade"][-1] * self.peak
+
+        def network(name: str) -> Network:
+            layers = [tensor.detach().cpu().numpy() for tensor in self.networks[name]]
+            if name == "shade":
+                layers[-2:] = [tensor * self.peak for tensor in layers[-2:]]
+            modulation = [t.detach().cpu().numpy() for t in self.networks[f"{name}_modulation"]]
+            return Network(_layers(layers), _layers(modulation))
+
         light, view = vectors_to_disk(self.btf.light), vectors_to_disk(self.btf.view)
         return ParallaxBTF(
             latents=quantise(latents.reshape(self.btf.height, self.btf.width, -1)),
             depth_latents=self.latents[0].shape[1],
             light_latents=self.latents[2].shape[1],
-            depth=_layers(networks["depth"]),
-            shift=_layers(networks["shift"]),
-            shade=_layers(networks["shade"]),
-            modulation=_layers(networks["modulation"]),
+            depth=network("depth"),
+            shift=network("shift"),
+            shade=network("shade"),
             periodic=self.periodic,
             light_radius=float(np.linalg.norm(light, axis=1).max()),
             view_radius=float(np.linalg.norm(view, axis=1).max()),
@@ -235,24 +241,10 @@ def _network(sizes: list[int], random: torch.Generator, device: str) -> list[tor
     return network
 
 
-def _apply(
-    network: list[torch.Tensor], latents: torch.Tensor, features: torch.Tensor
-) -> torch.Tensor:
-    """Outputs, (F, T, O), for latents (F, T, K) and the features of each row, (F, D)."""
-    from torch.nn import functional
-
-    k = latents.shape[-1]
-    of_row = functional.linear(features, network[0][:, k:], network[1])
-    h = functional.linear(latents, network[0][:, :k]) + of_row[:, None]
-    for weight, bias in zip(network[2::2], network[3::2], strict=True):
-        h = functional.linear(functional.relu(h), weight, bias)
-    return h
-
-
 def _modulated(
     network: list[torch.Tensor], latents: torch.Tensor, modulation: torch.Tensor
 ) -> torch.Tensor:
-    """Outputs, (F, T, O), with hidden units scaled and shifted as `Layers.modulated` does."""
+    """Outputs, (F, T, O), with hidden units scaled and shifted as `Network.for_frame` does."""
     import torch
     from torch.nn import functional
 

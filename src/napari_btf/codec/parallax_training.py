@@ -40,7 +40,7 @@ _LATENT_RATE, _WEIGHT_RATE = 1e-2, 1e-2
 _BETAS = (0.9, 0.99)
 _WARM_UP = 0.03
 #: Observations in a batch, and texels of each at least and at most.
-_FRAMES, _FEWEST_TEXELS, _MOST_TEXELS = 128, 8, 256
+_FRAMES, _FEWEST_TEXELS, _MOST_TEXELS = 128, 32, 256
 #: Share of the training that encodes the other texels when some were chosen to learn from.
 _ENCODE_SHARE = 0.3
 _MOST_WORKERS = 4
@@ -64,7 +64,8 @@ class ParallaxSettings:
     hidden : int
         Units of each of the three hidden layers of the shading network.
     steps : int
-        Batches of about as many values as there are texels, 1,024 to 32,768; used if ``seconds`` is None.
+        Batches of about as many values as there are texels, 4,096 to 32,768; used if ``seconds``
+        is None.
     seconds : float, optional
         Train for this long instead.
     periodic : bool, optional
