@@ -152,7 +152,9 @@ def _best_smoothing(points: NDArray[np.float64], values: NDArray[np.float64]) ->
     def error(smoothing: float) -> float:
         total = 0.0
         for f in range(_FOLDS):
-            spline = fit_spline(points[fold != f], values[fold != f], smoothing, kernel="thin-plate")
+            spline = fit_spline(
+                points[fold != f], values[fold != f], smoothing, kernel="thin-plate"
+            )
             total += float(np.sum((spline(points[fold == f]) - values[fold == f]) ** 2))
         return total
 

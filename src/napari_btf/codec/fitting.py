@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_btf.codec.latent_coding import CodedLatents
     from napari_btf.codec.model import CompressedBTF
 
-__all__ = ["FitSettings", "check_fit", "fit", "texels_that_fit"]
+__all__ = ["FitSettings", "check_capture", "check_fit", "fit", "texels_that_fit"]
 
 #: Values gathered for PCA at most: 512 MiB as float32, about four times that at the peak.
 GATHER_VALUES = 2**27
@@ -257,6 +257,16 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
             btf.height * btf.width,
             _fixed_bytes(btf, pairs) + _latent_bytes(btf, pairs),
         )
+    check_capture(btf, settings.network)
+
+
+def check_capture(btf: BTF, network: NetworkSettings) -> None:
+    """Refuse captures no codec can learn, and trainings that cannot be.
+
+    Raises
+    ------
+    UsageError
+    """
     if min(btf.light[:, 2].min(), btf.view[:, 2].min()) < -0.01:
         raise UsageError(
             btf.source or None,
@@ -269,7 +279,6 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
             f"its values are {btf.values.dtype}, models hold {', '.join(DTYPES)}",
             "convert them",
         )
-    network = settings.network
     if network.seconds is not None and not network.seconds > 0:
         raise UsageError(None, f"{network.seconds} seconds of training", "use more than 0")
     if network.epochs < 1:

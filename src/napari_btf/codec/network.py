@@ -1,4 +1,4 @@
-"""Training of the smooth network over directions. The only module that needs torch so far."""
+"""Training of the smooth network over directions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["NetworkSettings", "pick_device", "train_network"]
+__all__ = ["NetworkSettings", "one_core", "pick_device", "train_network"]
 
 HIDDEN = 64
 LEARNING_RATE = 5e-3
@@ -130,7 +130,7 @@ def train_network(
     while True:
         elapsed = time.monotonic() - start
         done = elapsed / settings.seconds if settings.seconds else epoch / settings.epochs
-        with torch.no_grad(), _one_thread():
+        with torch.no_grad(), one_core():
             validation_error = float(error(held))
         if validation_error < best_error:
             best_error = validation_error
@@ -143,7 +143,7 @@ def train_network(
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * 0.5 * (1.0 + np.cos(np.pi * done))
         shuffled = rng.permutation(used)
-        with _one_thread():
+        with one_core():
             for i in range(0, len(shuffled), BATCH):
                 loss = error(shuffled[i : i + BATCH])
                 optimizer.zero_grad()
@@ -156,8 +156,8 @@ def train_network(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one core: the network is so small that sharing it out costs more.
+def one_core() -> Iterator[None]:
+    """Let torch use one core: for networks so small that sharing them out costs more.
 
     On a busy machine the cores wait for one another, and that takes many times longer.
     """

@@ -1,0 +1,121 @@
+"""The parallax codec where light and view vary, next to photographs and the linear codec.
+
+    python benchmarks/parallax.py [--data FOLDER] [--seconds 300]
+
+Prints PSNR on the captured directions and between them, bytes, seconds of training (wall time and
+processor time), and milliseconds per decoded frame. The folder holds ``weave/grid64`` and
+``weave/offgrid64``, which is never trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from napari_btf.btf import BTF
+from napari_btf.codec import FitSettings, NetworkSettings
+from napari_btf.codec.parallax import ParallaxBTF
+from napari_btf.codec.parallax_storage import pack
+from napari_btf.codec.parallax_training import ParallaxSettings, fit_parallax
+from napari_btf.directions import angles_to_vectors, vectors_to_disk
+from napari_btf.evaluate import psnr_over
+from napari_btf.formats import read
+from napari_btf.progress import finish
+from napari_btf.training import train
+
+ROW = "{:<34}{:>9}{:>8}{:>8}{:>8}{:>8}"
+
+
+def disks(btf: BTF) -> np.ndarray:
+    return np.concatenate([vectors_to_disk(btf.light), vectors_to_disk(btf.view)], axis=1)
+
+
+def photographs(grid: BTF, off: BTF, count: int) -> float:
+    """PSNR of the ``count`` nearest photographs, weighted with their inverse distance."""
+    distance, nearest = cKDTree(disks(grid)).query(disks(off), k=range(1, count + 1))
+    weight = 1.0 / np.maximum(distance, 1e-9)
+    weight /= weight.sum(axis=1, keepdims=True)
+    error = 0.0
+    for i in range(len(off)):
+        images = grid.values.encode(np.stack([grid.frame(int(j)) for j in nearest[i]]))
+        blend = np.tensordot(weight[i], images, axes=1)
+        error += float(np.mean((blend - grid.values.encode(off.frame(i))) ** 2))
+    return float(-10 * np.log10(error / len(off)))
+
+
+def score(model: ParallaxBTF, btf: BTF) -> float:
+    """PSNR of a model over all observations, clipped, one mean squared error."""
+    error = 0.0
+    for i, image in enumerate(model.shaded(btf.light, btf.view)):
+        captured = btf.values.encode(btf.frame(i))
+        error += float(np.mean((np.clip(image, 0, 1) - captured) ** 2))
+    return float(-10 * np.log10(error / len(btf)))
+
+
+def size(model: ParallaxBTF) -> int:
+    return sum(values.nbytes for values in pack(model)[1].values())
+
+
+def milliseconds(model: ParallaxBTF, side: int, view_moves: bool) -> float:
+    """Median time to decode a frame of the surface tiled to a size, to the stored type."""
+    tiles = (side // model.height, side // model.width, 1)
+    large = replace(
+        model, latents=replace(model.latents, codes=np.tile(model.latents.codes, tiles))
+    )
+    times = []
+    for i in range(30):
+        light = angles_to_vectors(30.0, 7.0 * i)
+        view = angles_to_vectors(40.0, 5.0 * i if view_moves else 20.0)
+        start = time.perf_counter()
+        large.values.store(large.decode(light, view))
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[2:]) * 1e3)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    folder = os.environ.get("NAPARI_BTF_DATA", str(Path(__file__).parents[2] / "shared/data"))
+    parser.add_argument("--data", type=Path, default=Path(folder))
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    weave = arguments.data / "weave"
+    if not (weave / "grid64").is_dir():
+        raise SystemExit(f"no weave in {arguments.data}: name its folder with --data")
+    grid, off = read(weave / "grid64").in_memory(), read(weave / "offgrid64").in_memory()
+
+    print(ROW.format("method", "bytes", "on dB", "off dB", "wall s", "cpu s"))
+    everything = grid.nbytes
+    for name, count in (("nearest photograph", 1), ("inverse distance over 16", 16)):
+        print(ROW.format(name, everything, "-", f"{photographs(grid, off, count):.2f}", "-", "-"))
+
+    start, cpu = time.monotonic(), time.process_time()
+    settings = ParallaxSettings(seconds=arguments.seconds, seed=arguments.seed)
+    model = finish(fit_parallax(grid, settings=settings))
+    wall, cpu = time.monotonic() - start, time.process_time() - cpu
+    figures = f"{score(model, grid):.2f}", f"{score(model, off):.2f}"
+    print(ROW.format("parallax", size(model), *figures, f"{wall:.0f}", f"{cpu:.0f}"), flush=True)
+
+    # A latent of the linear codec is a byte a texel; its decoder comes on top.
+    latents = size(model) // (grid.height * grid.width)
+    start, cpu = time.monotonic(), time.process_time()
+    linear, report = finish(train(grid, settings=FitSettings(latents, NetworkSettings(seconds=5))))
+    wall, cpu = time.monotonic() - start, time.process_time() - cpu
+    figures = f"{report.psnr_train:.2f}", f"{finish(psnr_over(linear, off)):.2f}"
+    name = f"neural-basis, {latents} latents"
+    print(ROW.format(name, linear.file_size, *figures, f"{wall:.0f}", f"{cpu:.0f}"))
+
+    print(f"\n{'decoded':<12}{'ms':>8}{'ms, only the light moved':>28}")
+    for side in (64, 256, 512):
+        moved, kept = (milliseconds(model, side, view_moves) for view_moves in (True, False))
+        print(f"{side:>4} x {side:<5}{moved:>8.1f}{kept:>28.1f}")
+
+
+if __name__ == "__main__":
+    main()

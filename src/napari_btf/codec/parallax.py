@@ -1,0 +1,315 @@
+"""The parallax codec: where a ray meets the surface first, then what is there. In numpy.
+
+Seen from the side, a texel of the reference plane shows another piece of the surface than from
+the front. A small network gives each texel the height at which the view ray meets the surface;
+the latents are fetched where that is ("neural offset": Kuznetsov, Mullia, Xu, Hašan and
+Ramamoorthi, "NeuMIP: Multi-resolution neural materials", 2021). Some latents are fetched a second
+time, from there towards the light, where shadows come from. A network turns them into a colour.
+
+The latents of a texel are, in this order: those the height is read from, those fetched where the
+view ray lands, those fetched towards the light. What depends on the directions alone is computed
+once per frame; what depends on the view alone is kept from frame to frame.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.codec.basis import _within
+from napari_btf.codec.parallax_networks import (
+    Network,
+    Scratch,
+    pair_features,
+    tangent,
+    view_features,
+)
+from napari_btf.directions import disk_to_vectors, vectors_to_disk
+from napari_btf.threads import one_thread
+from napari_btf.values import ValueScale
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.codec.quantised import QuantisedLatents
+
+__all__ = ["ParallaxBTF"]
+
+#: Texels that one thread decodes at once, so that what is in between stays in its cache.
+_CHUNK = 4096
+_THREADS = 2
+#: The depth is read on a ring of views this far from the normal on the disk, 15 degrees.
+_RING = 0.13
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ParallaxBTF:
+    """Latent map + three small networks: the whole surface under any light and view.
+
+    Parameters
+    ----------
+    latents : QuantisedLatents
+        Of (H, W, K).
+    depth_latents, light_latents : int
+        How many of the K, at the beginning, the height is read from, and how many, at the end,
+        are fetched towards the light. Without them nothing is moved along view or light.
+    depth, shift, shade : Network
+        For the height where the view ray meets the surface; for the distance, as a height, of the
+        place towards the light; and for the colour. Without layers if unused.
+    periodic : bool
+        Whether the surface goes on beyond its borders as at the opposite ones.
+    light_radius, view_radius : float
+        Largest disk radii captured. Directions beyond are moved onto them.
+    light, view : ndarray, shape (N, 3)
+        Unit vectors of the pairs it was trained on.
+    dtype : numpy.dtype
+        Type of the captured values.
+    source : str
+        Name of the capture, for people.
+    path : Path, optional
+        Where it was loaded from or saved to.
+    """
+
+    latents: QuantisedLatents
+    depth_latents: int
+    light_latents: int
+    depth: Network
+    shift: Network
+    shade: Network
+    periodic: bool
+    light_radius: float
+    view_radius: float
+    light: NDArray[np.float64]
+    view: NDArray[np.float64]
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.uint8))
+    source: str = ""
+    path: Path | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<ParallaxBTF {self.source!r}: {self.width} x {self.height} texels, "
+            f"{self.latent_count} latents, {self.channels} channels>"
+        )
+
+    @property
+    def height(self) -> int:
+        """Rows of the texel grid."""
+        return int(self.latents.codes.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of the texel grid."""
+        return int(self.latents.codes.shape[1])
+
+    @property
+    def latent_count(self) -> int:
+        """Latents per texel of all kinds, K."""
+        return int(self.latents.codes.shape[2])
+
+    @property
+    def channels(self) -> int:
+        """Values per texel of a decoded image."""
+        return len(self.shade.layers.biases[-1])
+
+    @property
+    def values(self) -> ValueScale:
+        """How fitted values become captured ones."""
+        return ValueScale(self.dtype)
+
+    @cached_property
+    def latent_map(self) -> NDArray[np.float32]:
+        """The latents as float32, shape (H, W, K)."""
+        return self.latents.values()
+
+    @cached_property
+    def fixed_view(self) -> bool:
+        """Whether it was trained on one view direction only."""
+        return bool(np.ptp(self.view, axis=0).max() < 1e-3)
+
+    def shown(
+        self, light: ArrayLike, view: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The pairs that are decoded when these are asked for, unit vectors of shape (..., 3)."""
+        light = disk_to_vectors(_within(vectors_to_disk(light), self.light_radius))
+        if self.fixed_view:
+            return light, np.broadcast_to(self.view[0], np.shape(view)).copy()
+        return light, disk_to_vectors(_within(vectors_to_disk(view), self.view_radius))
+
+    def decode(self, light: ArrayLike, view: ArrayLike) -> NDArray[np.float32]:
+        """The surface under one light from one view, as captured.
+
+        Parameters
+        ----------
+        light, view : array_like, shape (3,)
+            Unit vectors. Directions farther from the normal than any captured one are moved
+            to the captured range.
+
+        Returns
+        -------
+        ndarray, shape (H, W, C)
+            0..1 for integer captures, linear radiance from 0 for floating point ones.
+        """
+        return self.values.decode(
+            next(self.shaded(np.reshape(light, (1, 3)), np.reshape(view, (1, 3))))
+        )
+
+    def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
+        """Images under pairs of unit vectors, shapes (P, 3), one after the other.
+
+        Yields
+        ------
+        ndarray, shape (H, W, C)
+            In the fitted domain (see `napari_btf.values.ValueScale`), not clipped.
+        """
+        for one_light, one_view in zip(*self.shown(light, view), strict=True):
+            yield self._shade(one_light, one_view)
+
+    def depth_map(self) -> NDArray[np.float32]:
+        """How far the surface lies below the reference plane, shape (H, W), in texels.
+
+        Straight from the front nothing moves, whatever its depth. So this is the mean over eight
+        views tilted by 15 degrees, or as far as was captured.
+        """
+        if not self.depth_latents:
+            return np.zeros((self.height, self.width), dtype=np.float32)
+        angle = np.arange(8) * (np.pi / 4)
+        ring = min(_RING, self.view_radius) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        latents = self._flat[0]
+        height = np.zeros((len(latents), 1), dtype=np.float32)
+        for features in view_features(disk_to_vectors(ring)):
+            height += self.depth.for_frame(features)(latents, Scratch())
+        return (height / -8.0).reshape(self.height, self.width)
+
+    @cached_property
+    def _flat(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Latents for the height, for the view and for the light, each (H * W, K_i)."""
+        flat = self.latent_map.reshape(-1, self.latent_count)
+        ends = [self.depth_latents, self.latent_count - self.light_latents]
+        parts = [np.ascontiguousarray(part) for part in np.split(flat, ends, axis=1)]
+        return parts[0], parts[1], parts[2]
+
+    def _shade(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> NDArray[np.float32]:
+        fetched, places = self._seen_from(view)
+        features = pair_features(light, view)
+        shade = self.shade.for_frame(features)
+        shift = self.shift.for_frame(features) if self.light_latents else None
+        step = tangent(light)
+        out = np.empty((self.height * self.width, self.channels), dtype=np.float32)
+
+        def work(part: slice, scratch: Scratch) -> None:
+            latents = fetched[part]
+            if shift is not None:
+                there = shift(latents, scratch) * step
+                there += places[part]
+                both = scratch("both", len(latents), self.latent_count - self.depth_latents)
+                both[:, : latents.shape[1]] = latents
+                self._fetch(self._flat[2], there, both[:, latents.shape[1] :], scratch)
+                latents = both
+            shade(latents, scratch, out[part])
+
+        self._in_parts(work)
+        return out.reshape(self.height, self.width, self.channels)
+
+    def _seen_from(
+        self, view: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Latents fetched where the view rays land, (H * W, K_v), and those places, (H * W, 2).
+
+        Those of the latest view are kept, for when only the light moves.
+        """
+        kept = self._kept.get("view")
+        if kept is not None and np.array_equal(kept[0], view):
+            return kept[1], kept[2]
+        of_depth, of_view, _ = self._flat
+        places = self._grid
+        fetched = of_view
+        if self.depth_latents:
+            depth, step = self.depth.for_frame(view_features(view)), tangent(view)
+            places, fetched = np.empty_like(places), np.empty_like(fetched)
+
+            def work(part: slice, scratch: Scratch) -> None:
+                np.multiply(depth(of_depth[part], scratch), step, out=places[part])
+                places[part] += self._grid[part]
+                self._fetch(of_view, places[part], fetched[part], scratch)
+
+            self._in_parts(work)
+        # One assignment, so that another thread finds all of it or nothing.
+        self._kept["view"] = (view.copy(), fetched, places)
+        return fetched, places
+
+    @cached_property
+    def _kept(self) -> dict[str, tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
+        return {}
+
+    @cached_property
+    def _grid(self) -> NDArray[np.float32]:
+        """(row, column) of every texel, (H * W, 2)."""
+        return np.indices((self.height, self.width), dtype=np.float32).reshape(2, -1).T.copy()
+
+    def _fetch(
+        self,
+        latents: NDArray[np.float32],
+        places: NDArray[np.float32],
+        out: NDArray[np.float32],
+        scratch: Scratch,
+    ) -> None:
+        """Latents (T, K_i) at places (T, 2) between the texels, interpolated bilinearly."""
+        low = np.floor(places)
+        share = places - low
+        y, x = share[:, :1], share[:, 1:]
+        above, below = self._inside(low[:, 0], self.height)
+        left, right = self._inside(low[:, 1], self.width)
+        above *= self.width
+        below *= self.width
+        corner = scratch("corner", len(out), latents.shape[1])
+        corners = (above + left, above + right, below + left, below + right)
+        shares = ((1.0 - y) * (1.0 - x), (1.0 - y) * x, y * (1.0 - x), y * x)
+        for i, (place, weight) in enumerate(zip(corners, shares, strict=True)):
+            # The places are inside; "clip" spares a copy that guards against others.
+            latents.take(place, axis=0, out=corner, mode="clip")
+            if i:
+                corner *= weight
+                out += corner
+            else:
+                np.multiply(corner, weight, out=out)
+
+    def _inside(
+        self, low: NDArray[np.float32], size: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows or columns on both sides of places, brought into the image."""
+        if self.periodic:
+            first = low.astype(np.intp) % size
+            second = first + 1
+            second[second == size] = 0
+            return first, second
+        return (
+            np.clip(low, 0, size - 1).astype(np.intp),
+            np.clip(low + 1, 0, size - 1).astype(np.intp),
+        )
+
+    def _in_parts(self, work: Callable[[slice, Scratch], None]) -> None:
+        """Do something for all texels, a chunk at a time, on two cores."""
+        count = self.height * self.width
+        parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
+        # Both threads take from it what comes next, so that neither waits for a slower one.
+        left = iter(parts)
+
+        def run() -> None:
+            scratch = Scratch()
+            for part in left:
+                work(part, scratch)
+
+        with one_thread():
+            if len(parts) < 2 * _THREADS:
+                run()
+                return
+            with ThreadPoolExecutor(_THREADS) as pool:
+                for running in [pool.submit(run) for _ in range(_THREADS)]:
+                    running.result()

@@ -1,0 +1,156 @@
+"""What the parallax codec is trained on: frames in memory, and texels drawn from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.progress import Progress, is_report_due
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from numpy.typing import NDArray
+
+    from napari_btf.btf import BTF
+
+__all__ = ["FramePool", "Probe", "hold_out", "is_periodic", "load_pool", "load_probe"]
+
+#: Bytes of frames kept in memory at most.
+POOL_BYTES = 512 * 2**20
+#: Observations held out to validate on: one of 64, at most 32; none of fewer than 8.
+_HELD_SHARE, _MOST_HELD, _FEWEST = 64, 32, 8
+_PROBE_TEXELS = 512
+#: How much larger a step across the borders may be than the largest between neighbours.
+_SEAM = 1.1
+
+
+def hold_out(count: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Which observations to train on, and which to validate on (the same ones of very few)."""
+    order = np.random.default_rng(seed).permutation(count)
+    if count < _FEWEST:
+        return np.sort(order), np.sort(order)
+    held = min(_MOST_HELD, max(1, count // _HELD_SHARE))
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+class FramePool:
+    """Frames in memory: all of them, or a random part that is renewed little by little.
+
+    Integers are kept as they are stored, floats as float16 of their fitted values.
+
+    Parameters
+    ----------
+    btf : BTF
+    observations : ndarray of int
+        Which of them to draw from.
+    seed : int
+    """
+
+    def __init__(self, btf: BTF, observations: NDArray[np.intp], seed: int) -> None:
+        self.btf = btf
+        self._rng = np.random.default_rng(seed)
+        self._order = self._rng.permutation(observations)
+        self.dtype = np.dtype(np.float16) if btf.values.is_float else np.dtype(btf.frames.dtype)
+        frame_bytes = btf.height * btf.width * btf.channels * self.dtype.itemsize
+        self.size = int(np.clip(POOL_BYTES // frame_bytes, 1, len(observations)))
+        self._next = self.size % len(observations)
+        shape = (self.size, btf.height * btf.width, btf.channels)
+        self.frames = np.empty(shape, dtype=self.dtype)
+        #: The observation that each frame in memory is.
+        self.observation = self._order[: self.size].copy()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all observations are in memory."""
+        return self.size == len(self._order)
+
+    def read(self, place: int) -> None:
+        """Read the observation of one place."""
+        frame = self.btf.frame(int(self.observation[place]))
+        self.frames[place] = self._kept(frame).reshape(self.frames.shape[1:])
+
+    def renew(self) -> None:
+        """Put the next observation in the place of a random one, where not all are in memory."""
+        if not self.is_whole:
+            place = int(self._rng.integers(self.size))
+            self.observation[place] = self._order[self._next]
+            self._next = (self._next + 1) % len(self._order)
+            self.read(place)
+
+    def values(self, places: NDArray[np.intp], texels: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Fitted values, (F, T, C), of frames ``places`` (F,) at flat ``texels`` (F, T)."""
+        drawn = self.frames[places[:, np.newaxis], texels]
+        if self.btf.values.is_float:
+            return drawn.astype(np.float32)
+        return self.btf.values.encode(drawn)
+
+    def _kept(self, frame: NDArray[Any]) -> NDArray[Any]:
+        return self.btf.values.encode(frame) if self.btf.values.is_float else frame
+
+
+def load_pool(
+    btf: BTF, observations: NDArray[np.intp], seed: int
+) -> Generator[Progress, None, FramePool]:
+    """Read a `FramePool`; reports phase "read"."""
+    pool = FramePool(btf, observations, seed)
+    for place in range(pool.size):
+        pool.read(place)
+        if is_report_due(place + 1, pool.size):
+            yield Progress("read", place + 1, pool.size)
+    return pool
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """Values to validate on.
+
+    Parameters
+    ----------
+    observations : ndarray of int, shape (F,)
+    texels : ndarray of int, shape (F, T)
+        Flat, the same in every row.
+    values : ndarray, shape (F, T, C)
+        Fitted values.
+    """
+
+    observations: NDArray[np.intp]
+    texels: NDArray[np.intp]
+    values: NDArray[np.float32]
+
+
+def load_probe(
+    btf: BTF, observations: NDArray[np.intp], texels: NDArray[np.intp], seed: int
+) -> Probe:
+    """Read a `Probe` at some of the flat ``texels``, chosen at random."""
+    rng = np.random.default_rng(seed)
+    count = min(_PROBE_TEXELS, len(texels))
+    some = np.sort(rng.choice(texels, count, replace=False))
+    values = np.empty((len(observations), count, btf.channels), dtype=np.float32)
+    for i, observation in enumerate(observations):
+        frame = btf.frame(int(observation)).reshape(-1, btf.channels)
+        values[i] = btf.values.encode(frame[some])
+    return Probe(observations, np.broadcast_to(some, (len(observations), count)), values)
+
+
+def is_periodic(pool: FramePool) -> bool:
+    """Whether the surface seems to go on at the opposite borders.
+
+    So it does if the step across the borders is no larger than steps elsewhere: the mean over
+    the whole border next to the means between neighbouring rows, or columns.
+    """
+    height, width = pool.btf.height, pool.btf.width
+    if min(height, width) < 4:
+        return False
+    # The least tilted views: there no parallax shifts what meets at the borders.
+    front = np.argsort(-pool.btf.view[pool.observation, 2])[:16]
+    images = pool.frames[front].reshape(len(front), height, width, -1).astype(np.float32)
+    for axis in (1, 2):
+        others = (0, 3, 3 - axis)
+        within = np.abs(np.diff(images, axis=axis)).mean(axis=others).max()
+        across = np.abs(images.take(0, axis=axis) - images.take(-1, axis=axis)).mean()
+        if across > _SEAM * within:
+            return False
+    return True

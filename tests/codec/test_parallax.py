@@ -1,0 +1,296 @@
+"""The parallax codec on made-up surfaces whose shifts are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+
+from napari_btf.btf import BTF
+from napari_btf.codec import parallax_batches, parallax_training
+from napari_btf.codec.parallax import ParallaxBTF
+from napari_btf.codec.parallax_batches import FramePool, hold_out, is_periodic
+from napari_btf.codec.parallax_storage import expected, pack, unpack
+from napari_btf.codec.parallax_surface import Surface
+from napari_btf.codec.parallax_training import ParallaxSettings, fit_parallax
+from napari_btf.directions import angles_to_vectors
+from napari_btf.errors import UsageError
+from napari_btf.evaluate import psnr
+from napari_btf.progress import Progress, finish
+
+SIZE, DEPTH = 24, 1.5
+SMALL = ParallaxSettings(latents=6, depth_latents=2, light_latents=0, hidden=16, steps=20)
+
+
+def texture() -> np.ndarray:
+    """A periodic cloudy picture in 0..1, shape (SIZE, SIZE, 3), of 45 frequencies."""
+    noise = np.random.default_rng(1).normal(size=(SIZE, SIZE, 3))
+    frequency = np.hypot(np.fft.fftfreq(SIZE)[:, None], np.fft.fftfreq(SIZE)) * SIZE
+    waves = np.fft.fft2(noise, axes=(0, 1)) * (frequency < 5)[..., None]
+    picture = np.fft.ifft2(waves, axes=(0, 1)).real
+    return np.clip(0.5 + 0.2 * picture / picture.std(), 0, 1)
+
+
+def deep_plane(lights: int = 1, dtype: type = np.uint8, channels: int = 3) -> BTF:
+    """The picture on a plane below the reference plane, seen from 25 views.
+
+    A view ray through (x, y) of the reference plane goes on down, away from the viewer: it meets
+    the picture at ``x - depth * tan(theta) cos(phi)``, and rows count downwards.
+    """
+    phi = np.arange(8) * 45.0
+    theta = np.concatenate([[0.0], np.repeat([15.0, 30.0, 45.0], 8)])
+    view = angles_to_vectors(theta, np.concatenate([[0.0], phi, phi + 15, phi + 30]))
+    light = angles_to_vectors(15.0 * np.arange(lights), 90.0 * np.arange(lights))
+    view, light = np.repeat(view, lights, axis=0), np.tile(light, (len(view), 1))
+    spectrum = np.fft.fft2(texture()[..., :channels], axes=(0, 1))
+    frequency = np.fft.fftfreq(SIZE)
+    frames = []
+    for v, cosine in zip(view, light[:, 2], strict=True):
+        right, down = -DEPTH * v[0] / v[2], DEPTH * v[1] / v[2]
+        turn = np.exp(2j * np.pi * (frequency[:, None] * down + frequency * right))
+        shifted = np.fft.ifft2(spectrum * turn[..., None], axes=(0, 1)).real
+        frames.append(np.clip(shifted, 0, 1) * cosine)
+    values = np.stack(frames)
+    if np.dtype(dtype).kind == "u":
+        values = np.rint(values * np.iinfo(dtype).max)
+    return BTF(values.astype(dtype), light, view, source="made/here")
+
+
+def random_model(periodic: bool = True, light_latents: int = 3) -> ParallaxBTF:
+    """A model that was not trained: large latents, so that everything moves."""
+    btf = deep_plane(lights=3)
+    surface = Surface(btf, 5, 4, light_latents, 16, periodic, "cpu", seed=3)
+    for part in surface.latents:
+        part.detach().mul_(20.0)
+    return surface.model()
+
+
+@pytest.fixture(scope="module")
+def plane() -> BTF:
+    return deep_plane()
+
+
+@pytest.fixture(scope="module")
+def learned(plane: BTF) -> ParallaxBTF:
+    return finish(fit_parallax(plane, settings=replace(SMALL, steps=300)))
+
+
+def test_parallax_is_learned_better_than_by_pca(plane: BTF, learned: ParallaxBTF) -> None:
+    values = plane.frames / 255.0
+    abrdfs = values.transpose(1, 2, 0, 3).reshape(SIZE * SIZE, -1)
+    pca = PCA(learned.latent_count).fit(abrdfs)
+    linear = psnr(pca.inverse_transform(pca.transform(abrdfs)), abrdfs)
+    decoded = np.stack(list(learned.shaded(plane.light, plane.view)))
+    assert psnr(np.clip(decoded, 0, 1), values) > linear + 3.0
+
+
+def test_the_depth_map_has_sign_and_size(learned: ParallaxBTF) -> None:
+    depth = learned.depth_map()
+    assert depth.shape == (SIZE, SIZE)
+    assert np.median(depth) == pytest.approx(DEPTH, abs=0.4)
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+@pytest.mark.parametrize("light_latents", [0, 3])
+def test_numpy_decodes_what_torch_trained(periodic: bool, light_latents: int) -> None:
+    """With the quantised latents and weights put back into torch."""
+    model = random_model(periodic, light_latents)
+    btf = BTF(np.zeros((3, SIZE, SIZE, 3), np.uint8), model.light[20:23], model.view[20:23])
+    surface = Surface(btf, 5, 4, light_latents, 16, periodic, "cpu", seed=0)
+    ends = [4, model.latent_count - light_latents]
+    parts = np.split(model.latent_map.reshape(SIZE * SIZE, -1), ends, axis=1)
+    tensors = [torch.from_numpy(part.copy()) for part in parts if part.shape[1]]
+    for name in surface.networks:
+        network = getattr(model, name.split("_")[0])
+        layers = network.modulation if "modulation" in name else network.layers
+        for weight, bias in zip(layers.weights, layers.biases, strict=True):
+            tensors += [torch.from_numpy(weight), torch.from_numpy(bias)]
+    surface.restore(tensors)
+    texels = torch.arange(SIZE * SIZE).expand(3, -1)
+    with torch.no_grad():
+        theirs = surface.colours(torch.arange(3), texels).numpy().reshape(3, SIZE, SIZE, 3)
+    ours = np.stack(list(model.shaded(btf.light, btf.view)))
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    assert np.ptp(ours) > 0.1
+
+
+def test_decoding_is_deterministic_whatever_was_decoded_before() -> None:
+    model = random_model()
+    first = model.decode(model.light[5], model.view[5])
+    for i in (0, 40, 41):
+        model.decode(model.light[i], model.view[i])
+    np.testing.assert_array_equal(model.decode(model.light[5], model.view[5]), first)
+    fresh = random_model()
+    np.testing.assert_array_equal(fresh.decode(model.light[5], model.view[5]), first)
+
+
+def test_periodic_surfaces_can_be_tiled() -> None:
+    """Two by two tiles give the same image four times; at clamped borders they do not."""
+    for periodic in (True, False):
+        model = random_model(periodic)
+        tiled = replace(model.latents, codes=np.tile(model.latents.codes, (2, 2, 1)))
+        one = model.decode(model.light[40], model.view[40])
+        four = replace(model, latents=tiled).decode(model.light[40], model.view[40])
+        assert (np.abs(four - np.tile(one, (2, 2, 1))).max() < 1e-3) == periodic
+
+
+def test_directions_beyond_the_captured_ones_show_the_edge() -> None:
+    model = random_model()
+    edge, beyond = angles_to_vectors([45.0, 80.0], [30.0, 30.0])
+    light = model.light[0]
+    np.testing.assert_allclose(model.decode(light, beyond), model.decode(light, edge), atol=1e-4)
+
+
+@pytest.mark.parametrize("light_latents", [0, 3])
+def test_pack_and_unpack_change_nothing(light_latents: int) -> None:
+    model = random_model(light_latents=light_latents)
+    description, tensors = pack(model)
+    again = unpack(description, tensors)
+    for i in (0, 33):
+        np.testing.assert_array_equal(
+            again.decode(model.light[i], model.view[i]), model.decode(model.light[i], model.view[i])
+        )
+    shapes = {name: values.shape for name, values in tensors.items()}
+    assert expected(description, shapes) == shapes
+    assert len(tensors["pairs"]) == 0
+    pairs = {tuple(np.round(pair, 5)) for pair in np.hstack([model.light, model.view])}
+    assert pairs == {tuple(np.round(pair, 5)) for pair in np.hstack([again.light, again.view])}
+    assert (again.dtype, again.source, again.periodic) == (model.dtype, "here", True)
+
+
+def test_pairs_that_are_no_grid_are_kept() -> None:
+    model = random_model()
+    some = replace(model, light=model.light[:-4], view=model.view[:-4])
+    description, tensors = pack(some)
+    assert tensors["pairs"].dtype == np.uint8
+    assert len(unpack(description, tensors).light) == len(model.light) - 4
+    tensors["pairs"][3] = 200
+    with pytest.raises(ValueError, match="lies outside"):
+        unpack(description, tensors)
+
+
+def test_files_that_contradict_themselves_are_noticed() -> None:
+    description, tensors = pack(random_model())
+    shapes = {name: values.shape for name, values in tensors.items()}
+    for key, value in (("depth_latents", 12), ("shade_layers", 99), ("periodic", 1)):
+        with pytest.raises((ValueError, KeyError)):
+            expected({**description, key: value}, shapes)
+    shapes["shade_1_weight"] = (16, 99)
+    assert expected(description, shapes) != shapes
+
+
+@pytest.mark.parametrize(("dtype", "channels"), [(np.float32, 1), (np.uint16, 1), (np.float16, 3)])
+def test_other_values_and_channels(dtype: type, channels: int) -> None:
+    btf = deep_plane(dtype=dtype, channels=channels)
+    model = finish(fit_parallax(btf, settings=replace(SMALL, steps=120)))
+    image = model.values.store(model.decode(btf.light[3], btf.view[3]))
+    assert image.shape == (SIZE, SIZE, channels)
+    assert image.dtype == dtype
+    largest = btf.values.largest
+    assert psnr(image / largest, btf.frame(3) / largest) > psnr(
+        np.broadcast_to(btf.frames.mean(axis=(0, 1, 2)) / largest, image.shape),
+        btf.frame(3) / largest,
+    )
+
+
+def test_seeds_repeat(plane: BTF) -> None:
+    a, b, c = (
+        pack(finish(fit_parallax(plane, settings=replace(SMALL, seed=seed))))[1]
+        for seed in (1, 1, 2)
+    )
+    assert all(np.array_equal(a[name], b[name]) for name in a)
+    assert not np.array_equal(a["latents"], c["latents"])
+
+
+def test_stopping_keeps_what_there_is(plane: BTF) -> None:
+    asked = iter(range(1000))
+    reports: list[Progress] = []
+    settings = replace(SMALL, steps=10_000_000)
+    model = finish(
+        fit_parallax(plane, settings=settings, stop=lambda: next(asked) > 20), reports.append
+    )
+    assert np.isfinite(model.decode(plane.light[0], plane.view[0])).all()
+    assert reports[-1].step == reports[-1].total
+    assert reports[-1].validation_error is not None
+
+
+def test_texels_that_were_not_chosen_are_encoded_too(plane: BTF) -> None:
+    coords = np.argwhere(np.indices((SIZE, SIZE))[1] < SIZE // 2)
+    phases: list[Progress] = []
+    settings = replace(SMALL, steps=250)
+    model = finish(fit_parallax(plane, coords, settings), phases.append)
+    assert {"train", "encode"} <= {report.phase for report in phases}
+    decoded = np.stack(list(model.shaded(plane.light, plane.view)))[:, :, SIZE // 2 :]
+    captured = plane.frames[:, :, SIZE // 2 :] / 255.0
+    assert psnr(decoded, captured) > psnr(np.full_like(captured, captured.mean()), captured) + 3
+
+
+def test_one_view_or_one_light_needs_no_look_up() -> None:
+    btf = deep_plane(lights=3)
+    one_view, one_light = btf.select(range(3)), btf.select(range(0, len(btf), 3))
+    settings = replace(SMALL, light_latents=2)
+    model = finish(fit_parallax(one_view, settings=settings))
+    assert (model.depth_latents, model.light_latents, model.fixed_view) == (0, 2, True)
+    assert not model.depth_map().any()
+    model = finish(fit_parallax(one_light, settings=settings))
+    assert (model.depth_latents, model.light_latents) == (2, 0)
+    shapes = {name: values.shape for name, values in pack(model)[1].items()}
+    assert expected(pack(model)[0], shapes) == shapes
+
+
+def test_captures_larger_than_the_memory_for_them(
+    plane: BTF, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallax_batches, "POOL_BYTES", 5 * plane.frame(0).nbytes)
+    pool = FramePool(plane, np.arange(len(plane)), seed=0)
+    for place in range(pool.size):
+        pool.read(place)
+    assert (pool.size, pool.is_whole) == (5, False)
+    seen = set(pool.observation)
+    for _ in range(40):
+        pool.renew()
+        seen |= set(pool.observation)
+    assert seen == set(range(len(plane)))
+    places, texels = np.arange(5), np.full((5, 1), 7)
+    np.testing.assert_allclose(
+        pool.values(places, texels)[:, 0], plane.frames[pool.observation, 0, 7] / 255.0, rtol=1e-6
+    )
+    assert finish(fit_parallax(plane, settings=SMALL)).latent_count == 8
+
+
+def test_a_divergence_goes_back_to_the_best(plane: BTF, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallax_training, "_WEIGHT_RATE", 1e6)
+    reports: list[Progress] = []
+    model = finish(fit_parallax(plane, settings=SMALL), reports.append)
+    assert any(report.phase == "train slower" for report in reports)
+    assert np.isfinite(model.decode(plane.light[0], plane.view[0])).all()
+
+
+def test_whether_the_borders_meet_is_seen() -> None:
+    btf = deep_plane()
+    for cut, meets in ((SIZE, True), (SIZE - 5, False)):
+        part = replace(btf, frames=btf.frames[:, :, :cut])
+        pool = FramePool(part, np.arange(len(part)), seed=0)
+        for place in range(pool.size):
+            pool.read(place)
+        assert is_periodic(pool) == meets
+
+
+def test_what_is_held_out_is_not_trained_on() -> None:
+    used, held = hold_out(200, seed=0)
+    assert len(held) == 3
+    assert not set(used) & set(held)
+    assert set(used) | set(held) == set(range(200))
+    used, held = hold_out(3, seed=0)
+    assert list(used) == list(held) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"latents": 0}, {"steps": 0}, {"seconds": -1.0}, {"hidden": 0}, {"seed": -1}]
+)
+def test_settings_that_cannot_be_are_refused(plane: BTF, wrong: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        finish(fit_parallax(plane, settings=replace(SMALL, **wrong)))
