@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
-    from napari_btf.codec.fitting import FitSettings, fit
+    from napari_btf.codec.choice import FitSettings, fit
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.codec.network import NetworkSettings
     from napari_btf.codec.storage import load
@@ -58,14 +58,14 @@ _HOME = {
     "BTF": "btf",
     "BTFError": "errors",
     "CompressedBTF": "codec.model",
-    "FitSettings": "codec.fitting",
+    "FitSettings": "codec.choice",
     "NetworkSettings": "codec.network",
     "Progress": "progress",
     "TrainingReport": "training",
     "convert": "formats.conversion",
     "embed": "embedding",
     "finish": "progress",
-    "fit": "codec.fitting",
+    "fit": "codec.choice",
     "load": "codec.storage",
     "read": "formats",
     "relight": "relighting",

@@ -210,6 +210,13 @@ def train(
         Path,
         typer.Option("--out", metavar="MODEL", callback=_reachable, help="Model file to write."),
     ],
+    codec_name: Annotated[
+        str,
+        typer.Option(
+            "--codec",
+            help="neural-basis, parallax, or auto: parallax where many views were captured.",
+        ),
+    ] = "auto",
     bytes_per_texel: Annotated[
         float | None,
         typer.Option(
@@ -245,9 +252,7 @@ def train(
         ),
     ] = None,
     seconds: Annotated[float | None, typer.Option(metavar="S", help="Train for S seconds.")] = None,
-    epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="Train for N passes (2000 by default).")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Train for N passes.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     pattern: Pattern = None,
@@ -281,7 +286,7 @@ def train(
     network = codec.NetworkSettings(seconds=seconds, device=device, seed=seed)
     if epochs is not None:
         network = codec.NetworkSettings(epochs=epochs, device=device, seed=seed)
-    settings = codec.FitSettings(latents, network, bytes_per_texel, target_psnr)
+    settings = codec.FitSettings(latents, network, bytes_per_texel, target_psnr, codec_name)
     phases: set[str] = set()
     with _interruptible(phases) as stop:
         model, report = _run(training.train(btf, coords, settings, held_out, stop), phases)

@@ -11,7 +11,8 @@ import numpy as np
 
 from napari_btf.btf import into_memory
 from napari_btf.codec import CompressedBTF, FitSettings, fit
-from napari_btf.codec.fitting import check_fit, texels_that_fit
+from napari_btf.codec.choice import check_fit
+from napari_btf.codec.fitting import texels_that_fit
 from napari_btf.directions import (
     SAME_DIRECTION_DEGREES,
     angle_between,

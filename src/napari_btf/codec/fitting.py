@@ -7,7 +7,6 @@ is the basis between the captured directions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,9 +30,8 @@ if TYPE_CHECKING:
 
     from napari_btf.btf import BTF
     from napari_btf.codec.latent_coding import CodedLatents
-    from napari_btf.codec.model import CompressedBTF
 
-__all__ = ["FitSettings", "check_capture", "check_fit", "fit", "texels_that_fit"]
+__all__ = ["check_capture", "check_neural_basis", "fit_neural_basis", "texels_that_fit"]
 
 #: Values gathered for PCA at most: 512 MiB as float32, about four times that at the peak.
 GATHER_VALUES = 2**27
@@ -52,46 +50,19 @@ MOST_LATENTS = 96
 _HEADER_BYTES = 2048
 
 
-@dataclass(frozen=True)
-class FitSettings:
-    """Settings of a fit.
-
-    Parameters
-    ----------
-    latents : int, optional
-        Latents per texel, K.
-    network : NetworkSettings
-        Length, device and seed of the training.
-    bytes_per_texel : float, optional
-        Size of the whole file, with 64 KiB on top; by default 8, if nothing else is given.
-    target_psnr : float, optional
-        dB over the captured directions, reached with the smallest file.
-    """
-
-    latents: int | None = None
-    network: NetworkSettings = field(default_factory=NetworkSettings)
-    bytes_per_texel: float | None = None
-    target_psnr: float | None = None
-
-    @property
-    def budget(self) -> Budget:
-        """What the model may cost."""
-        budget = Budget(self.latents, self.bytes_per_texel, self.target_psnr)
-        return budget if budget.given else Budget(bytes_per_texel=8.0)
-
-
 def texels_that_fit(btf: BTF) -> int:
     """How many texels' ABRDFs PCA can hold in memory at once."""
     return max(1, GATHER_VALUES // (len(btf) * btf.channels))
 
 
-def fit(
+def fit_neural_basis(
     btf: BTF,
-    coords: ArrayLike | None = None,
-    settings: FitSettings | None = None,
+    coords: ArrayLike | None,
+    budget: Budget,
+    training: NetworkSettings,
     stop: Callable[[], bool] = lambda: False,
-) -> Job[CompressedBTF]:
-    """Compress a BTF.
+) -> Job[NeuralBasisBTF]:
+    """Compress a BTF with the neural-basis codec.
 
     Parameters
     ----------
@@ -99,7 +70,10 @@ def fit(
     coords : array_like of int, shape (T, 2), optional
         Rows ``(y, x)`` of the texels to learn from; all by default. The whole image is
         encoded in any case. If there are more than `texels_that_fit`, a random choice.
-    settings : FitSettings, optional
+    budget : Budget
+        What the model may cost.
+    training : NetworkSettings
+        Length, device and seed of the training.
     stop : callable, optional
         Asked often; true ends the training early and keeps the best so far.
 
@@ -110,7 +84,7 @@ def fit(
 
     Returns
     -------
-    CompressedBTF
+    NeuralBasisBTF
 
     Raises
     ------
@@ -119,14 +93,13 @@ def fit(
     CaptureError
         If an image cannot be read.
     """
-    settings = settings or FitSettings()
-    check_fit(btf, coords, settings)
+    check_neural_basis(btf, coords, budget, training)
     yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
-    yx = random_texels(yx, texels_that_fit(btf), settings.network.seed)
+    yx = random_texels(yx, texels_that_fit(btf), training.seed)
     abrdfs = yield from _gather(btf, yx)
     yield Progress("basis", 0, 1)
-    count = settings.latents or _candidates(btf, len(yx), settings.budget)
-    mean, components, deviation = _principal_components(abrdfs, count, settings.network.seed)
+    count = budget.latents or _candidates(btf, len(yx), budget)
+    mean, components, deviation = _principal_components(abrdfs, count, training.seed)
     del abrdfs
     yield Progress("basis", 1, 1)
 
@@ -134,10 +107,10 @@ def fit(
     table = np.concatenate([mean[np.newaxis], components])
     table = table.reshape(count + 1, len(btf), btf.channels).transpose(1, 0, 2)
     importance = np.repeat(np.concatenate([[1.0], deviation]), btf.channels)
-    basis = yield from _continue_basis(btf, table, importance, settings, stop)
+    basis = yield from _continue_basis(btf, table, importance, training, stop)
     latents, total, peak = yield from _encode(btf, table)
     yield Progress("quantise", 0, 1)
-    coded = quantise(Spectrum(latents), _content(btf, latents, total, peak, basis), settings.budget)
+    coded = quantise(Spectrum(latents), _content(btf, latents, total, peak, basis), budget)
     yield Progress("quantise", 1, 1)
     return _model(btf, basis, coded)
 
@@ -219,8 +192,10 @@ def _most_latents(btf: BTF, texels: int) -> int:
     return min(texels - 1, len(btf) * btf.channels)
 
 
-def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None:
-    """Refuse what `fit` cannot do, before anything is read.
+def check_neural_basis(
+    btf: BTF, coords: ArrayLike | None, budget: Budget, training: NetworkSettings
+) -> None:
+    """Refuse what `fit_neural_basis` cannot do, before anything is read.
 
     Raises
     ------
@@ -228,13 +203,7 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
     """
     chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
     texels = min(chosen, texels_that_fit(btf))
-    budget, most = settings.budget, _most_latents(btf, texels)
-    if len(budget.given) > 1:
-        raise UsageError(
-            None,
-            f"{' and '.join(sorted(budget.given))} exclude each other",
-            "give one of them",
-        )
+    most = _most_latents(btf, texels)
     if most < 1 or (budget.latents is not None and not 1 <= budget.latents <= most):
         asked = (
             "no latents are possible"
@@ -247,9 +216,6 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
             f"{btf.channels} channels allow 1 to {most}",
             "change the number of latents, or choose more texels",
         )
-    for name, value in budget.given.items():
-        if not 0 < value < 1e6:
-            raise UsageError(None, f"{name} is {value:g}", "use a number above 0")
     if budget.bytes_per_texel is not None:
         pairs = len(btf) - btf.grid.duplicate_pairs
         check_room(
@@ -257,7 +223,7 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
             btf.height * btf.width,
             _fixed_bytes(btf, pairs) + _latent_bytes(btf, pairs),
         )
-    check_capture(btf, settings.network)
+    check_capture(btf, training)
 
 
 def check_capture(btf: BTF, network: NetworkSettings) -> None:
@@ -281,7 +247,7 @@ def check_capture(btf: BTF, network: NetworkSettings) -> None:
         )
     if network.seconds is not None and not network.seconds > 0:
         raise UsageError(None, f"{network.seconds} seconds of training", "use more than 0")
-    if network.epochs < 1:
+    if network.epochs is not None and network.epochs < 1:
         raise UsageError(None, f"{network.epochs} epochs of training", "use 1 or more")
     check_seed(network.seed)
     pick_device(network.device)
@@ -326,7 +292,7 @@ def _continue_basis(
     btf: BTF,
     table: NDArray[np.float32],
     importance: NDArray[np.float64],
-    settings: FitSettings,
+    training: NetworkSettings,
     stop: Callable[[], bool],
 ) -> Generator[Progress, None, _Basis]:
     """What continues the basis to all directions: a spline, over a network if that helps."""
@@ -335,7 +301,7 @@ def _continue_basis(
     points = space(btf.light[pairs], btf.view[pairs])
     kept, samples = _merge_points(points, samples, count)
     pairs, points = pairs[kept], points[kept]
-    network, held = yield from train_network(points, samples, importance, settings.network, stop)
+    network, held = yield from train_network(points, samples, importance, training, stop)
     yield Progress("basis", 0, 1)
     if not _network_helps(points, samples * importance, network(points) * importance, held):
         network = SmoothNetwork((), ())

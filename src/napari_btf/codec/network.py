@@ -26,6 +26,7 @@ LEARNING_RATE = 5e-3
 #: Strong on purpose: without it the network follows single photographs and generates worse.
 WEIGHT_DECAY = 0.3
 BATCH = 1024
+EPOCHS = 1000
 VALIDATION_SHARE = 8
 REPORT_SECONDS = 0.1
 
@@ -36,7 +37,7 @@ class NetworkSettings:
 
     Parameters
     ----------
-    epochs : int
+    epochs : int, optional
         Passes over the captured directions; used if ``seconds`` is None.
     seconds : float, optional
         Train for this long instead.
@@ -45,7 +46,7 @@ class NetworkSettings:
     seed : int
     """
 
-    epochs: int = 2000
+    epochs: int | None = None
     seconds: float | None = None
     device: str = "auto"
     seed: int = 0
@@ -126,10 +127,11 @@ def train_network(
 
     best_error, best_state = np.inf, {k: v.clone() for k, v in net.state_dict().items()}
     start, reported = time.monotonic(), -np.inf
+    epochs = settings.epochs or EPOCHS
     epoch, train_error = 0, None
     while True:
         elapsed = time.monotonic() - start
-        done = elapsed / settings.seconds if settings.seconds else epoch / settings.epochs
+        done = elapsed / settings.seconds if settings.seconds else epoch / epochs
         with torch.no_grad(), one_core():
             validation_error = float(error(held))
         if validation_error < best_error:

@@ -14,13 +14,14 @@ once per frame; what depends on the view alone is kept from frame to frame.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from napari_btf.codec.basis import _within
+from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.parallax_networks import (
     Network,
     Scratch,
@@ -30,17 +31,17 @@ from napari_btf.codec.parallax_networks import (
 )
 from napari_btf.directions import disk_to_vectors, vectors_to_disk
 from napari_btf.threads import one_thread
-from napari_btf.values import ValueScale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec.quantised import QuantisedLatents
 
-__all__ = ["ParallaxBTF"]
+__all__ = ["ARCHITECTURE", "ParallaxBTF"]
+
+ARCHITECTURE = "parallax"
 
 #: Texels that one thread decodes at once, so that what is in between stays in its cache.
 _CHUNK = 4096
@@ -49,8 +50,8 @@ _THREADS = 2
 _RING = 0.13
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ParallaxBTF:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ParallaxBTF(CompressedBTF):
     """Latent map + three small networks: the whole surface under any light and view.
 
     Parameters
@@ -67,14 +68,6 @@ class ParallaxBTF:
         Whether the surface goes on beyond its borders as at the opposite ones.
     light_radius, view_radius : float
         Largest disk radii captured. Directions beyond are moved onto them.
-    light, view : ndarray, shape (N, 3)
-        Unit vectors of the pairs it was trained on.
-    dtype : numpy.dtype
-        Type of the captured values.
-    source : str
-        Name of the capture, for people.
-    path : Path, optional
-        Where it was loaded from or saved to.
     """
 
     latents: QuantisedLatents
@@ -86,17 +79,8 @@ class ParallaxBTF:
     periodic: bool
     light_radius: float
     view_radius: float
-    light: NDArray[np.float64]
-    view: NDArray[np.float64]
-    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.uint8))
-    source: str = ""
-    path: Path | None = None
 
-    def __repr__(self) -> str:
-        return (
-            f"<ParallaxBTF {self.source!r}: {self.width} x {self.height} texels, "
-            f"{self.latent_count} latents, {self.channels} channels>"
-        )
+    architecture: ClassVar[str] = ARCHITECTURE
 
     @property
     def height(self) -> int:
@@ -119,19 +103,14 @@ class ParallaxBTF:
         return len(self.shade.layers.biases[-1])
 
     @property
-    def values(self) -> ValueScale:
-        """How fitted values become captured ones."""
-        return ValueScale(self.dtype)
+    def latent_bytes(self) -> int:
+        """Bytes of the latents in a file."""
+        return self.latents.codes.nbytes + self.latents.scale.nbytes + self.latents.offset.nbytes
 
     @cached_property
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
         return self.latents.values()
-
-    @cached_property
-    def fixed_view(self) -> bool:
-        """Whether it was trained on one view direction only."""
-        return bool(np.ptp(self.view, axis=0).max() < 1e-3)
 
     def shown(
         self, light: ArrayLike, view: ArrayLike
@@ -141,24 +120,6 @@ class ParallaxBTF:
         if self.fixed_view:
             return light, np.broadcast_to(self.view[0], np.shape(view)).copy()
         return light, disk_to_vectors(_within(vectors_to_disk(view), self.view_radius))
-
-    def decode(self, light: ArrayLike, view: ArrayLike) -> NDArray[np.float32]:
-        """The surface under one light from one view, as captured.
-
-        Parameters
-        ----------
-        light, view : array_like, shape (3,)
-            Unit vectors. Directions farther from the normal than any captured one are moved
-            to the captured range.
-
-        Returns
-        -------
-        ndarray, shape (H, W, C)
-            0..1 for integer captures, linear radiance from 0 for floating point ones.
-        """
-        return self.values.decode(
-            next(self.shaded(np.reshape(light, (1, 3)), np.reshape(view, (1, 3))))
-        )
 
     def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
         """Images under pairs of unit vectors, shapes (P, 3), one after the other.

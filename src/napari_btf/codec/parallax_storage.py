@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.codec.parallax import ParallaxBTF
+from napari_btf.codec.parallax import ARCHITECTURE, ParallaxBTF
 from napari_btf.codec.parallax_networks import PAIR_FEATURES, VIEW_FEATURES, Layers, Network
 from napari_btf.codec.quantised import QuantisedLatents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["expected", "pack", "unpack"]
+__all__ = ["ARCHITECTURE", "expected", "pack", "unpack"]
 
 _NETWORKS = ("depth", "shift", "shade")
 _MOST_LAYERS = 8
+_FLOATS = ("F16", "F32")
+#: Of the stereographic disk; the horizon is at 1.
+_LARGEST_RADIUS = 1.0102
 
 
 def pack(model: ParallaxBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What a file holds: a description of plain values, and arrays by name.
-
-    Captured directions are kept once each, with their pairs as indices; no pairs at all stand
-    for every light from every view.
-    """
-    lights, light_of = np.unique(model.light.astype(np.float32), axis=0, return_inverse=True)
-    views, view_of = np.unique(model.view.astype(np.float32), axis=0, return_inverse=True)
-    pairs = np.unique(np.stack([light_of.reshape(-1), view_of.reshape(-1)], axis=-1), axis=0)
-    if len(pairs) == len(lights) * len(views):
-        pairs = pairs[:0]
+    """What a file says of a model, and its tensors."""
     tensors: dict[str, NDArray[Any]] = {
         "latents": model.latents.codes,
         "latent_scale": model.latents.scale,
         "latent_offset": model.latents.offset,
-        "lights": lights,
-        "views": views,
-        "pairs": pairs.astype(np.min_scalar_type(max(len(lights), len(views)) - 1)),
     }
     description: dict[str, Any] = {
-        "height": model.height,
-        "width": model.width,
-        "channels": model.channels,
-        "latents": model.latent_count,
         "depth_latents": model.depth_latents,
         "light_latents": model.light_latents,
         "periodic": model.periodic,
         "light_radius": model.light_radius,
         "view_radius": model.view_radius,
-        "dtype": model.dtype.name,
-        "source": model.source,
     }
     for name in _NETWORKS:
         network: Network = getattr(model, name)
@@ -58,23 +44,21 @@ def pack(model: ParallaxBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             for i, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
                 tensors[f"{part}_{i}_weight"] = weight.astype(np.float16)
                 tensors[f"{part}_{i}_bias"] = bias.astype(np.float16)
-    return description, {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+    return description, tensors
 
 
-def unpack(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> ParallaxBTF:
-    """The model of what `pack` gave.
+def unpack(
+    description: dict[str, Any], tensors: dict[str, NDArray[Any]], common: dict[str, Any]
+) -> ParallaxBTF:
+    """The model of a file.
 
-    Raises
-    ------
-    ValueError
-        If a pair names a direction that is not there.
+    Parameters
+    ----------
+    description : dict
+    tensors : dict
+    common : dict
+        ``light view dtype source path``.
     """
-    lights, views = (tensors[name].astype(np.float64) for name in ("lights", "views"))
-    pairs = tensors["pairs"].astype(np.intp)
-    if not len(pairs):
-        pairs = np.indices((len(lights), len(views))).reshape(2, -1).T
-    if pairs[:, 0].max() >= len(lights) or pairs[:, 1].max() >= len(views) or pairs.min() < 0:
-        raise ValueError("a pair of directions lies outside their lists")
 
     def layers(part: str) -> Layers:
         count = range(description[f"{part}_layers"])
@@ -100,16 +84,13 @@ def unpack(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Par
         periodic=description["periodic"],
         light_radius=float(description["light_radius"]),
         view_radius=float(description["view_radius"]),
-        light=lights[pairs[:, 0]],
-        view=views[pairs[:, 1]],
-        dtype=np.dtype(description["dtype"]),
-        source=description["source"],
+        **common,
     )
 
 
 def expected(
     description: dict[str, Any], shapes: dict[str, tuple[int, ...]]
-) -> dict[str, tuple[int, ...]]:
+) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
     """The shape every tensor of a file must have, by its description and how many there are.
 
     Counts that only the file knows (directions, pairs, hidden units) are taken from ``shapes``.
@@ -127,13 +108,14 @@ def expected(
         raise ValueError("periodic is neither true nor false")
     if min(of_depth, of_light) < 0 or k - of_depth - of_light < 1:
         raise ValueError("more latents of one kind than there are")
-    found: dict[str, tuple[int, ...]] = {
-        "latents": (height, width, k),
-        "latent_scale": (k,),
-        "latent_offset": (k,),
-        "lights": (max(1, shapes["lights"][0]), 3),
-        "views": (max(1, shapes["views"][0]), 3),
-        "pairs": (shapes["pairs"][0], 2),
+    for key in ("light_radius", "view_radius"):
+        value = description[key]
+        if type(value) not in (int, float) or not 0 <= value <= _LARGEST_RADIUS:
+            raise ValueError(f"{key} is {reprlib.repr(value)}")
+    found: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
+        "latents": ((height, width, k), ("U8",)),
+        "latent_scale": ((k,), _FLOATS),
+        "latent_offset": ((k,), _FLOATS),
     }
     moved = k - of_depth - of_light
     for name, features, inputs, outputs, used in (
@@ -142,7 +124,8 @@ def expected(
         ("shade", PAIR_FEATURES, moved + of_light, channels, True),
     ):
         layers = _layers(description, shapes, name, inputs, outputs, used)
-        hidden = sum(shape[0] for part, shape in layers.items() if part.endswith("bias")) - outputs
+        hidden = sum(shape[0] for part, (shape, _) in layers.items() if part.endswith("bias"))
+        hidden -= outputs if layers else 0
         found |= layers
         found |= _layers(description, shapes, f"{name}_modulation", features, 2 * hidden, used)
     return found
@@ -155,14 +138,15 @@ def _layers(
     inputs: int,
     outputs: int,
     used: bool,
-) -> dict[str, tuple[int, ...]]:
+) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
     """Shapes of the layers of a part, whose hidden units are as many as the file has."""
     layers = description[f"{part}_layers"]
     if type(layers) is not int or not int(used) <= layers <= (_MOST_LAYERS if used else 0):
         raise ValueError(f"{part}_layers is {layers!r:.20}")
-    found: dict[str, tuple[int, ...]] = {}
+    found: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {}
     for i in range(layers):
         units = outputs if i == layers - 1 else max(1, shapes[f"{part}_{i}_bias"][0])
-        found[f"{part}_{i}_weight"], found[f"{part}_{i}_bias"] = (units, inputs), (units,)
+        found[f"{part}_{i}_weight"] = (units, inputs), _FLOATS
+        found[f"{part}_{i}_bias"] = (units,), _FLOATS
         inputs = units
     return found

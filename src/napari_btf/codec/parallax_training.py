@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_btf.codec.parallax import ParallaxBTF
     from napari_btf.codec.parallax_batches import FramePool, Probe
 
-__all__ = ["ParallaxSettings", "fit_parallax"]
+__all__ = ["ParallaxSettings", "check_parallax", "fit_parallax"]
 
 #: Largest steps of Adam for latents and for weights. Larger ones than usual: the training is
 #: short, and ends with a cosine schedule.
@@ -125,7 +125,7 @@ def fit_parallax(
         If an image cannot be read.
     """
     settings = settings or ParallaxSettings()
-    _check(btf, coords, settings)
+    check_parallax(btf, coords, settings)
     device = pick_device(settings.device)
     used, held = hold_out(len(btf), settings.seed)
     pool = yield from load_pool(btf, used, settings.seed)
@@ -158,8 +158,13 @@ def fit_parallax(
     return surface.model()
 
 
-def _check(btf: BTF, coords: ArrayLike | None, settings: ParallaxSettings) -> None:
-    """Refuse what `fit_parallax` cannot do, before anything is read."""
+def check_parallax(btf: BTF, coords: ArrayLike | None, settings: ParallaxSettings) -> None:
+    """Refuse what `fit_parallax` cannot do, before anything is read.
+
+    Raises
+    ------
+    UsageError
+    """
     for name, least, most in (
         ("latents", 1, 256),
         ("depth_latents", 0, 256),

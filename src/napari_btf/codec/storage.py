@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.codec import neural_basis
+from napari_btf.codec import neural_basis, parallax_storage
 from napari_btf.codec.model import DTYPES, CompressedBTF
 from napari_btf.errors import ModelFileError
 from napari_btf.files import write_file
@@ -27,7 +27,9 @@ __all__ = ["load", "save", "to_bytes"]
 FORMAT = "napari-btf model"
 VERSION = 2
 
-_CODECS: dict[str, Any] = {neural_basis.ARCHITECTURE: neural_basis}
+_CODECS: dict[str, Any] = {
+    module.ARCHITECTURE: module for module in (neural_basis, parallax_storage)
+}
 
 _KEY = "napari-btf"
 _HEADER_LIMIT = 1 << 24

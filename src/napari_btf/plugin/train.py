@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_btf.codec.fitting import FitSettings
+from napari_btf.codec.choice import FitSettings
 from napari_btf.codec.network import NetworkSettings
 from napari_btf.errors import BTFError
 from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser

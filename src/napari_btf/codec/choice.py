@@ -1,0 +1,199 @@
+"""Codecs by name: one call to compress a BTF with any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_btf.codec.budget import FREE_BYTES, Budget
+from napari_btf.codec.fitting import check_neural_basis, fit_neural_basis
+from napari_btf.codec.network import NetworkSettings
+from napari_btf.errors import UsageError
+from napari_btf.sampling import check_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec.model import CompressedBTF
+    from napari_btf.codec.parallax_training import ParallaxSettings
+    from napari_btf.progress import Job
+
+__all__ = ["CODECS", "FitSettings", "check_fit", "fit", "pick_codec"]
+
+#: Names of the codecs.
+CODECS = ("neural-basis", "parallax")
+
+#: Views and images from which on `auto` takes parallax into account.
+_MANY_VIEWS, _MANY_IMAGES = 16, 256
+#: Bytes of the networks of the parallax codec in a file, about.
+_NETWORK_BYTES = 56_000
+_FEWEST_LATENTS, _MOST_LATENTS = 8, 48
+_DEFAULT_LATENTS = 26
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Settings of a fit.
+
+    Parameters
+    ----------
+    latents : int, optional
+        Latents per texel, K.
+    network : NetworkSettings
+        Length, device and seed of the training.
+    bytes_per_texel : float, optional
+        Size of the whole file, with 64 KiB on top; by default 8, if nothing else is given.
+    target_psnr : float, optional
+        dB over the captured directions, reached with the smallest file.
+    codec : str
+        One of `CODECS`, or "auto": "parallax" for captures of 16 views and 256 images or
+        more, else "neural-basis".
+    """
+
+    latents: int | None = None
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    bytes_per_texel: float | None = None
+    target_psnr: float | None = None
+    codec: str = "auto"
+
+    @property
+    def budget(self) -> Budget:
+        """What the model may cost."""
+        budget = Budget(self.latents, self.bytes_per_texel, self.target_psnr)
+        return budget if budget.given else Budget(bytes_per_texel=8.0)
+
+
+def pick_codec(btf: BTF, settings: FitSettings) -> str:
+    """The codec that `fit` takes.
+
+    Raises
+    ------
+    UsageError
+        For a name that is none.
+    """
+    if settings.codec == "auto":
+        many = len(btf.grid.views) >= _MANY_VIEWS and len(btf) >= _MANY_IMAGES
+        return "parallax" if many and settings.target_psnr is None else "neural-basis"
+    if settings.codec not in CODECS:
+        raise UsageError(
+            None, f"there is no codec {settings.codec!r}", f"use auto or {' or '.join(CODECS)}"
+        )
+    return settings.codec
+
+
+def fit(
+    btf: BTF,
+    coords: ArrayLike | None = None,
+    settings: FitSettings | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Job[CompressedBTF]:
+    """Compress a BTF.
+
+    Parameters
+    ----------
+    btf : BTF
+    coords : array_like of int, shape (T, 2), optional
+        Rows ``(y, x)`` of the texels to learn from; all by default. The whole image is
+        encoded in any case.
+    settings : FitSettings, optional
+    stop : callable, optional
+        Asked often; true ends the training early and keeps the best so far.
+
+    Yields
+    ------
+    Progress
+        Phases "read", "basis", "train", "encode", "quantise", as the codec has them.
+
+    Returns
+    -------
+    CompressedBTF
+
+    Raises
+    ------
+    UsageError
+        If a setting does not fit the capture.
+    CaptureError
+        If an image cannot be read.
+    """
+    settings = settings or FitSettings()
+    check_fit(btf, coords, settings)
+    if pick_codec(btf, settings) == "parallax":
+        from napari_btf.codec.parallax_training import fit_parallax
+
+        return (yield from fit_parallax(btf, coords, _parallax_settings(btf, settings), stop))
+    return (yield from fit_neural_basis(btf, coords, settings.budget, settings.network, stop))
+
+
+def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None:
+    """Refuse what `fit` cannot do, before anything is read.
+
+    Raises
+    ------
+    UsageError
+    """
+    codec = pick_codec(btf, settings)
+    given = settings.budget.given
+    if len(given) > 1:
+        raise UsageError(
+            None, f"{' and '.join(sorted(given))} exclude each other", "give one of them"
+        )
+    for name, value in given.items():
+        if not (np.isfinite(value) and (value > 0 or name == "latents") and value < 1e6):
+            raise UsageError(None, f"{name} is {value:g}", "use a number above 0")
+    check_seed(settings.network.seed)
+    if codec == "neural-basis":
+        check_neural_basis(btf, coords, settings.budget, settings.network)
+        return
+    if settings.target_psnr is not None:
+        raise UsageError(
+            None,
+            "the parallax codec is trained for a size, not for a quality",
+            "give --bytes-per-texel, or --codec neural-basis",
+        )
+    from napari_btf.codec.parallax_training import check_parallax
+
+    check_parallax(btf, coords, _parallax_settings(btf, settings))
+
+
+def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
+    """Settings of the parallax codec that meet a budget."""
+    from napari_btf.codec.parallax_training import ParallaxSettings
+
+    budget, network = settings.budget, settings.network
+    texels = btf.height * btf.width
+    if budget.latents is not None:
+        total = budget.latents
+        if total < 3:
+            raise UsageError(
+                None, f"{total} latents were asked for", "the parallax codec needs 3 or more"
+            )
+    else:
+        assert budget.bytes_per_texel is not None
+        directions = 12 * sum(btf.grid.shape) + 8 * btf.grid.missing_pairs
+        room = budget.bytes_per_texel * texels + FREE_BYTES - _NETWORK_BYTES - directions
+        total = int(np.clip(room // texels, 0, _MOST_LATENTS))
+        if total < _FEWEST_LATENTS:
+            least = _FEWEST_LATENTS - (FREE_BYTES - _NETWORK_BYTES - directions) / texels
+            raise UsageError(
+                None,
+                f"{budget.bytes_per_texel:g} bytes per texel are too few for the parallax codec",
+                f"allow at least {least + 0.1:.1f}, or give --codec neural-basis",
+            )
+    depth, light = max(1, min(6, total // 4)), max(1, min(6, total // 6))
+    steps = ParallaxSettings().steps
+    if network.epochs is not None:
+        steps = max(1, round(network.epochs * len(btf) * texels / max(1024, min(texels, 32768))))
+    return ParallaxSettings(
+        latents=total - depth - light,
+        depth_latents=depth,
+        light_latents=light,
+        steps=min(steps, 2**31),
+        seconds=network.seconds,
+        device=network.device,
+        seed=network.seed,
+    )
