@@ -37,9 +37,9 @@ def disks(btf: BTF) -> np.ndarray:
 
 
 def photographs(grid: BTF, off: BTF, count: int) -> float:
-    """PSNR of the ``count`` nearest photographs, weighted with their inverse distance."""
+    """PSNR of the ``count`` nearest photographs, weighted with one over their squared distance."""
     distance, nearest = cKDTree(disks(grid)).query(disks(off), k=range(1, count + 1))
-    weight = 1.0 / np.maximum(distance, 1e-9)
+    weight = 1.0 / np.maximum(distance, 1e-9) ** 2
     weight /= weight.sum(axis=1, keepdims=True)
     error = 0.0
     for i in range(len(off)):
@@ -92,7 +92,7 @@ def main() -> None:
 
     print(ROW.format("method", "bytes", "on dB", "off dB", "wall s", "cpu s"))
     everything = grid.nbytes
-    for name, count in (("nearest photograph", 1), ("inverse distance over 16", 16)):
+    for name, count in (("nearest photograph", 1), ("inverse square distance over 16", 16)):
         print(ROW.format(name, everything, "-", f"{photographs(grid, off, count):.2f}", "-", "-"))
 
     start, cpu = time.monotonic(), time.process_time()

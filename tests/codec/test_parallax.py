@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +14,7 @@ from sklearn.decomposition import PCA
 from napari_btf.btf import BTF
 from napari_btf.codec import parallax_batches, parallax_training
 from napari_btf.codec.parallax import ParallaxBTF
-from napari_btf.codec.parallax_batches import FramePool, hold_out, is_periodic
+from napari_btf.codec.parallax_batches import hold_out, is_periodic, load_pool
 from napari_btf.codec.parallax_storage import expected, pack, unpack
 from napari_btf.codec.parallax_surface import Surface
 from napari_btf.codec.parallax_training import ParallaxSettings, fit_parallax
@@ -75,7 +77,7 @@ def plane() -> BTF:
 
 @pytest.fixture(scope="module")
 def learned(plane: BTF) -> ParallaxBTF:
-    return finish(fit_parallax(plane, settings=replace(SMALL, steps=300)))
+    return finish(fit_parallax(plane, settings=replace(SMALL, steps=250)))
 
 
 def test_parallax_is_learned_better_than_by_pca(plane: BTF, learned: ParallaxBTF) -> None:
@@ -91,6 +93,13 @@ def test_the_depth_map_has_sign_and_size(learned: ParallaxBTF) -> None:
     depth = learned.depth_map()
     assert depth.shape == (SIZE, SIZE)
     assert np.median(depth) == pytest.approx(DEPTH, abs=0.4)
+
+
+def test_no_torch_before_it_trains() -> None:
+    modules = "parallax, parallax_storage, parallax_training, parallax_surface"
+    code = f"import sys; from napari_btf.codec import {modules}; print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("periodic", [True, False])
@@ -245,9 +254,7 @@ def test_captures_larger_than_the_memory_for_them(
     plane: BTF, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parallax_batches, "POOL_BYTES", 5 * plane.frame(0).nbytes)
-    pool = FramePool(plane, np.arange(len(plane)), seed=0)
-    for place in range(pool.size):
-        pool.read(place)
+    pool = finish(load_pool(plane, np.arange(len(plane)), seed=0))
     assert (pool.size, pool.is_whole) == (5, False)
     seen = set(pool.observation)
     for _ in range(40):
@@ -273,9 +280,7 @@ def test_whether_the_borders_meet_is_seen() -> None:
     btf = deep_plane()
     for cut, meets in ((SIZE, True), (SIZE - 5, False)):
         part = replace(btf, frames=btf.frames[:, :, :cut])
-        pool = FramePool(part, np.arange(len(part)), seed=0)
-        for place in range(pool.size):
-            pool.read(place)
+        pool = finish(load_pool(part, np.arange(len(part)), seed=0))
         assert is_periodic(pool) == meets
 
 

@@ -13,6 +13,7 @@ once per frame; what depends on the view alone is kept from frame to frame.
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,8 +45,9 @@ __all__ = ["ARCHITECTURE", "ParallaxBTF"]
 ARCHITECTURE = "parallax"
 
 #: Texels that one thread decodes at once, so that what is in between stays in its cache.
-_CHUNK = 4096
-_THREADS = 2
+_CHUNK = 2048
+#: Threads that decode: one a core, but no more than share the memory well.
+_THREADS = min(4, os.cpu_count() or 1)
 #: The depth is read on a ring of views this far from the normal on the disk, 15 degrees.
 _RING = 0.13
 
@@ -150,11 +152,20 @@ class ParallaxBTF(CompressedBTF):
 
     @cached_property
     def _flat(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Latents for the height, for the view and for the light, each (H * W, K_i)."""
+        """Latents for the height, for the view and for the light, each (H * W, K_i).
+
+        The first two with a last column of ones (see `FrameLayers`): fetched between texels it is
+        1 as well.
+        """
         flat = self.latent_map.reshape(-1, self.latent_count)
         ends = [self.depth_latents, self.latent_count - self.light_latents]
-        parts = [np.ascontiguousarray(part) for part in np.split(flat, ends, axis=1)]
-        return parts[0], parts[1], parts[2]
+        of_depth, of_view, of_light = np.split(flat, ends, axis=1)
+        ones = np.ones((len(flat), 1), dtype=np.float32)
+        return (
+            np.concatenate([of_depth, ones], axis=1),
+            np.concatenate([of_view, ones], axis=1),
+            np.ascontiguousarray(of_light),
+        )
 
     def _shade(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> NDArray[np.float32]:
         fetched, places = self._seen_from(view)
@@ -169,9 +180,10 @@ class ParallaxBTF(CompressedBTF):
             if shift is not None:
                 there = shift(latents, scratch) * step
                 there += places[part]
-                both = scratch("both", len(latents), self.latent_count - self.depth_latents)
-                both[:, : latents.shape[1]] = latents
-                self._fetch(self._flat[2], there, both[:, latents.shape[1] :], scratch)
+                k = self.light_latents
+                both = scratch("both", len(latents), k + latents.shape[1])
+                self._fetch(self._flat[2], there, both[:, :k], scratch)
+                both[:, k:] = latents
                 latents = both
             shade(latents, scratch, out[part])
 
@@ -181,7 +193,7 @@ class ParallaxBTF(CompressedBTF):
     def _seen_from(
         self, view: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Latents fetched where the view rays land, (H * W, K_v), and those places, (H * W, 2).
+        """Latents fetched where the view rays land, (H * W, K_v + 1), and those places, (H * W, 2).
 
         Those of the latest view are kept, for when only the light moves.
         """
@@ -223,23 +235,24 @@ class ParallaxBTF(CompressedBTF):
     ) -> None:
         """Latents (T, K_i) at places (T, 2) between the texels, interpolated bilinearly."""
         low = np.floor(places)
-        share = places - low
-        y, x = share[:, :1], share[:, 1:]
+        shares = places - low
+        y, x = shares[:, :1], shares[:, 1:]
         above, below = self._inside(low[:, 0], self.height)
         left, right = self._inside(low[:, 1], self.width)
         above *= self.width
         below *= self.width
-        corner = scratch("corner", len(out), latents.shape[1])
-        corners = (above + left, above + right, below + left, below + right)
-        shares = ((1.0 - y) * (1.0 - x), (1.0 - y) * x, y * (1.0 - x), y * x)
-        for i, (place, weight) in enumerate(zip(corners, shares, strict=True)):
-            # The places are inside; "clip" spares a copy that guards against others.
+        size = len(out), latents.shape[1]
+        corners = [scratch(f"corner {i}", *size) for i in range(4)]
+        places_of = (above + left, above + right, below + left, below + right)
+        for corner, place in zip(corners, places_of, strict=True):
+            # They are all inside; "clip" spares a copy that guards against others.
             latents.take(place, axis=0, out=corner, mode="clip")
-            if i:
-                corner *= weight
-                out += corner
-            else:
-                np.multiply(corner, weight, out=out)
+        # a + x (b - a): multiplying rows by a column is the slow part, so as few times as possible.
+        for a, b, share in ((0, 1, x), (2, 3, x), (0, 2, y)):
+            corners[b] -= corners[a]
+            corners[b] *= share
+            corners[a] += corners[b]
+        out[...] = corners[0]
 
     def _inside(
         self, low: NDArray[np.float32], size: int
@@ -256,10 +269,10 @@ class ParallaxBTF(CompressedBTF):
         )
 
     def _in_parts(self, work: Callable[[slice, Scratch], None]) -> None:
-        """Do something for all texels, a chunk at a time, on two cores."""
+        """Do something for all texels, a chunk at a time, on several cores."""
         count = self.height * self.width
         parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
-        # Both threads take from it what comes next, so that neither waits for a slower one.
+        # All threads take from it what comes next, so that none waits for a slower one.
         left = iter(parts)
 
         def run() -> None:
@@ -268,7 +281,7 @@ class ParallaxBTF(CompressedBTF):
                 work(part, scratch)
 
         with one_thread():
-            if len(parts) < 2 * _THREADS:
+            if len(parts) < 2 or _THREADS < 2:
                 run()
                 return
             with ThreadPoolExecutor(_THREADS) as pool:

@@ -60,17 +60,18 @@ class FramePool:
         shape = (self.size, btf.height * btf.width, btf.channels)
         self.frames = np.empty(shape, dtype=self.dtype)
         #: The observation that each frame in memory is.
-        self.observation = self._order[: self.size].copy()
+        self.observation = np.sort(self._order[: self.size])
 
     @property
     def is_whole(self) -> bool:
         """Whether all observations are in memory."""
         return self.size == len(self._order)
 
-    def read(self, place: int) -> None:
-        """Read the observation of one place."""
-        frame = self.btf.frame(int(self.observation[place]))
-        self.frames[place] = self._kept(frame).reshape(self.frames.shape[1:])
+    def put(self, place: int, frame: NDArray[Any]) -> None:
+        """Keep a frame as it is captured, (H, W, C), at one place."""
+        values = self.btf.values
+        kept = values.encode(frame) if values.is_float else frame
+        self.frames[place] = kept.reshape(self.frames.shape[1:])
 
     def renew(self) -> None:
         """Put the next observation in the place of a random one, where not all are in memory."""
@@ -78,7 +79,7 @@ class FramePool:
             place = int(self._rng.integers(self.size))
             self.observation[place] = self._order[self._next]
             self._next = (self._next + 1) % len(self._order)
-            self.read(place)
+            self.put(place, self.btf.frame(int(self.observation[place])))
 
     def values(self, places: NDArray[np.intp], texels: NDArray[np.intp]) -> NDArray[np.float32]:
         """Fitted values, (F, T, C), of frames ``places`` (F,) at flat ``texels`` (F, T)."""
@@ -87,17 +88,20 @@ class FramePool:
             return drawn.astype(np.float32)
         return self.btf.values.encode(drawn)
 
-    def _kept(self, frame: NDArray[Any]) -> NDArray[Any]:
-        return self.btf.values.encode(frame) if self.btf.values.is_float else frame
-
 
 def load_pool(
     btf: BTF, observations: NDArray[np.intp], seed: int
 ) -> Generator[Progress, None, FramePool]:
     """Read a `FramePool`; reports phase "read"."""
     pool = FramePool(btf, observations, seed)
-    for place in range(pool.size):
-        pool.read(place)
+    in_memory = isinstance(btf.frames, np.ndarray)
+    frames = (
+        (btf.frame(int(i)) for i in pool.observation)
+        if in_memory
+        else btf.select(pool.observation).iter_frames()
+    )
+    for place, frame in enumerate(frames):
+        pool.put(place, frame)
         if is_report_due(place + 1, pool.size):
             yield Progress("read", place + 1, pool.size)
     return pool

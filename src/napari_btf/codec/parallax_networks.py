@@ -118,6 +118,9 @@ class Network:
 class FrameLayers:
     """A network whose directions are settled: texels' latents in, outputs out.
 
+    The biases are a row of the weights, of an input that is always 1, and every layer but the last
+    hands this 1 on: one pass over the activations less a layer.
+
     Parameters
     ----------
     weights, biases : list of ndarray of float32
@@ -127,23 +130,31 @@ class FrameLayers:
     def __init__(
         self, weights: list[NDArray[np.float32]], biases: list[NDArray[np.float32]]
     ) -> None:
-        # All in one order, so that products are summed in the same way for every frame.
-        self.weights = [np.ascontiguousarray(weight.T) for weight in weights]
-        self.biases = biases
+        self.weights = []
+        for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            outputs, inputs = weight.shape
+            table = np.zeros((inputs + 1, outputs + (i < len(weights) - 1)), dtype=np.float32)
+            table[:inputs, :outputs] = weight.T
+            table[inputs, :outputs] = bias
+            table[inputs, outputs:] = 1.0
+            self.weights.append(table)
 
     def __call__(
         self, latents: NDArray[np.float32], scratch: Scratch, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Outputs, shape (T, O), of latents of shape (T, K), in ``out`` if given, or in scratch."""
+        """Outputs of latents and a last column of ones, shape (T, K + 1).
+
+        Shape (T, O), in ``out`` if given, or in scratch.
+        """
         h, last = latents, len(self.weights) - 1
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+        for i, weight in enumerate(self.weights):
             if i:
                 np.maximum(h, scratch.zeros(h.shape[1]), out=h)
-            # Two arrays in turn, but for the last one.
-            end = out if out is not None else scratch("outputs", len(h), len(bias))
-            target = scratch(f"hidden {i % 2}", len(h), len(bias)) if i < last else end
+            target = out
+            if i < last or target is None:
+                # Two arrays in turn.
+                target = scratch(f"layer {i % 2}", len(h), weight.shape[1])
             h = np.matmul(h, weight, out=target)
-            h += bias
         return h
 
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Surface"]
 
-#: Units of the hidden layers of the networks for height and shift.
-_OFFSET_UNITS = (24, 24)
+#: Units of the hidden layers of the networks for height and shift: 24 with that of the biases.
+_OFFSET_UNITS = (23, 23)
 #: Spread of the latents at first, and how much smaller than usual offsets and modulation start.
 _SPREAD, _SMALL, _GENTLE = 0.1, 0.1, 0.3
 
@@ -165,7 +165,7 @@ class Surface:
         if self.networks["shift"]:
             shift = self._apply("shift", latents, pair)
             there = places + shift * self._light_step[observations][:, None]
-            latents = torch.cat([latents, self._fetch(of_light, there)], dim=-1)
+            latents = torch.cat([self._fetch(of_light, there), latents], dim=-1)
         return self._apply("shade", latents, pair)
 
     def _apply(self, name: str, latents: torch.Tensor, features: torch.Tensor) -> torch.Tensor:

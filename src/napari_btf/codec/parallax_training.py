@@ -62,7 +62,8 @@ class ParallaxSettings:
         Latents that the height is read from, and those fetched towards the light. None are used
         where the view, or the light, never varies.
     hidden : int
-        Units of each of the three hidden layers of the shading network.
+        Units of each of the three hidden layers of the shading network. One more stands for the
+        biases when it is decoded: 63 make a size that processors like.
     steps : int
         Batches of about as many values as there are texels, 4,096 to 32,768; used if ``seconds``
         is None.
@@ -79,7 +80,7 @@ class ParallaxSettings:
     latents: int = 16
     depth_latents: int = 6
     light_latents: int = 4
-    hidden: int = 64
+    hidden: int = 63
     steps: int = 12_000
     seconds: float | None = None
     periodic: bool | None = None
