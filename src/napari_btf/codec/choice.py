@@ -31,7 +31,7 @@ CODECS = ("neural-basis", "parallax")
 #: Views and images from which on `auto` takes parallax into account.
 _MANY_VIEWS, _MANY_IMAGES = 16, 256
 #: Bytes of the networks of the parallax codec in a file, about.
-_NETWORK_BYTES = 56_000
+_NETWORK_BYTES = 78_000
 _FEWEST_LATENTS, _MOST_LATENTS = 8, 48
 _DEFAULT_LATENTS = 26
 

@@ -1,0 +1,62 @@
+"""Which codec is taken, and what each accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from napari_btf.btf import BTF
+from napari_btf.codec import FitSettings, NetworkSettings, fit
+from napari_btf.codec.choice import pick_codec
+from napari_btf.errors import UsageError
+from napari_btf.evaluate import psnr_over
+from napari_btf.progress import finish
+
+Make = Callable[..., BTF]
+
+
+def test_auto_takes_parallax_where_many_views_were_captured(make_btf: Make) -> None:
+    few, many = make_btf(views=3, lights=100), make_btf(views=20, lights=13, height=6, width=6)
+    assert pick_codec(few, FitSettings()) == "neural-basis"
+    assert pick_codec(many, FitSettings()) == "parallax"
+    assert pick_codec(many, FitSettings(target_psnr=30)) == "neural-basis"
+    assert pick_codec(many, FitSettings(codec="neural-basis")) == "neural-basis"
+    with pytest.raises(UsageError, match="there is no codec 'oracle'; use auto or neural-basis or"):
+        pick_codec(few, FitSettings(codec="oracle"))
+
+
+def test_parallax_keeps_to_its_bytes(make_btf: Make) -> None:
+    btf = make_btf(views=16, lights=16, height=40, width=40)
+    network = NetworkSettings(seconds=2.0)
+    for size in (24, 48):
+        settings = FitSettings(network=network, bytes_per_texel=size)
+        model = finish(fit(btf, settings=settings))
+        assert model.architecture == "parallax"
+        limit = size * 1600 + 65536
+        assert 0.7 * limit < model.file_size <= limit
+    flat = np.mean((btf.frames / 255.0 - (btf.frames / 255.0).mean()) ** 2)
+    assert finish(psnr_over(model, btf)) > -10 * np.log10(flat) + 1
+
+
+def test_parallax_by_latents_and_epochs(make_btf: Make) -> None:
+    btf = make_btf(views=16, lights=16, height=8, width=8)
+    settings = FitSettings(9, NetworkSettings(epochs=1), codec="parallax")
+    model = finish(fit(btf, settings=settings))
+    assert (model.architecture, model.latent_count) == ("parallax", 9)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"target_psnr": 30.0}, "is trained for a size, not for a quality"),
+        ({"latents": 2}, "the parallax codec needs 3 or more"),
+        ({"bytes_per_texel": 0.5}, "are too few for the parallax codec; allow at least"),
+        ({"latents": 9, "bytes_per_texel": 9.0}, "bytes_per_texel and latents exclude"),
+    ],
+)
+def test_what_parallax_cannot_do(make_btf: Make, settings: dict[str, float], problem: str) -> None:
+    btf = make_btf(views=16, lights=16)
+    with pytest.raises(UsageError, match=problem):
+        finish(fit(btf, settings=FitSettings(codec="parallax", **settings)))  # type: ignore[arg-type]
