@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.decomposition import PCA
 
 from napari_btf.btf import BTF
-from napari_btf.codec import load, parallax_batches, parallax_training
+from napari_btf.codec import load, parallax_batches, parallax_steps
 from napari_btf.codec.parallax import ParallaxBTF
 from napari_btf.codec.parallax_batches import hold_out, is_periodic, load_pool
 from napari_btf.codec.parallax_storage import expected, pack
@@ -27,7 +27,7 @@ from napari_btf.evaluate import psnr
 from napari_btf.progress import Progress, finish
 
 SIZE, DEPTH = 24, 1.5
-SMALL = ParallaxSettings(latents=6, depth_latents=2, light_latents=0, hidden=16, steps=20)
+SMALL = ParallaxSettings(latents=6, depth_latents=4, light_latents=0, hidden=32, steps=20)
 
 
 def texture() -> np.ndarray:
@@ -80,7 +80,7 @@ def plane() -> BTF:
 
 @pytest.fixture(scope="module")
 def learned(plane: BTF) -> ParallaxBTF:
-    return finish(fit_parallax(plane, settings=replace(SMALL, steps=250)))
+    return finish(fit_parallax(plane, settings=replace(SMALL, steps=200)))
 
 
 def test_parallax_is_learned_better_than_by_pca(plane: BTF, learned: ParallaxBTF) -> None:
@@ -89,13 +89,13 @@ def test_parallax_is_learned_better_than_by_pca(plane: BTF, learned: ParallaxBTF
     pca = PCA(learned.latent_count).fit(abrdfs)
     linear = psnr(pca.inverse_transform(pca.transform(abrdfs)), abrdfs)
     decoded = np.stack(list(learned.shaded(plane.light, plane.view)))
-    assert psnr(np.clip(decoded, 0, 1), values) > linear + 3.0
+    assert psnr(np.clip(decoded, 0, 1), values) > linear + 6.0
 
 
 def test_the_depth_map_has_sign_and_size(learned: ParallaxBTF) -> None:
     depth = learned.depth_map()
     assert depth.shape == (SIZE, SIZE)
-    assert np.median(depth) == pytest.approx(DEPTH, abs=0.4)
+    assert np.median(depth) == pytest.approx(DEPTH, abs=0.2)
 
 
 def test_no_torch_before_it_trains() -> None:
@@ -251,7 +251,7 @@ def test_one_view_or_one_light_needs_no_look_up(tmp_path: Path) -> None:
     assert (model.depth_latents, model.light_latents, model.fixed_view) == (0, 2, True)
     assert not model.depth_map().any()
     model = finish(fit_parallax(one_light, settings=settings))
-    assert (model.depth_latents, model.light_latents) == (2, 0)
+    assert (model.depth_latents, model.light_latents) == (4, 0)
     again = load(model.save(tmp_path / "model.safetensors"))
     assert again.latent_count == model.latent_count
 
@@ -271,11 +271,11 @@ def test_captures_larger_than_the_memory_for_them(
     np.testing.assert_allclose(
         pool.values(places, texels)[:, 0], plane.frames[pool.observation, 0, 7] / 255.0, rtol=1e-6
     )
-    assert finish(fit_parallax(plane, settings=SMALL)).latent_count == 8
+    assert finish(fit_parallax(plane, settings=SMALL)).latent_count == 10
 
 
 def test_a_divergence_goes_back_to_the_best(plane: BTF, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallax_training, "_WEIGHT_RATE", 1e6)
+    monkeypatch.setattr(parallax_steps, "_WEIGHT_RATE", 1e6)
     reports: list[Progress] = []
     model = finish(fit_parallax(plane, settings=SMALL), reports.append)
     assert any(report.phase == "train slower" for report in reports)

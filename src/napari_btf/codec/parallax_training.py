@@ -1,23 +1,17 @@
-"""Training of the parallax codec. Apart from `napari_btf.codec.network`, what needs torch.
-
-Latents and networks are trained together by Adam on random texels of random observations. Each
-core takes its own part of a batch: the products are so thin that sharing every one of them out
-costs more, many times more on a busy machine.
-"""
+"""Training of the parallax codec: latents and networks together, on random texels."""
 
 from __future__ import annotations
 
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_btf.codec.fitting import check_capture
-from napari_btf.codec.network import NetworkSettings, one_core, pick_device
+from napari_btf.codec.network import NetworkSettings, pick_device
 from napari_btf.codec.parallax_batches import hold_out, is_periodic, load_pool, load_probe
+from napari_btf.codec.parallax_steps import Course, Trainer
 from napari_btf.codec.parallax_surface import Surface
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress
@@ -25,25 +19,18 @@ from napari_btf.progress import Job, Progress
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
     from napari_btf.codec.parallax import ParallaxBTF
-    from napari_btf.codec.parallax_batches import FramePool, Probe
+    from napari_btf.codec.parallax_batches import FramePool
 
 __all__ = ["ParallaxSettings", "check_parallax", "fit_parallax"]
 
-#: Largest steps of Adam for latents and for weights. Larger ones than usual: the training is
-#: short, and ends with a cosine schedule.
-_LATENT_RATE, _WEIGHT_RATE = 1e-2, 1e-2
-_BETAS = (0.9, 0.99)
+#: Share of the training in which the steps grow to their full size.
 _WARM_UP = 0.03
-#: Observations in a batch, and texels of each at least and at most.
-_FRAMES, _FEWEST_TEXELS, _MOST_TEXELS = 128, 32, 256
 #: Share of the training that encodes the other texels when some were chosen to learn from.
 _ENCODE_SHARE = 0.3
-_MOST_WORKERS = 4
 _VALIDATE_EVERY = 0.01
 #: A batch's error this many times the least validation error is a divergence.
 _DIVERGED = 30.0
@@ -148,13 +135,13 @@ def fit_parallax(
     )
     surface.centre(pool)
     if len(chosen) == len(everything):
-        trained = _Course(surface.parameters, everything, "train", 1.0)
+        trained = Course(surface.parameters, everything, "train", 1.0)
         yield from _train(surface, pool, held, trained, settings, stop)
         return surface.model()
-    trained = _Course(surface.parameters, chosen, "train", 1.0 - _ENCODE_SHARE)
+    trained = Course(surface.parameters, chosen, "train", 1.0 - _ENCODE_SHARE)
     yield from _train(surface, pool, held, trained, settings, stop)
     surface.fill(chosen)
-    encoded = _Course(surface.used_latents, everything, "encode", _ENCODE_SHARE)
+    encoded = Course(surface.used_latents, everything, "encode", _ENCODE_SHARE)
     yield from _train(surface, pool, held, encoded, settings, stop)
     return surface.model()
 
@@ -182,26 +169,16 @@ def check_parallax(btf: BTF, coords: ArrayLike | None, settings: ParallaxSetting
     check_capture(btf, network)
 
 
-@dataclass(frozen=True, eq=False)
-class _Course:
-    """What a part of the training changes, where it looks, and how much of the time it takes."""
-
-    parameters: list[torch.Tensor]
-    texels: NDArray[np.intp]
-    phase: str
-    share: float
-
-
 def _train(
     surface: Surface,
     pool: FramePool,
     held: NDArray[np.intp],
-    course: _Course,
+    course: Course,
     settings: ParallaxSettings,
     stop: Callable[[], bool],
 ) -> Generator[Progress, None, None]:
     """Run a course; the surface ends in the state with the least validation error."""
-    trainer = _Trainer(surface, pool, course, settings.seed)
+    trainer = Trainer(surface, pool, course, settings.seed)
     probe = load_probe(surface.btf, held, course.texels, settings.seed)
     seconds = None if settings.seconds is None else settings.seconds * course.share
     steps = max(1, round(settings.steps * course.share))
@@ -238,105 +215,3 @@ def _schedule(done: float) -> float:
     """A short warm-up, then a cosine down to zero."""
     warm = min(1.0, (done + 1e-3) / _WARM_UP)
     return float(warm * 0.5 * (1.0 + np.cos(np.pi * min(done, 1.0))))
-
-
-class _Trainer:
-    """Steps of Adam on random batches, of which each worker takes some frames.
-
-    To be used in a ``with`` block, which ends the workers.
-    """
-
-    def __init__(self, surface: Surface, pool: FramePool, course: _Course, seed: int) -> None:
-        self._surface, self._pool, self._course = surface, pool, course
-        self._rng = np.random.default_rng(seed)
-        # About one value a texel and step, or most of a large surface goes without for too long.
-        self._texels = int(np.clip(len(course.texels) // _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS))
-        self._workers = 1
-        if surface.device == "cpu":
-            self._workers = min(_MOST_WORKERS, os.cpu_count() or 1)
-        latents = {id(part) for part in surface.latents}
-        self._rates = [
-            _LATENT_RATE if id(parameter) in latents else _WEIGHT_RATE
-            for parameter in course.parameters
-        ]
-        self._optimizer = self._new_optimizer()
-
-    def __enter__(self) -> _Trainer:
-        import torch
-
-        # Each worker is one core's work; torch's own threads would get in one another's way.
-        self._threads = ThreadPoolExecutor(
-            self._workers, initializer=torch.set_num_threads, initargs=(1,)
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._threads.shutdown()
-
-    def _new_optimizer(self) -> torch.optim.Optimizer:
-        import torch
-
-        groups = [{"params": [parameter]} for parameter in self._course.parameters]
-        return torch.optim.Adam(groups, lr=_WEIGHT_RATE, betas=_BETAS)
-
-    def slow_down(self) -> None:
-        """Forget the momentum and halve the steps."""
-        self._rates = [rate / 2.0 for rate in self._rates]
-        self._optimizer = self._new_optimizer()
-
-    def step(self, share: float) -> float:
-        """One step at a share of the full rate; the mean squared error before it."""
-        self._pool.renew()
-        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate * share
-        places = self._rng.integers(self._pool.size, size=_FRAMES)
-        texels = self._rng.choice(self._course.texels, size=(_FRAMES, self._texels))
-        with one_core():
-            parts = list(
-                self._threads.map(
-                    self._gradients,
-                    np.array_split(places, self._workers),
-                    np.array_split(texels, self._workers),
-                )
-            )
-            # In the order of the parts, so that the sum is the same in every run.
-            for parameter, *gradients in zip(
-                self._course.parameters, *(part[1] for part in parts), strict=True
-            ):
-                parameter.grad = sum(gradients[1:], start=gradients[0])
-            self._optimizer.step()
-        return sum(part[0] for part in parts)
-
-    def _gradients(
-        self, places: NDArray[np.intp], texels: NDArray[np.intp]
-    ) -> tuple[float, tuple[torch.Tensor, ...]]:
-        """A part's share of the mean squared error of a batch, and its gradients."""
-        import torch
-
-        surface = self._surface
-        target = torch.from_numpy(self._pool.values(places, texels) / surface.peak)
-        colours = surface.colours(
-            torch.from_numpy(self._pool.observation[places]).to(surface.device),
-            torch.from_numpy(texels).to(surface.device),
-        )
-        error = ((colours - target.to(surface.device)) ** 2).sum()
-        error = error / (_FRAMES * self._texels * target.shape[-1])
-        gradients = torch.autograd.grad(error, self._course.parameters)
-        return error.item() * surface.peak**2, gradients
-
-    def validate(self, probe: Probe) -> float:
-        """Mean squared error of what is held out, in the fitted domain."""
-        import torch
-
-        surface, total = self._surface, 0.0
-        # What diverged may be too large to be squared.
-        with torch.no_grad(), one_core(), np.errstate(over="ignore", invalid="ignore"):
-            for i in range(len(probe.observations)):
-                colours = surface.colours(
-                    torch.from_numpy(probe.observations[i : i + 1]).to(surface.device),
-                    torch.from_numpy(probe.texels[i : i + 1].copy()).to(surface.device),
-                )
-                values = surface.peak * colours.cpu().numpy()
-                total += float(np.mean((values - probe.values[i]) ** 2))
-        error = total / len(probe.observations)
-        return error if np.isfinite(error) else np.inf
