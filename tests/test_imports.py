@@ -81,10 +81,10 @@ def test_public_names() -> None:
         for name in ("embed", "finish", "fit", "load", "read", "relight", "train"):
             assert callable(getattr(napari_btf, name))
     # Whatever is imported, and in whatever order.
-    import napari_btf.codec.fitting as fitting
+    import napari_btf.codec.choice as choice
     from napari_btf import codec
     from napari_btf.plugin import train as _
 
-    assert fitting.fit is codec.fit is napari_btf.fit
+    assert choice.fit is codec.fit is napari_btf.fit
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = napari_btf.nothing

@@ -21,7 +21,7 @@ NETWORK = NetworkSettings(epochs=20)
 
 
 @pytest.mark.parametrize(
-    ("bytes_per_texel", "least"), [(4.0, 35.3), (8.0, 37.2), (16.0, 40.3), (32.0, 45.0)]
+    ("bytes_per_texel", "least"), [(4.0, 35.4), (8.0, 37.2), (16.0, 40.1), (32.0, 42.9)]
 )
 def test_wallpaper_by_bytes(wallpaper: Path, bytes_per_texel: float, least: float) -> None:
     btf = read(wallpaper).in_memory()

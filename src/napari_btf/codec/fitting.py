@@ -45,7 +45,7 @@ _LEAST_POINTS = 20
 #: A network has to lower the error of generation to this share to be worth its bytes.
 _WORTHWHILE = 0.98
 #: Latents at most when a size or a quality is asked for: more take too long to decode.
-MOST_LATENTS = 96
+MOST_LATENTS = 72
 #: What a file holds beside tensors that grow with it: names, shapes, the description.
 _HEADER_BYTES = 2048
 
