@@ -46,7 +46,8 @@ class Hand:
 
     def start(self, seconds: float = 0.5, latents: int = 4) -> None:
         self.dock.seconds.value = seconds
-        self.dock.latents.value = latents
+        self.dock.budget.value = "latents per texel"
+        self.dock.amount.value = latents
         self.click(self.dock.start_button)
 
     def until_training(self) -> None:
@@ -319,6 +320,30 @@ def test_painted_texels_need_something_painted(
     assert not hand.dock.running
     assert ["Nothing is painted" in note.message for note in notifications] == [True]
     assert is_ready(hand.dock)
+
+
+@pytest.mark.parametrize(
+    ("kind", "usual", "amount"), [("bytes per texel", 8.0, 4.0), ("quality in dB", 32.0, 30.0)]
+)
+def test_the_size_is_chosen_by_bytes_or_quality(
+    hand: Hand, loaded: ViewerModel, kind: str, usual: float, amount: float
+) -> None:
+    dock = hand.dock
+    assert dock.budget.value == "bytes per texel"
+    dock.budget.value = kind
+    assert dock.amount.value == usual
+    dock.amount.value = amount
+    dock.seconds.value = 0.5
+    hand.click(dock.start_button)
+    hand.until_over()
+    model = workspace_of(loaded).model
+    assert model is not None
+    if kind == "bytes per texel":
+        assert model.file_size <= amount * 24 * 32 + 65536
+    else:
+        found = re.match(r"PSNR ([\d.]+) dB", hand.message)
+        assert found is not None
+        assert amount <= float(found[1]) < amount + 1.5
 
 
 def test_too_many_latents_for_the_texels_is_said(

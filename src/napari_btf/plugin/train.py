@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magicgui.widgets import ComboBox, FloatSpinBox, SpinBox
+from magicgui.widgets import ComboBox, FloatSpinBox
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import notification_manager, show_error, show_info
 from qtpy.QtWidgets import (
@@ -35,6 +35,22 @@ if TYPE_CHECKING:
 __all__ = ["Train"]
 
 _WHOLE, _PAINTED = "whole image", "painted texels"
+_BYTES, _QUALITY, _LATENTS = "bytes per texel", "quality in dB", "latents per texel"
+
+
+class _Budget(NamedTuple):
+    """A way to say how large a model may be."""
+
+    setting: str
+    usual: float
+    tooltip: str
+
+
+_BUDGETS = {
+    _BYTES: _Budget("bytes_per_texel", 8.0, "Size of the file: bytes for each texel, and 64 KiB"),
+    _QUALITY: _Budget("target_psnr", 32.0, "The smallest file of this quality (PSNR)"),
+    _LATENTS: _Budget("latents", 16.0, "Numbers kept for each texel, as fine as is worth it"),
+}
 _PHASES = {
     "read": "Reading images",
     "basis": "Finding the basis",
@@ -57,8 +73,9 @@ class Train(QWidget):
         self.captures = CaptureChooser(self._workspace)
         self.texels = ComboBox(choices=(_WHOLE, _PAINTED), value=_WHOLE)
         self.texels.tooltip = "Which texels to learn from; the whole image is encoded in any case"
-        self.latents = SpinBox(value=16, min=1, max=256)
-        self.latents.tooltip = "Numbers kept for each texel: more is better and larger"
+        self.budget = ComboBox(choices=tuple(_BUDGETS), value=_BYTES)
+        self.budget.tooltip = "What decides how large and how good the model gets"
+        self.amount = FloatSpinBox(min=0.1, max=1000.0)
         self.seconds = FloatSpinBox(value=5.0, min=0.5, max=36000.0, step=1.0)
         self.seconds.tooltip = "How long to train, in seconds"
         self.start_button = QPushButton("Train")
@@ -76,7 +93,10 @@ class Train(QWidget):
         form = QFormLayout()
         form.addRow("capture", self.captures)
         form.addRow("texels", self.texels.native)
-        form.addRow("latents", self.latents.native)
+        size = QHBoxLayout()
+        size.addWidget(self.budget.native, 1)
+        size.addWidget(self.amount.native)
+        form.addRow("size by", size)
         form.addRow("seconds", self.seconds.native)
         column = QVBoxLayout(self)
         column.addLayout(form)
@@ -86,6 +106,8 @@ class Train(QWidget):
         column.addWidget(self.save_button)
         column.addStretch()
 
+        self.budget.changed.connect(self._on_budget)
+        self._on_budget()
         self.captures.chosen.connect(self._show_state)
         self.start_button.clicked.connect(self.start)
         self.keep_button.clicked.connect(self.stop_and_keep)
@@ -126,7 +148,10 @@ class Train(QWidget):
                 show_error("Nothing is painted over this capture: paint in Select texels first.")
                 return
         network = NetworkSettings(seconds=self.seconds.value)
-        settings = FitSettings(self.latents.value, network)
+        chosen: dict[str, Any] = {_BUDGETS[self.budget.value].setting: self.amount.value}
+        if self.budget.value == _LATENTS:
+            chosen = {"latents": round(self.amount.value)}
+        settings = FitSettings(network=network, **chosen)
         self._stop = False
         # Its errors come to _on_error alone, else napari would show them a second time.
         worker = create_worker(
@@ -146,6 +171,11 @@ class Train(QWidget):
         self.message.setText("Starting")
         self._show_state()
         worker.start()
+
+    def _on_budget(self) -> None:
+        budget = _BUDGETS[self.budget.value]
+        self.amount.value = budget.usual
+        self.amount.tooltip = budget.tooltip
 
     def stop_and_keep(self) -> None:
         """End the training now; encoding and measuring still follow."""
