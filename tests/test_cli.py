@@ -238,7 +238,7 @@ def test_wallpaper_meets_the_known_figures(wallpaper: Path, tmp_path: Path) -> N
     held = [names[i].stem.split()[1:3] for i in np.random.RandomState(1).permutation(81)[:16]]
     lights.write_text("".join(f"{tl[2:]} {pl[2:]}\n" for tl, pl in held))
     figures = json.loads(ok(btf(*command, "--hold-out-lights", lights)))
-    assert figures["psnr_held_out"] >= 28.9
+    assert figures["psnr_held_out"] >= 29.15
     assert len(load(out).light) == 65
 
 

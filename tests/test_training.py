@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,17 @@ def test_report_agrees_with_the_model(make_btf: Make) -> None:
     assert report.bytes_capture == btf.nbytes
     summary = report.summary(1000)
     assert summary["compression_ratio"] == round(btf.nbytes / 1000, 2)
+
+
+def test_the_seconds_of_each_phase_add_up(make_btf: Make) -> None:
+    _, report = finish(train(make_btf(lights=20), settings=QUICK), lambda _: time.sleep(0.01))
+    assert list(report.phases) == ["read", "basis", "train", "encode", "quantise", "evaluate"]
+    assert min(report.phases.values()) >= 0
+    # The rest is the reports themselves.
+    assert 0 < sum(report.phases.values()) < report.seconds
+    summary = report.summary(1000)
+    assert summary["codec"] == "neural-basis"
+    assert summary["phases"]["train"] == round(report.phases["train"], 2)
 
 
 def test_held_out_observations_have_no_influence(make_btf: Make) -> None:

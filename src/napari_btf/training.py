@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.progress import Job
 
+T = TypeVar("T")
+
 __all__ = ["TrainingReport", "read_lights", "split_lights", "train"]
 
 
@@ -48,6 +51,10 @@ class TrainingReport:
     bytes_capture : int
         All pixel values of the capture, uncompressed.
     texels_trained, latents : int
+    codec : str
+        Name of the codec.
+    phases : dict
+        Seconds of each phase of the job, by its name.
     """
 
     psnr_train: float
@@ -56,6 +63,8 @@ class TrainingReport:
     bytes_capture: int
     texels_trained: int
     latents: int
+    codec: str
+    phases: dict[str, float]
 
     def summary(self, bytes_model: int) -> dict[str, Any]:
         """The report as plain values, with the size of the model file and the ratio."""
@@ -68,6 +77,8 @@ class TrainingReport:
             "compression_ratio": round(self.bytes_capture / bytes_model, 2),
             "texels_trained": self.texels_trained,
             "latents": self.latents,
+            "codec": self.codec,
+            "phases": {name: round(seconds, 2) for name, seconds in self.phases.items()},
         }
 
 
@@ -107,6 +118,7 @@ def train(
         If an image cannot be read.
     """
     start = time.monotonic()
+    phases: dict[str, float] = {}
     settings = settings or FitSettings()
     if held_out is None or not held_out.any():
         held_out = None
@@ -114,13 +126,13 @@ def train(
         raise UsageError(None, "all observations are held out", "leave some to train on")
     check_fit(btf if held_out is None else btf.select(~held_out), coords, settings)
     # All at once, so that what is held out is not read on its own.
-    btf = yield from into_memory(btf)
+    btf = yield from _timed(into_memory(btf), phases)
     seen = btf if held_out is None else btf.select(~held_out)
-    model = yield from fit(seen, coords, settings, stop)
-    psnr_train = yield from psnr_over(model, seen)
+    model = yield from _timed(fit(seen, coords, settings, stop), phases)
+    psnr_train = yield from _timed(psnr_over(model, seen), phases)
     psnr_held_out = None
     if held_out is not None:
-        psnr_held_out = yield from psnr_over(model, btf.select(held_out))
+        psnr_held_out = yield from _timed(psnr_over(model, btf.select(held_out)), phases)
     chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
     return model, TrainingReport(
         psnr_train=psnr_train,
@@ -129,7 +141,26 @@ def train(
         bytes_capture=btf.nbytes,
         texels_trained=min(chosen, texels_that_fit(seen)),
         latents=model.latent_count,
+        codec=model.architecture,
+        phases=phases,
     )
+
+
+def _timed(job: Job[T], phases: dict[str, float]) -> Job[T]:
+    """A job whose seconds are added up by phase."""
+    before = time.monotonic()
+    with closing(job):
+        while True:
+            try:
+                progress = next(job)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            now = time.monotonic()
+            phases[progress.phase] = phases.get(progress.phase, 0.0) + now - before
+            yield progress
+            # What the caller does with a report is not the job's.
+            before = time.monotonic()
 
 
 def read_lights(path: str | Path) -> NDArray[np.float64]:
