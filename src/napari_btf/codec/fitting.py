@@ -44,8 +44,10 @@ _CROSS_VALIDATION_POINTS = 1024
 _LEAST_POINTS = 20
 #: A network has to lower the error of generation to this share to be worth its bytes.
 _WORTHWHILE = 0.98
-#: Latents at most when a size or a quality is asked for: more take too long to decode.
+#: Latents at most when a size is asked for: 512 x 512 texels take ten milliseconds to decode.
 MOST_LATENTS = 72
+#: Latents at most when a quality is asked for.
+MOST_FOR_QUALITY = 256
 #: What a file holds beside tensors that grow with it: names, shapes, the description.
 _HEADER_BYTES = 2048
 
@@ -169,12 +171,12 @@ def _half(values: NDArray[Any]) -> NDArray[Any]:
 
 def _candidates(btf: BTF, texels: int, budget: Budget) -> int:
     """Latents to choose from when a size or a quality is asked for."""
-    most = min(MOST_LATENTS, _most_latents(btf, texels))
+    most = _most_latents(btf, texels)
     if budget.bytes_per_texel is None:
-        return most
+        return min(MOST_FOR_QUALITY, most)
     pairs = len(btf) - btf.grid.duplicate_pairs
     room = budget.bytes_per_texel * btf.height * btf.width + FREE_BYTES - _fixed_bytes(btf, pairs)
-    return max(1, min(most, int(room) // _latent_bytes(btf, pairs)))
+    return max(1, min(MOST_LATENTS, most, int(room) // _latent_bytes(btf, pairs)))
 
 
 def _fixed_bytes(btf: BTF, pairs: int) -> int:
