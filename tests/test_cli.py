@@ -242,6 +242,19 @@ def test_wallpaper_meets_the_known_figures(wallpaper: Path, tmp_path: Path) -> N
     assert len(load(out).light) == 65
 
 
+def test_a_quality_out_of_reach_is_said(weave: Path, tmp_path: Path) -> None:
+    capture = tmp_path / "frontal"
+    capture.mkdir()
+    for path in weave.rglob("*tv000 pv000*"):
+        shutil.copy(path, capture)
+    command = ["train", capture, "--out", tmp_path / "m.safetensors", "--epochs", 5, "--json"]
+    for target, reached in ((30, True), (150, False)):
+        done = btf(*command, "--target-psnr", target)
+        figures = json.loads(ok(done))
+        assert (figures["psnr_train"] >= target) == reached
+        assert (f"note: {target} dB were asked for" in done.stderr) != reached
+
+
 def test_chosen_texels(weave: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.safetensors"
     texels = tmp_path / "texels.csv"

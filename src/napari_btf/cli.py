@@ -291,6 +291,8 @@ def train(
     with _interruptible(phases) as stop:
         model, report = _run(training.train(btf, coords, settings, held_out, stop), phases)
     model.save(out)
+    if target_psnr is not None and report.psnr_train < target_psnr:
+        _say(f"note: {target_psnr:g} dB were asked for, {report.psnr_train:.2f} dB were reached")
     summary = report.summary(out.stat().st_size)
     if as_json:
         _print_json(summary)
