@@ -40,6 +40,7 @@ _PHASES = {
     "verify": "reading it back",
     "basis": "finding the basis",
     "train": "training",
+    "train slower": "training with smaller steps",
     "encode": "encoding texels",
     "quantise": "compressing latents",
     "evaluate": "measuring quality",

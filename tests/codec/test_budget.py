@@ -94,7 +94,7 @@ def test_budgets_that_cannot_be_met(make_btf: Make) -> None:
 
 def test_a_decoder_that_takes_more_than_all(make_btf: Make) -> None:
     """Thousands of pairs of a few texels: the table of one latent alone is larger."""
-    many = make_btf(views=20, lights=200, height=3, width=3)
+    many = make_btf(views=20, lights=260, height=3, width=3)
     settings = FitSettings(network=NETWORK, bytes_per_texel=1, codec="neural-basis")
     with pytest.raises(UsageError, match="are less than the decoder takes; allow at least"):
         finish(fit(many, settings=settings))

@@ -121,7 +121,7 @@ def test_what_is_not_understood_is_refused(
         load(path)
 
 
-@pytest.mark.parametrize("name", ["latent_lengths", "latent_lowest", "latent_streams"])
+@pytest.mark.parametrize("name", ["latent_lengths", "latent_streams"])
 def test_latents_that_are_none(saved: Path, name: str) -> None:
     tensors = load_file(saved)
     with safe_open(saved, "np") as file:
@@ -131,12 +131,8 @@ def test_latents_that_are_none(saved: Path, name: str) -> None:
     for wrong in wrongs:
         tensors[name] = np.concatenate([values[1:], np.array([wrong], values.dtype)])
         save_file(tensors, saved, metadata)
-        if name == "latent_lowest":
-            # Any number is possible; it is not what it was.
-            assert load(saved).latent_map.shape == (12, 16, 4)
-        else:
-            with pytest.raises(ModelFileError, match="it is damaged"):
-                load(saved)
+        with pytest.raises(ModelFileError, match="it is damaged"):
+            load(saved)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38, -3e38])

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_btf.btf import BTF
     from napari_btf.codec.latent_coding import CodedLatents, Spectrum
 
-__all__ = ["FREE_BYTES", "Budget", "Content", "check_room", "quantise"]
+__all__ = ["FREE_BYTES", "Budget", "Content", "check_room", "direction_bytes", "quantise"]
 
 #: What a file may have beyond its bytes per texel: small surfaces have a decoder, too.
 FREE_BYTES = 1 << 16
@@ -80,6 +81,12 @@ class Content:
     peak: float
     fixed_bytes: int
     latent_bytes: int
+
+
+def direction_bytes(btf: BTF) -> int:
+    """What a file takes for the captured directions, about (`napari_btf.codec.storage`)."""
+    index = 2 if max(btf.grid.shape) <= 256 else 8
+    return 12 * sum(btf.grid.shape) + index * len(btf)
 
 
 def check_room(bytes_per_texel: float, texels: int, least: int) -> None:

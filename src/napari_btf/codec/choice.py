@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.budget import FREE_BYTES, Budget
+from napari_btf.codec.budget import FREE_BYTES, Budget, direction_bytes
 from napari_btf.codec.fitting import check_neural_basis, fit_neural_basis
 from napari_btf.codec.network import NetworkSettings
 from napari_btf.errors import UsageError
@@ -31,9 +31,8 @@ CODECS = ("neural-basis", "parallax")
 #: Views and images from which on `auto` takes parallax into account.
 _MANY_VIEWS, _MANY_IMAGES = 16, 256
 #: Bytes of the networks of the parallax codec in a file, about.
-_NETWORK_BYTES = 78_000
+_NETWORK_BYTES = 66_500
 _FEWEST_LATENTS, _MOST_LATENTS = 8, 48
-_DEFAULT_LATENTS = 26
 
 
 @dataclass(frozen=True)
@@ -174,11 +173,11 @@ def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
             )
     else:
         assert budget.bytes_per_texel is not None
-        directions = 12 * sum(btf.grid.shape) + 8 * btf.grid.missing_pairs
-        room = budget.bytes_per_texel * texels + FREE_BYTES - _NETWORK_BYTES - directions
+        fixed = _NETWORK_BYTES + direction_bytes(btf)
+        room = budget.bytes_per_texel * texels + FREE_BYTES - fixed
         total = int(np.clip(room // texels, 0, _MOST_LATENTS))
         if total < _FEWEST_LATENTS:
-            least = _FEWEST_LATENTS - (FREE_BYTES - _NETWORK_BYTES - directions) / texels
+            least = _FEWEST_LATENTS - (FREE_BYTES - fixed) / texels
             raise UsageError(
                 None,
                 f"{budget.bytes_per_texel:g} bytes per texel are too few for the parallax codec",

@@ -7,17 +7,24 @@ is the basis between the captured directions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.codec.basis import SmoothNetwork, direction_space
-from napari_btf.codec.budget import FREE_BYTES, Budget, Content, check_room, quantise
+from napari_btf.codec.basis import SmoothNetwork
+from napari_btf.codec.budget import (
+    FREE_BYTES,
+    Budget,
+    Content,
+    check_room,
+    direction_bytes,
+    quantise,
+)
+from napari_btf.codec.continuation import ContinuedBasis, continue_basis
 from napari_btf.codec.latent_coding import Spectrum
 from napari_btf.codec.model import DTYPES
-from napari_btf.codec.network import NetworkSettings, pick_device, train_network
+from napari_btf.codec.network import NetworkSettings, pick_device
 from napari_btf.codec.neural_basis import NeuralBasisBTF
-from napari_btf.codec.spline import fit_spline, leave_one_out, spread_subset
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, is_report_due
 from napari_btf.sampling import all_texels, check_seed, random_texels
@@ -36,14 +43,9 @@ __all__ = ["check_capture", "check_neural_basis", "fit_neural_basis", "texels_th
 #: Values gathered for PCA at most: 512 MiB as float32, about four times that at the peak.
 GATHER_VALUES = 2**27
 
-#: Candidate weights of the spline's bending energy, chosen by cross-validation.
-SMOOTHINGS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
-#: Coordinates this close (on the disk, a hundredth of a degree) are one point to the spline.
-SAME_POINT = 1e-4
-_CROSS_VALIDATION_POINTS = 1024
-_LEAST_POINTS = 20
-#: A network has to lower the error of generation to this share to be worth its bytes.
-_WORTHWHILE = 0.98
+#: Values of a latent map at most when a size or a quality is asked for: 2 GiB in float32, and as
+#: much for its transform.
+LATENT_VALUES = 2**29
 #: Latents at most when a size is asked for: 512 x 512 texels take ten milliseconds to decode.
 MOST_LATENTS = 72
 #: Latents at most when a quality is asked for.
@@ -109,7 +111,7 @@ def fit_neural_basis(
     table = np.concatenate([mean[np.newaxis], components])
     table = table.reshape(count + 1, len(btf), btf.channels).transpose(1, 0, 2)
     importance = np.repeat(np.concatenate([[1.0], deviation]), btf.channels)
-    basis = yield from _continue_basis(btf, table, importance, training, stop)
+    basis = yield from continue_basis(btf, table, importance, training, stop)
     latents, total, peak = yield from _encode(btf, table)
     yield Progress("quantise", 0, 1)
     coded = quantise(Spectrum(latents), _content(btf, latents, total, peak, basis), budget)
@@ -118,7 +120,7 @@ def fit_neural_basis(
 
 
 def _content(
-    btf: BTF, latents: NDArray[np.float32], total: float, peak: float, basis: _Basis
+    btf: BTF, latents: NDArray[np.float32], total: float, peak: float, basis: ContinuedBasis
 ) -> Content:
     """What a file of these latents has beside them."""
     pairs = len(basis.pairs)
@@ -141,7 +143,7 @@ def _content(
     )
 
 
-def _model(btf: BTF, basis: _Basis, coded: CodedLatents) -> NeuralBasisBTF:
+def _model(btf: BTF, basis: ContinuedBasis, coded: CodedLatents) -> NeuralBasisBTF:
     """What a file can hold of the basis, with the latents that were kept."""
     kept = slice(0, coded.latents + 1)
     outputs = (coded.latents + 1) * btf.channels
@@ -171,7 +173,7 @@ def _half(values: NDArray[Any]) -> NDArray[Any]:
 
 def _candidates(btf: BTF, texels: int, budget: Budget) -> int:
     """Latents to choose from when a size or a quality is asked for."""
-    most = _most_latents(btf, texels)
+    most = min(_most_latents(btf, texels), max(8, LATENT_VALUES // (btf.height * btf.width)))
     if budget.bytes_per_texel is None:
         return min(MOST_FOR_QUALITY, most)
     pairs = len(btf) - btf.grid.duplicate_pairs
@@ -181,8 +183,7 @@ def _candidates(btf: BTF, texels: int, budget: Budget) -> int:
 
 def _fixed_bytes(btf: BTF, pairs: int) -> int:
     """Of a file without latents and without a network."""
-    directions = 12 * sum(btf.grid.shape) + 8 * pairs
-    return _HEADER_BYTES + directions + 2 * pairs * btf.channels
+    return _HEADER_BYTES + direction_bytes(btf) + 2 * pairs * btf.channels
 
 
 def _latent_bytes(btf: BTF, pairs: int) -> int:
@@ -277,115 +278,6 @@ def _principal_components(
     # A latent that never varies (a black capture) still needs a weight that can be divided by.
     deviation = np.maximum(np.sqrt(pca.explained_variance_), 1e-6)
     return pca.mean_, pca.components_, deviation
-
-
-class _Basis(NamedTuple):
-    """The basis over directions, at the captured pairs and what continues it."""
-
-    pairs: NDArray[np.intp]
-    """One observation of each captured pair."""
-    samples: NDArray[np.float64]
-    """(P, K + 1, C)"""
-    network: SmoothNetwork
-    smoothing: float
-
-
-def _continue_basis(
-    btf: BTF,
-    table: NDArray[np.float32],
-    importance: NDArray[np.float64],
-    training: NetworkSettings,
-    stop: Callable[[], bool],
-) -> Generator[Progress, None, _Basis]:
-    """What continues the basis to all directions: a spline, over a network if that helps."""
-    pairs, samples, count = _distinct_pairs(btf, table)
-    space = direction_space(btf.light[pairs], btf.view[pairs])
-    points = space(btf.light[pairs], btf.view[pairs])
-    kept, samples = _merge_points(points, samples, count)
-    pairs, points = pairs[kept], points[kept]
-    network, held = yield from train_network(points, samples, importance, training, stop)
-    yield Progress("basis", 0, 1)
-    if not _network_helps(points, samples * importance, network(points) * importance, held):
-        network = SmoothNetwork((), ())
-    residual = samples - network(points)
-    smoothing = _cross_validate(points, residual * importance)
-    yield Progress("basis", 1, 1)
-    shape = (len(pairs), table.shape[1], btf.channels)
-    return _Basis(pairs, samples.reshape(shape), network, smoothing)
-
-
-def _network_helps(
-    points: NDArray[np.float64],
-    values: NDArray[np.float64],
-    trend: NDArray[np.float64] | float,
-    held: NDArray[np.intp],
-) -> bool:
-    """Whether the spline predicts directions the network never saw better over the network."""
-    if not len(held):
-        return False
-    used = np.setdiff1d(np.arange(len(points)), held)
-
-    def error(residual: NDArray[np.float64]) -> float:
-        smoothing = _cross_validate(points[used], residual[used])
-        spline = fit_spline(points[used], residual[used], smoothing)
-        return float(np.sum((spline(points[held]) - residual[held]) ** 2))
-
-    return error(values - trend) < _WORTHWHILE * error(values)
-
-
-def _distinct_pairs(
-    btf: BTF, table: NDArray[np.float32]
-) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
-    """One observation of each (light, view) pair, the mean of its repetitions, and their number."""
-    from napari_btf.directions import group_directions
-
-    lights, views = group_directions(btf.light), group_directions(btf.view)
-    pair = views.member_of * len(lights.vectors) + lights.member_of
-    _, first, inverse, count = np.unique(
-        pair, return_index=True, return_inverse=True, return_counts=True
-    )
-    samples = np.zeros((len(first), table[0].size))
-    np.add.at(samples, inverse.reshape(-1), table.reshape(len(table), -1))
-    return first, samples / count[:, np.newaxis], count
-
-
-def _merge_points(
-    points: NDArray[np.float64], samples: NDArray[np.float64], count: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Which points to keep so that no two coincide, and samples averaged over what they stand for.
-
-    Pairs that differ only along an axis that `direction_space` left out have equal coordinates,
-    and no spline can meet two different values at one point.
-    """
-    n, d = points.shape
-    near: Any = [range(n)]
-    if d:
-        from scipy.spatial import cKDTree
-
-        near = cKDTree(points).query_ball_point(points, SAME_POINT)
-    stands_for = np.full(n, -1, dtype=np.intp)
-    for i, neighbours in enumerate(near):
-        if stands_for[i] < 0:
-            stands_for[[j for j in neighbours if stands_for[j] < 0]] = i
-    kept, member_of = np.unique(stands_for, return_inverse=True)
-    weight = np.zeros((len(kept), 1))
-    merged = np.zeros((len(kept), samples.shape[1]))
-    np.add.at(weight[:, 0], member_of, count)
-    np.add.at(merged, member_of, samples * count[:, np.newaxis])
-    return kept, merged / weight
-
-
-def _cross_validate(points: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """The smoothing that predicts left-out directions best."""
-    if len(points) < _LEAST_POINTS:
-        return 0.0
-    some = spread_subset(points, _CROSS_VALIDATION_POINTS)
-    points, values = points[some], values[some]
-
-    def error(smoothing: float) -> float:
-        return float(np.sum(leave_one_out(points, values, smoothing) ** 2))
-
-    return min(SMOOTHINGS, key=error)
 
 
 def _encode(
