@@ -19,6 +19,7 @@ from PIL import Image
 
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
+from napari_btf.codec.checkpoint import checkpoint_path
 from napari_btf.directions import angles_to_vectors
 from napari_btf.embedding import embed, write_embedding
 from napari_btf.evaluate import psnr
@@ -424,6 +425,40 @@ def test_directions_beyond_the_capture_are_said(model: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
+def test_a_killed_training_goes_on(weave: Path, tmp_path: Path) -> None:
+    """kill -9 loses some seconds, and what comes out is what would have come out."""
+    out, undisturbed = tmp_path / "model.safetensors", tmp_path / "undisturbed.safetensors"
+    options = ["--codec", "parallax", "--latents", "6", "--epochs", "1", "--seed", "3"]
+    ok(btf("train", weave, "--out", undisturbed, *options))
+    command = [sys.executable, "-m", "napari_btf", "train", str(weave), "--out", str(out)]
+    running = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
+    notes = checkpoint_path(out)
+    deadline = time.monotonic() + 60
+    while not notes.exists() and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    running.kill()
+    running.wait()
+    assert notes.exists()
+    assert not out.exists()
+    refused(btf("train", weave, "--out", out, *options, "--latents", 7, "--resume"), "settings")
+    ok(btf("train", weave, "--out", out, *options, "--resume"))
+    assert out.read_bytes() == undisturbed.read_bytes()
+    assert sorted(tmp_path.iterdir()) == [out, undisturbed]
+
+
+def test_resuming_without_anything_to_resume(weave: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model.safetensors"
+    done = btf("train", weave, "--out", out, "--latents", 4, "--resume")
+    ok(done)
+    assert "there is no unfinished training" in done.stderr
+    checkpoint_path(out).write_bytes(b"")
+    refused(btf("train", weave, "--out", out, "--latents", 4, "--resume"), "damaged")
+    done = btf("train", weave, "--out", out, "--latents", 4)
+    ok(done)
+    assert "--resume would go on from there" in done.stderr
+    assert sorted(tmp_path.iterdir()) == [out]
+
+
 def test_stopping_keeps_the_best_so_far(weave: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.safetensors"
     command = [sys.executable, "-m", "napari_btf", "train", str(weave), "--out", str(out)]

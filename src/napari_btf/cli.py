@@ -227,6 +227,12 @@ def train(
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Train for N passes.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with a training of this MODEL that was ended, if there is one."
+        ),
+    ] = False,
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
     azimuth: Azimuth = "ccw",
@@ -235,8 +241,10 @@ def train(
     """Compress a capture into a model, and score it.
 
     Ctrl-C during the training keeps the best so far; once more, or while reading, gives up.
+    How far it is is noted beside MODEL every few seconds; --resume goes on from there.
     """
     from napari_btf import codec, sampling, training
+    from napari_btf.codec.checkpoint import Checkpoint, checkpoint_path
 
     if texels is not None and pixels is not None:
         raise UsageError(None, "--texels and --pixels exclude each other", "give one of them")
@@ -260,9 +268,18 @@ def train(
         network = codec.NetworkSettings(epochs=epochs, device=device, seed=seed)
     settings = codec.FitSettings(latents, network, bytes_per_texel, target_psnr, codec_name)
     phases: set[str] = set()
+    checkpoint = Checkpoint(checkpoint_path(out), resume)
+    if checkpoint.is_there and not resume:
+        say(f"note: {checkpoint.path} is an unfinished training; --resume would go on from there")
+    elif resume and not checkpoint.is_there:
+        say(f"note: there is no unfinished training of {out}; it starts anew")
     with interruptible(phases) as stop:
-        model, report = run(training.train(btf, coords, settings, held_out, stop), phases)
+        job = training.train(btf, coords, settings, held_out, stop, checkpoint)
+        model, report = run(job, phases)
     model.save(out)
+    checkpoint.remove()
+    if checkpoint.failure:
+        say(f"note: the training could not be noted on the way: {checkpoint.failure}")
     if target_psnr is not None and report.psnr_train < target_psnr:
         say(f"note: {target_psnr:g} dB were asked for, {report.psnr_train:.2f} dB were reached")
     summary = report.summary(out.stat().st_size)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 __all__ = ["Job", "Progress", "finish", "is_report_due"]
 
@@ -23,6 +23,10 @@ class Progress:
         Done and to do in this phase, in units of the phase; ``total`` is at least 1.
     train_error, validation_error : float, optional
         Mean squared errors, for the phases that have them.
+    seconds : float
+        Since the job began, where it is known.
+    preview : callable, optional
+        Gives the result as it would be now. To be called before the job goes on, in its thread.
     """
 
     phase: str
@@ -30,6 +34,8 @@ class Progress:
     total: int
     train_error: float | None = None
     validation_error: float | None = None
+    seconds: float = 0.0
+    preview: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
 
 
 #: A long job: a generator of reports that returns its result. Closing it abandons the job.

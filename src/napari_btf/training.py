@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
+    from napari_btf.codec.checkpoint import Checkpoint
     from napari_btf.progress import Job
 
 T = TypeVar("T")
@@ -88,6 +89,7 @@ def train(
     settings: FitSettings | None = None,
     held_out: NDArray[np.bool_] | None = None,
     stop: Callable[[], bool] = lambda: False,
+    checkpoint: Checkpoint | None = None,
 ) -> Job[tuple[CompressedBTF, TrainingReport]]:
     """Compress a BTF and score the result.
 
@@ -101,6 +103,8 @@ def train(
         Observations the training does not see; they are scored on their own.
     stop : callable, optional
         Asked often; true ends the training early and keeps the best so far.
+    checkpoint : Checkpoint, optional
+        Where to note how far it is, and what to go on from.
 
     Yields
     ------
@@ -126,13 +130,13 @@ def train(
         raise UsageError(None, "all observations are held out", "leave some to train on")
     check_fit(btf if held_out is None else btf.select(~held_out), coords, settings)
     # All at once, so that what is held out is not read on its own.
-    btf = yield from _timed(into_memory(btf), phases)
+    btf = yield from _timed(into_memory(btf), phases, start)
     seen = btf if held_out is None else btf.select(~held_out)
-    model = yield from _timed(fit(seen, coords, settings, stop), phases)
-    psnr_train = yield from _timed(psnr_over(model, seen), phases)
+    model = yield from _timed(fit(seen, coords, settings, stop, checkpoint), phases, start)
+    psnr_train = yield from _timed(psnr_over(model, seen), phases, start)
     psnr_held_out = None
     if held_out is not None:
-        psnr_held_out = yield from _timed(psnr_over(model, btf.select(held_out)), phases)
+        psnr_held_out = yield from _timed(psnr_over(model, btf.select(held_out)), phases, start)
     chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
     return model, TrainingReport(
         psnr_train=psnr_train,
@@ -146,8 +150,8 @@ def train(
     )
 
 
-def _timed(job: Job[T], phases: dict[str, float]) -> Job[T]:
-    """A job whose seconds are added up by phase."""
+def _timed(job: Job[T], phases: dict[str, float], start: float) -> Job[T]:
+    """A job whose seconds are added up by phase, and reported since ``start``."""
     before = time.monotonic()
     with closing(job):
         while True:
@@ -158,7 +162,7 @@ def _timed(job: Job[T], phases: dict[str, float]) -> Job[T]:
                 return result
             now = time.monotonic()
             phases[progress.phase] = phases.get(progress.phase, 0.0) + now - before
-            yield progress
+            yield replace(progress, seconds=now - start)
             # What the caller does with a report is not the job's.
             before = time.monotonic()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_btf.codec.budget import FREE_BYTES, Budget, direction_bytes
+from napari_btf.codec.checkpoint import Checkpoint, training_key
 from napari_btf.codec.fitting import check_neural_basis, fit_neural_basis
 from napari_btf.codec.network import NetworkSettings
 from napari_btf.errors import UsageError
@@ -90,6 +91,7 @@ def fit(
     coords: ArrayLike | None = None,
     settings: FitSettings | None = None,
     stop: Callable[[], bool] = lambda: False,
+    checkpoint: Checkpoint | None = None,
 ) -> Job[CompressedBTF]:
     """Compress a BTF.
 
@@ -102,6 +104,9 @@ def fit(
     settings : FitSettings, optional
     stop : callable, optional
         Asked often; true ends the training early and keeps the best so far.
+    checkpoint : Checkpoint, optional
+        Where to note how far it is, and what to go on from. The length of the training may be
+        another one then.
 
     Yields
     ------
@@ -121,10 +126,17 @@ def fit(
     """
     settings = settings or FitSettings()
     check_fit(btf, coords, settings)
-    if pick_codec(btf, settings) == "parallax":
+    checkpoint = checkpoint or Checkpoint()
+    codec = pick_codec(btf, settings)
+    # How long it takes and where does not matter.
+    network = NetworkSettings(seed=settings.network.seed)
+    kept = asdict(replace(settings, codec=codec, network=network))
+    checkpoint.open(training_key(btf, coords, kept))
+    if codec == "parallax":
         from napari_btf.codec.parallax_training import fit_parallax
 
-        return (yield from fit_parallax(btf, coords, _parallax_settings(btf, settings), stop))
+        parallax = _parallax_settings(btf, settings)
+        return (yield from fit_parallax(btf, coords, parallax, stop, checkpoint))
     return (yield from fit_neural_basis(btf, coords, settings.budget, settings.network, stop))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_btf.codec.checkpoint import Checkpoint, Notes
 from napari_btf.codec.fitting import check_capture
 from napari_btf.codec.network import NetworkSettings, pick_device
 from napari_btf.codec.parallax_batches import hold_out, is_periodic, load_pool, load_probe
@@ -19,6 +20,7 @@ from napari_btf.progress import Job, Progress
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
@@ -32,6 +34,8 @@ _WARM_UP = 0.03
 #: Share of the training that encodes the other texels when some were chosen to learn from.
 _ENCODE_SHARE = 0.3
 _VALIDATE_EVERY = 0.01
+#: Seconds of encoding after a training that was ended early.
+_LAST_SECONDS = 5.0
 #: A batch's error this many times the least validation error is a divergence.
 _DIVERGED = 30.0
 REPORT_SECONDS = 0.1
@@ -80,6 +84,7 @@ def fit_parallax(
     coords: ArrayLike | None = None,
     settings: ParallaxSettings | None = None,
     stop: Callable[[], bool] = lambda: False,
+    checkpoint: Checkpoint | None = None,
 ) -> Job[ParallaxBTF]:
     """Compress a BTF whose views vary.
 
@@ -94,6 +99,10 @@ def fit_parallax(
     settings : ParallaxSettings, optional
     stop : callable, optional
         Asked often; true ends the training early and keeps the best so far.
+    checkpoint : Checkpoint, optional
+        Where to note how far it is, opened; what was found there is gone on from. With a capture
+        that is not held in memory as a whole, or settings in seconds, the outcome is close to that
+        without interruption, else the same.
 
     Yields
     ------
@@ -113,6 +122,7 @@ def fit_parallax(
         If an image cannot be read.
     """
     settings = settings or ParallaxSettings()
+    checkpoint = checkpoint or Checkpoint()
     check_parallax(btf, coords, settings)
     device = pick_device(settings.device)
     used, held = hold_out(len(btf), settings.seed)
@@ -134,15 +144,19 @@ def fit_parallax(
         settings.seed,
     )
     surface.centre(pool)
-    if len(chosen) == len(everything):
-        trained = Course(surface.parameters, everything, "train", 1.0)
-        yield from _train(surface, pool, held, trained, settings, stop)
-        return surface.model()
-    trained = Course(surface.parameters, chosen, "train", 1.0 - _ENCODE_SHARE)
-    yield from _train(surface, pool, held, trained, settings, stop)
-    surface.fill(chosen)
-    encoded = Course(surface.used_latents, everything, "encode", _ENCODE_SHARE)
-    yield from _train(surface, pool, held, encoded, settings, stop)
+    share = 1.0 if len(chosen) == len(everything) else 1.0 - _ENCODE_SHARE
+    encodes = checkpoint.found is not None and checkpoint.found.facts["course"] == "encode"
+    if not encodes:
+        trained = Course(surface.parameters, chosen, "train", share)
+        yield from _train(surface, pool, held, trained, settings, stop, checkpoint)
+        surface.fill(chosen)
+    if share < 1.0:
+        encoded = Course(surface.used_latents, everything, "encode", _ENCODE_SHARE)
+        if stop():
+            # Without any encoding most of the surface would have no latents of its own.
+            settings = replace(settings, seconds=_LAST_SECONDS / _ENCODE_SHARE)
+            stop = _never
+        yield from _train(surface, pool, held, encoded, settings, stop, checkpoint)
     return surface.model()
 
 
@@ -169,6 +183,59 @@ def check_parallax(btf: BTF, coords: ArrayLike | None, settings: ParallaxSetting
     check_capture(btf, network)
 
 
+@dataclass
+class _Standing:
+    """How far a course is.
+
+    Parameters
+    ----------
+    phase : str
+        As it is reported.
+    best_state : list of torch.Tensor
+        The state of least validation error.
+    best_error : float
+    step : int
+    seconds : float
+    validated : float
+        Share of the course at which the latest validation was.
+    train_error : float, optional
+        Mean over the latest steps.
+    """
+
+    phase: str
+    best_state: list[torch.Tensor]
+    best_error: float
+    step: int = 0
+    seconds: float = 0.0
+    validated: float = 0.0
+    train_error: float | None = None
+
+    def notes(self, surface: Surface, trainer: Trainer, course: Course) -> Notes:
+        """What has to be known to go on from here."""
+        notes = trainer.notes()
+        for name, state in (("now", surface.state()), ("best", self.best_state)):
+            for i, tensor in enumerate(state):
+                notes.tensors[f"{name}_{i}"] = tensor.cpu().numpy()
+        plain = {key: value for key, value in vars(self).items() if key != "best_state"}
+        return Notes(notes.tensors, {**notes.facts, "course": course.phase, "standing": plain})
+
+    @staticmethod
+    def found(notes: Notes, surface: Surface, trainer: Trainer) -> _Standing:
+        """Go on from `notes`."""
+        trainer.go_on(notes)
+        surface.restore(_noted(notes, "now", surface))
+        return _Standing(best_state=_noted(notes, "best", surface), **notes.facts["standing"])
+
+
+def _noted(notes: Notes, name: str, surface: Surface) -> list[torch.Tensor]:
+    import torch
+
+    return [
+        torch.from_numpy(notes.tensors[f"{name}_{i}"]).to(surface.device)
+        for i in range(len(surface.parameters))
+    ]
+
+
 def _train(
     surface: Surface,
     pool: FramePool,
@@ -176,39 +243,57 @@ def _train(
     course: Course,
     settings: ParallaxSettings,
     stop: Callable[[], bool],
+    checkpoint: Checkpoint,
 ) -> Generator[Progress, None, None]:
     """Run a course; the surface ends in the state with the least validation error."""
     trainer = Trainer(surface, pool, course, settings.seed)
     probe = load_probe(surface.btf, held, course.texels, settings.seed)
     seconds = None if settings.seconds is None else settings.seconds * course.share
     steps = max(1, round(settings.steps * course.share))
-    phase, step, train_error, reported = course.phase, 0, None, -np.inf
-    best_error, best_state = trainer.validate(probe), surface.state()
-    start, validated = time.monotonic(), 0.0
+    found, reported = checkpoint.found, -np.inf
+    if found is not None and found.facts["course"] == course.phase:
+        at = _Standing.found(found, surface, trainer)
+    else:
+        at = _Standing(course.phase, surface.state(), trainer.validate(probe))
+    start = time.monotonic() - at.seconds
     with trainer:
         while True:
-            done = step / steps if seconds is None else (time.monotonic() - start) / seconds
+            at.seconds = time.monotonic() - start
+            done = at.step / steps if seconds is None else at.seconds / seconds
             last = done >= 1.0 or stop()
-            if last or done >= validated + _VALIDATE_EVERY:
-                validated = done
+            if last or done >= at.validated + _VALIDATE_EVERY:
+                at.validated = done
                 error = trainer.validate(probe)
-                if error <= best_error:
-                    best_error, best_state = error, surface.state()
+                if error <= at.best_error:
+                    at.best_error, at.best_state = error, surface.state()
             if last:
                 break
+            if checkpoint.due():
+                checkpoint.note(at.notes(surface, trainer, course))
             if time.monotonic() - reported > REPORT_SECONDS:
                 reported = time.monotonic()
-                yield Progress(phase, int(1000 * done), 1000, train_error, best_error)
+                yield _report(at, done, surface)
             error = trainer.step(_schedule(done))
-            step += 1
-            if not error < _DIVERGED * max(best_error, 1e-6):
-                surface.restore(best_state)
+            at.step += 1
+            if not error < _DIVERGED * max(at.best_error, 1e-6):
+                surface.restore(at.best_state)
                 trainer.slow_down()
-                phase = f"{course.phase} slower"
+                at.phase = f"{course.phase} slower"
                 continue
-            train_error = error if train_error is None else 0.95 * train_error + 0.05 * error
-    surface.restore(best_state)
-    yield Progress(phase, 1000, 1000, train_error, best_error)
+            before = error if at.train_error is None else at.train_error
+            at.train_error = 0.95 * before + 0.05 * error
+    surface.restore(at.best_state)
+    yield _report(at, 1.0, surface)
+
+
+def _report(at: _Standing, done: float, surface: Surface) -> Progress:
+    return Progress(
+        at.phase, int(1000 * done), 1000, at.train_error, at.best_error, preview=surface.model
+    )
+
+
+def _never() -> bool:
+    return False
 
 
 def _schedule(done: float) -> float:

@@ -1,0 +1,104 @@
+"""Trainings that are ended in the middle and go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_btf.btf import BTF
+from napari_btf.codec import FitSettings, NetworkSettings, fit
+from napari_btf.codec.checkpoint import Checkpoint
+from napari_btf.codec.parallax import ParallaxBTF
+from napari_btf.codec.storage import to_bytes
+from napari_btf.directions import angles_to_vectors
+from napari_btf.errors import ModelFileError, UsageError
+from napari_btf.progress import finish
+
+SIZE = 12
+SETTINGS = FitSettings(latents=6, codec="parallax", network=NetworkSettings(epochs=60))
+
+
+def small_capture(seed: int = 0) -> BTF:
+    """Smooth random images of 5 views and 4 lights."""
+    rng = np.random.default_rng(seed)
+    view = angles_to_vectors(np.array([0.0, 30, 30, 30, 30]), np.arange(5) * 90.0)
+    light = angles_to_vectors(np.array([0.0, 40, 40, 40]), np.arange(4) * 120.0)
+    frames = rng.integers(0, 255, (20, SIZE, SIZE, 3)).astype(np.uint8)
+    return BTF(frames, np.tile(light, (5, 1)), np.repeat(view, 4, axis=0), source="made/small")
+
+
+def end_in(phase: str, btf: BTF, coords: np.ndarray | None, path: Path) -> None:
+    """Train until a note of this phase was taken, and drop the training."""
+    job = fit(btf, coords, SETTINGS, checkpoint=Checkpoint(path, every=0.0))
+    for progress in job:
+        if progress.phase == phase and progress.step > 300:
+            break
+    job.close()
+    assert path.exists()
+
+
+@pytest.mark.parametrize("phase", ["train", "encode"])
+def test_goes_on_as_if_nothing_had_happened(
+    phase: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_btf.codec.parallax_training.REPORT_SECONDS", 0.0)
+    btf = small_capture()
+    coords = np.argwhere(np.ones((6, 6))) if phase == "encode" else None
+    undisturbed = finish(fit(btf, coords, SETTINGS))
+    path = tmp_path / "notes"
+    end_in(phase, btf, coords, path)
+    steps: list[int] = []
+    resumed = finish(
+        fit(btf, coords, SETTINGS, checkpoint=Checkpoint(path, resume=True)),
+        lambda progress: steps.append(progress.step) if progress.phase == phase else None,
+    )
+    assert min(steps) > 100
+    assert to_bytes(resumed) == to_bytes(undisturbed)
+
+
+def test_a_preview_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_btf.codec.parallax_training.REPORT_SECONDS", 0.0)
+    btf = small_capture()
+    previews = [
+        progress.preview().decode(btf.light[1], btf.view[1])
+        for progress in fit(btf, None, SETTINGS)
+        if progress.preview is not None and progress.step in (0, 1000)
+    ]
+    assert [image.shape for image in previews[:1]] == [(SIZE, SIZE, 3)]
+    assert np.abs(previews[0] - previews[-1]).max() > 0.1
+
+
+def test_other_settings_or_captures_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    end_in("train", small_capture(), None, path)
+    others = (
+        (small_capture(seed=1), None, SETTINGS),
+        (small_capture(), np.array([[1, 1]]), SETTINGS),
+        (small_capture(), None, replace(SETTINGS, latents=7)),
+    )
+    for btf, coords, settings in others:
+        with pytest.raises(UsageError, match="of another capture or has other settings"):
+            finish(fit(btf, coords, settings, checkpoint=Checkpoint(path, resume=True)))
+    longer = replace(SETTINGS, network=NetworkSettings(epochs=70))
+    model = finish(fit(small_capture(), None, longer, checkpoint=Checkpoint(path, resume=True)))
+    assert isinstance(model, ParallaxBTF)
+
+
+def test_damaged_notes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    end_in("train", small_capture(), None, path)
+    content = path.read_bytes()
+    for damaged in (b"", content[:50], content[:-100], b"\0" * 100):
+        path.write_bytes(damaged)
+        with pytest.raises(ModelFileError, match="no unfinished training, or damaged"):
+            finish(fit(small_capture(), None, SETTINGS, checkpoint=Checkpoint(path, resume=True)))
+
+
+def test_a_place_that_cannot_be_written_ends_the_notes_alone(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path, every=0.0)
+    model = finish(fit(small_capture(), None, SETTINGS, checkpoint=checkpoint))
+    assert isinstance(model, ParallaxBTF)
+    assert "it is a folder" in checkpoint.failure
