@@ -17,7 +17,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -45,7 +46,7 @@ __all__ = ["ARCHITECTURE", "ParallaxBTF"]
 ARCHITECTURE = "parallax"
 
 #: Texels that one thread decodes at once, so that what is in between stays in its cache.
-_CHUNK = 2048
+_CHUNK = 4096
 #: Threads that decode: one a core, but no more than share the memory well.
 _THREADS = min(4, os.cpu_count() or 1)
 #: The depth is read on a ring of views this far from the normal on the disk, 15 degrees.
@@ -154,32 +155,41 @@ class ParallaxBTF(CompressedBTF):
     def _flat(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Latents for the height, for the view and for the light, each (H * W, K_i).
 
-        The first two with a last column of ones (see `FrameLayers`): fetched between texels it is
-        1 as well.
+        Those that are fetched have a border. The first two have a last column of ones (see
+        `FrameLayers`): fetched between texels it is 1 as well.
         """
         flat = self.latent_map.reshape(-1, self.latent_count)
         ends = [self.depth_latents, self.latent_count - self.light_latents]
         of_depth, of_view, of_light = np.split(flat, ends, axis=1)
         ones = np.ones((len(flat), 1), dtype=np.float32)
+        of_view = np.concatenate([of_view, ones], axis=1)
         return (
             np.concatenate([of_depth, ones], axis=1),
-            np.concatenate([of_view, ones], axis=1),
-            np.ascontiguousarray(of_light),
+            # Nothing is fetched where nothing moves.
+            self._bordered(of_view) if self.depth_latents else of_view,
+            self._bordered(of_light) if self.light_latents else of_light,
         )
 
     def _shade(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> NDArray[np.float32]:
+        # One frame at a time: its arrays are used again, and all cores are at work anyway.
+        with self._room.lock:
+            return self._shade_alone(light, view)
+
+    def _shade_alone(
+        self, light: NDArray[np.float64], view: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
         fetched, places = self._seen_from(view)
         features = pair_features(light, view)
         shade = self.shade.for_frame(features)
         shift = self.shift.for_frame(features) if self.light_latents else None
-        step = tangent(light)
+        step = tangent(light)[:, np.newaxis]
         out = np.empty((self.height * self.width, self.channels), dtype=np.float32)
 
         def work(part: slice, scratch: Scratch) -> None:
             latents = fetched[part]
             if shift is not None:
-                there = shift(latents, scratch) * step
-                there += places[part]
+                there = shift(latents, scratch)[:, 0] * step
+                there += places[:, part]
                 k = self.light_latents
                 both = scratch("both", len(latents), k + latents.shape[1])
                 self._fetch(self._flat[2], there, both[:, :k], scratch)
@@ -193,38 +203,42 @@ class ParallaxBTF(CompressedBTF):
     def _seen_from(
         self, view: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Latents fetched where the view rays land, (H * W, K_v + 1), and those places, (H * W, 2).
+        """Latents fetched where the view rays land, (H * W, K_v + 1), and those places, (2, H * W).
 
         Those of the latest view are kept, for when only the light moves.
         """
-        kept = self._kept.get("view")
-        if kept is not None and np.array_equal(kept[0], view):
-            return kept[1], kept[2]
+        room = self._room
+        if room.view is not None and np.array_equal(room.view, view):
+            return room.fetched, room.places
         of_depth, of_view, _ = self._flat
         places = self._grid
         fetched = of_view
         if self.depth_latents:
-            depth, step = self.depth.for_frame(view_features(view)), tangent(view)
-            places, fetched = np.empty_like(places), np.empty_like(fetched)
+            depth = self.depth.for_frame(view_features(view))
+            step = tangent(view)[:, np.newaxis]
+            # Half done, it is no view's.
+            room.view = None
+            places = room.scratch[0]("places", *places.shape)
+            fetched = room.scratch[0]("fetched", self.height * self.width, fetched.shape[1])
 
             def work(part: slice, scratch: Scratch) -> None:
-                np.multiply(depth(of_depth[part], scratch), step, out=places[part])
-                places[part] += self._grid[part]
-                self._fetch(of_view, places[part], fetched[part], scratch)
+                np.multiply(depth(of_depth[part], scratch)[:, 0], step, out=places[:, part])
+                places[:, part] += self._grid[:, part]
+                self._fetch(of_view, places[:, part], fetched[part], scratch)
 
             self._in_parts(work)
-        # One assignment, so that another thread finds all of it or nothing.
-        self._kept["view"] = (view.copy(), fetched, places)
+        room.view = view.copy()
+        room.fetched, room.places = fetched, places
         return fetched, places
 
     @cached_property
-    def _kept(self) -> dict[str, tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
-        return {}
+    def _room(self) -> _Room:
+        return _Room()
 
     @cached_property
     def _grid(self) -> NDArray[np.float32]:
-        """(row, column) of every texel, (H * W, 2)."""
-        return np.indices((self.height, self.width), dtype=np.float32).reshape(2, -1).T.copy()
+        """Rows and columns of all texels, (2, H * W)."""
+        return np.indices((self.height, self.width), dtype=np.float32).reshape(2, -1)
 
     def _fetch(
         self,
@@ -233,20 +247,27 @@ class ParallaxBTF(CompressedBTF):
         out: NDArray[np.float32],
         scratch: Scratch,
     ) -> None:
-        """Latents (T, K_i) at places (T, 2) between the texels, interpolated bilinearly."""
-        low = np.floor(places)
-        shares = places - low
-        y, x = shares[:, :1], shares[:, 1:]
-        above, below = self._inside(low[:, 0], self.height)
-        left, right = self._inside(low[:, 1], self.width)
-        above *= self.width
-        below *= self.width
+        """Latents (of `_bordered`) at places (2, T) between texels, interpolated bilinearly.
+
+        As (T, K_i), in ``out``.
+        """
+        sizes = np.array([[self.height], [self.width]], dtype=np.float32)
+        if self.periodic:
+            inside = places - sizes * np.floor(places / sizes)
+        else:
+            inside = np.clip(places, 0, sizes - 1)
+        low = np.floor(inside)
+        y, x = (inside - low)[:, :, np.newaxis]
+        row, column = low.astype(np.intp)
+        row *= self.width + 2
+        row += column
         size = len(out), latents.shape[1]
         corners = [scratch(f"corner {i}", *size) for i in range(4)]
-        places_of = (above + left, above + right, below + left, below + right)
-        for corner, place in zip(corners, places_of, strict=True):
+        # The other corners are as many texels on, at any place.
+        steps = (0, 1, self.width + 2, self.width + 3)
+        for corner, step in zip(corners, steps, strict=True):
             # They are all inside; "clip" spares a copy that guards against others.
-            latents.take(place, axis=0, out=corner, mode="clip")
+            latents[step:].take(row, axis=0, out=corner, mode="clip")
         # a + x (b - a): multiplying rows by a column is the slow part, so as few times as possible.
         for a, b, share in ((0, 1, x), (2, 3, x), (0, 2, y)):
             corners[b] -= corners[a]
@@ -254,19 +275,12 @@ class ParallaxBTF(CompressedBTF):
             corners[a] += corners[b]
         out[...] = corners[0]
 
-    def _inside(
-        self, low: NDArray[np.float32], size: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Rows or columns on both sides of places, brought into the image."""
-        if self.periodic:
-            first = low.astype(np.intp) % size
-            second = first + 1
-            second[second == size] = 0
-            return first, second
-        return (
-            np.clip(low, 0, size - 1).astype(np.intp),
-            np.clip(low + 1, 0, size - 1).astype(np.intp),
-        )
+    def _bordered(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Latents (H * W, K_i) with what lies beyond the last row and column, two texels wide."""
+        beyond = ((0, 2), (0, 2), (0, 0))
+        image = latents.reshape(self.height, self.width, -1)
+        mode: Literal["wrap", "edge"] = "wrap" if self.periodic else "edge"
+        return np.pad(image, beyond, mode=mode).reshape(-1, latents.shape[1])
 
     def _in_parts(self, work: Callable[[slice, Scratch], None]) -> None:
         """Do something for all texels, a chunk at a time, on several cores."""
@@ -275,15 +289,33 @@ class ParallaxBTF(CompressedBTF):
         # All threads take from it what comes next, so that none waits for a slower one.
         left = iter(parts)
 
-        def run() -> None:
-            scratch = Scratch()
+        def run(scratch: Scratch) -> None:
             for part in left:
                 work(part, scratch)
 
+        scratches = self._room.scratch
         with one_thread():
             if len(parts) < 2 or _THREADS < 2:
-                run()
+                run(scratches[0])
                 return
             with ThreadPoolExecutor(_THREADS) as pool:
-                for running in [pool.submit(run) for _ in range(_THREADS)]:
+                for running in [pool.submit(run, scratch) for scratch in scratches]:
                     running.result()
+
+
+class _Room:
+    """What is kept from frame to frame: the latest view's latents, and arrays to work in.
+
+    New arrays for every frame would cost as much as the products: their memory comes from the
+    operating system page by page.
+    """
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.scratch = [Scratch() for _ in range(_THREADS)]
+        self.view: NDArray[np.float64] | None = None
+        self.fetched = self.places = np.empty((0, 0), dtype=np.float32)
+
+    def __reduce__(self) -> tuple[type[_Room], tuple[()]]:
+        # A copy of a model, or one sent to another process, starts with a room of its own.
+        return _Room, ()

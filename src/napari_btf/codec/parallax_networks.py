@@ -149,7 +149,7 @@ class FrameLayers:
         h, last = latents, len(self.weights) - 1
         for i, weight in enumerate(self.weights):
             if i:
-                np.maximum(h, scratch.zeros(h.shape[1]), out=h)
+                np.maximum(h, scratch.zeros(*h.shape), out=h)
             target = out
             if i < last or target is None:
                 # Two arrays in turn.
@@ -175,9 +175,9 @@ class Scratch:
             array = self._arrays[name, columns] = np.empty((rows, columns), dtype=np.float32)
         return array[:rows]
 
-    def zeros(self, columns: int) -> NDArray[np.float32]:
-        """A row of zeros."""
-        row = self._arrays.get(("zeros", columns))
-        if row is None:
-            row = self._arrays["zeros", columns] = np.zeros((1, columns), dtype=np.float32)
-        return row
+    def zeros(self, rows: int, columns: int) -> NDArray[np.float32]:
+        """Zeros of shape (rows, columns): maxima with a number, or a row, take twice as long."""
+        array = self._arrays.get(("zeros", columns))
+        if array is None or len(array) < rows:
+            array = self._arrays["zeros", columns] = np.zeros((rows, columns), dtype=np.float32)
+        return array[:rows]
