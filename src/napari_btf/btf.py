@@ -471,9 +471,9 @@ class BTF:
         )
 
 
-def into_memory(btf: BTF) -> Job[BTF]:
+def into_memory(btf: BTF, limit: int = SMALL_BYTES) -> Job[BTF]:
     """`BTF.in_memory` as a job, phase "read"."""
-    if isinstance(btf.frames, np.ndarray) or btf.nbytes > SMALL_BYTES:
+    if isinstance(btf.frames, np.ndarray) or btf.nbytes > limit:
         return btf
     frames = np.empty(btf.frames.shape, dtype=btf.frames.dtype)
     for i, frame in enumerate(btf.iter_frames()):

@@ -227,6 +227,9 @@ def train(
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Train for N passes.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    memory: Annotated[
+        float, typer.Option(metavar="GIB", help="Memory for data, in GiB, at most.")
+    ] = 2.0,
     resume: Annotated[
         bool,
         typer.Option(
@@ -266,7 +269,14 @@ def train(
     network = codec.NetworkSettings(seconds=seconds, device=device, seed=seed)
     if epochs is not None:
         network = codec.NetworkSettings(epochs=epochs, device=device, seed=seed)
-    settings = codec.FitSettings(latents, network, bytes_per_texel, target_psnr, codec_name)
+    settings = codec.FitSettings(
+        latents,
+        network,
+        bytes_per_texel,
+        target_psnr,
+        codec_name,
+        memory=int(memory * 2**30) if 0 < memory < 2**20 else 0,
+    )
     phases: set[str] = set()
     checkpoint = Checkpoint(checkpoint_path(out), resume)
     if checkpoint.is_there and not resume:

@@ -130,7 +130,7 @@ def train(
         raise UsageError(None, "all observations are held out", "leave some to train on")
     check_fit(btf if held_out is None else btf.select(~held_out), coords, settings)
     # All at once, so that what is held out is not read on its own.
-    btf = yield from _timed(into_memory(btf), phases, start)
+    btf = yield from _timed(into_memory(btf, settings.memory // 4), phases, start)
     seen = btf if held_out is None else btf.select(~held_out)
     model = yield from _timed(fit(seen, coords, settings, stop, checkpoint), phases, start)
     psnr_train = yield from _timed(psnr_over(model, seen), phases, start)

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.decomposition import PCA
 
 from napari_btf.btf import BTF
-from napari_btf.codec import load, parallax_batches, parallax_steps
+from napari_btf.codec import load, parallax_steps
 from napari_btf.codec.parallax import ParallaxBTF
 from napari_btf.codec.parallax_batches import hold_out, is_periodic, load_pool
 from napari_btf.codec.parallax_storage import expected, pack
@@ -256,11 +256,9 @@ def test_one_view_or_one_light_needs_no_look_up(tmp_path: Path) -> None:
     assert again.latent_count == model.latent_count
 
 
-def test_captures_larger_than_the_memory_for_them(
-    plane: BTF, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parallax_batches, "POOL_BYTES", 5 * plane.frame(0).nbytes)
-    pool = finish(load_pool(plane, np.arange(len(plane)), seed=0))
+def test_captures_larger_than_the_memory_for_them(plane: BTF) -> None:
+    limit = 5 * plane.frame(0).nbytes
+    pool = finish(load_pool(plane, np.arange(len(plane)), 0, limit))
     assert (pool.size, pool.is_whole) == (5, False)
     seen = set(pool.observation)
     for _ in range(40):
@@ -271,7 +269,8 @@ def test_captures_larger_than_the_memory_for_them(
     np.testing.assert_allclose(
         pool.values(places, texels)[:, 0], plane.frames[pool.observation, 0, 7] / 255.0, rtol=1e-6
     )
-    assert finish(fit_parallax(plane, settings=SMALL)).latent_count == 10
+    settings = replace(SMALL, pool_bytes=limit)
+    assert finish(fit_parallax(plane, settings=settings)).latent_count == 10
 
 
 def test_a_divergence_goes_back_to_the_best(plane: BTF, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,8 @@ __all__ = ["CODECS", "FitSettings", "check_fit", "fit", "pick_codec"]
 CODECS = ("neural-basis", "parallax")
 
 #: Views and images from which on `auto` takes parallax into account.
+#: Bytes for data, by default and at least.
+MEMORY, LEAST_MEMORY = 2**31, 2**28
 _MANY_VIEWS, _MANY_IMAGES = 16, 256
 #: Bytes of the networks of the parallax codec in a file, about.
 _NETWORK_BYTES = 66_500
@@ -53,6 +55,9 @@ class FitSettings:
     codec : str
         One of `CODECS`, or "auto": "parallax" for captures of 16 views and 256 images or
         more, else "neural-basis".
+    memory : int
+        Bytes for data at most; the program itself takes about half a gigabyte more. A capture of up
+        to a quarter of it is read once and kept.
     """
 
     latents: int | None = None
@@ -60,6 +65,7 @@ class FitSettings:
     bytes_per_texel: float | None = None
     target_psnr: float | None = None
     codec: str = "auto"
+    memory: int = MEMORY
 
     @property
     def budget(self) -> Budget:
@@ -130,7 +136,7 @@ def fit(
     codec = pick_codec(btf, settings)
     # How long it takes and where does not matter.
     network = NetworkSettings(seed=settings.network.seed)
-    kept = asdict(replace(settings, codec=codec, network=network))
+    kept = asdict(replace(settings, codec=codec, network=network, memory=MEMORY))
     checkpoint.open(training_key(btf, coords, kept))
     if codec == "parallax":
         from napari_btf.codec.parallax_training import fit_parallax
@@ -156,6 +162,12 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
     for name, value in given.items():
         if not (np.isfinite(value) and (value > 0 or name == "latents") and value < 1e6):
             raise UsageError(None, f"{name} is {value:g}", "use a number above 0")
+    if settings.memory < LEAST_MEMORY:
+        raise UsageError(
+            None,
+            f"{settings.memory / 2**30:.2g} GiB of memory are not enough",
+            "allow 0.25 or more",
+        )
     check_seed(settings.network.seed)
     if codec == "neural-basis":
         check_neural_basis(btf, coords, settings.budget, settings.network)
@@ -207,4 +219,5 @@ def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
         seconds=network.seconds,
         device=network.device,
         seed=network.seed,
+        pool_bytes=settings.memory // 4,
     )

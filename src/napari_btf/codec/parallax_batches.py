@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.btf import SMALL_BYTES
 from napari_btf.progress import Progress, is_report_due
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FramePool", "Probe", "hold_out", "is_periodic", "load_pool", "load_probe"]
 
-#: Bytes of frames kept in memory at most.
-POOL_BYTES = 512 * 2**20
 #: Observations held out to validate on: one of 64, at most 32; none of fewer than 8.
 _HELD_SHARE, _MOST_HELD, _FEWEST = 64, 32, 8
 _PROBE_TEXELS = 512
@@ -47,15 +46,17 @@ class FramePool:
     observations : ndarray of int
         Which of them to draw from.
     seed : int
+    limit : int
+        Bytes of frames in memory, at most; one frame in any case.
     """
 
-    def __init__(self, btf: BTF, observations: NDArray[np.intp], seed: int) -> None:
+    def __init__(self, btf: BTF, observations: NDArray[np.intp], seed: int, limit: int) -> None:
         self.btf = btf
         self._rng = np.random.default_rng(seed)
         self._order = self._rng.permutation(observations)
         self.dtype = np.dtype(np.float16) if btf.values.is_float else np.dtype(btf.frames.dtype)
         frame_bytes = btf.height * btf.width * btf.channels * self.dtype.itemsize
-        self.size = int(np.clip(POOL_BYTES // frame_bytes, 1, len(observations)))
+        self.size = int(np.clip(limit // frame_bytes, 1, len(observations)))
         self._next = self.size % len(observations)
         shape = (self.size, btf.height * btf.width, btf.channels)
         self.frames = np.empty(shape, dtype=self.dtype)
@@ -90,10 +91,10 @@ class FramePool:
 
 
 def load_pool(
-    btf: BTF, observations: NDArray[np.intp], seed: int
+    btf: BTF, observations: NDArray[np.intp], seed: int, limit: int = SMALL_BYTES
 ) -> Generator[Progress, None, FramePool]:
     """Read a `FramePool`; reports phase "read"."""
-    pool = FramePool(btf, observations, seed)
+    pool = FramePool(btf, observations, seed, limit)
     in_memory = isinstance(btf.frames, np.ndarray)
     frames = (
         (btf.frame(int(i)) for i in pool.observation)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_btf.btf import SMALL_BYTES
 from napari_btf.codec.checkpoint import Checkpoint, Notes
 from napari_btf.codec.fitting import check_capture
 from napari_btf.codec.network import NetworkSettings, pick_device
@@ -66,6 +67,9 @@ class ParallaxSettings:
     device : str
         ``"auto"``, or a torch device such as ``"cpu"`` or ``"cuda"``.
     seed : int
+    pool_bytes : int
+        Frames kept in memory, at most. Of a larger capture a random part is, of which one frame is
+        replaced at every step.
     """
 
     latents: int = 16
@@ -77,6 +81,7 @@ class ParallaxSettings:
     periodic: bool | None = None
     device: str = "auto"
     seed: int = 0
+    pool_bytes: int = SMALL_BYTES
 
 
 def fit_parallax(
@@ -91,8 +96,6 @@ def fit_parallax(
     Parameters
     ----------
     btf : BTF
-        At most 512 MiB of its frames are held in memory; of a larger one a random part, of which
-        one frame is replaced at every step.
     coords : array_like of int, shape (T, 2), optional
         Rows ``(y, x)`` of the texels to learn from; all by default. The others are encoded
         afterwards, in the last third of the training.
@@ -126,7 +129,7 @@ def fit_parallax(
     check_parallax(btf, coords, settings)
     device = pick_device(settings.device)
     used, held = hold_out(len(btf), settings.seed)
-    pool = yield from load_pool(btf, used, settings.seed)
+    pool = yield from load_pool(btf, used, settings.seed, settings.pool_bytes)
     periodic = is_periodic(pool) if settings.periodic is None else settings.periodic
     everything = np.arange(btf.height * btf.width)
     chosen = everything
