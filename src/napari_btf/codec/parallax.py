@@ -13,8 +13,6 @@ once per frame; what depends on the view alone is kept from frame to frame.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,19 +20,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from napari_btf.codec.basis import _within
+from napari_btf.codec.layers import Scratch, in_chunks
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.parallax_networks import (
     Network,
-    Scratch,
     pair_features,
     tangent,
     view_features,
 )
 from napari_btf.directions import disk_to_vectors, vectors_to_disk
-from napari_btf.threads import one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -44,10 +41,6 @@ __all__ = ["ARCHITECTURE", "ParallaxBTF"]
 
 ARCHITECTURE = "parallax"
 
-#: Texels that one thread decodes at once, so that what is in between stays in its cache.
-_CHUNK = 2048
-#: Threads that decode: one a core, but no more than share the memory well.
-_THREADS = min(4, os.cpu_count() or 1)
 #: The depth is read on a ring of views this far from the normal on the disk, 15 degrees.
 _RING = 0.13
 
@@ -187,7 +180,7 @@ class ParallaxBTF(CompressedBTF):
                 latents = both
             shade(latents, scratch, out[part])
 
-        self._in_parts(work)
+        in_chunks(self.height * self.width, work)
         return out.reshape(self.height, self.width, self.channels)
 
     def _seen_from(
@@ -212,7 +205,7 @@ class ParallaxBTF(CompressedBTF):
                 places[part] += self._grid[part]
                 self._fetch(of_view, places[part], fetched[part], scratch)
 
-            self._in_parts(work)
+            in_chunks(self.height * self.width, work)
         # One assignment, so that another thread finds all of it or nothing.
         self._kept["view"] = (view.copy(), fetched, places)
         return fetched, places
@@ -267,23 +260,3 @@ class ParallaxBTF(CompressedBTF):
             np.clip(low, 0, size - 1).astype(np.intp),
             np.clip(low + 1, 0, size - 1).astype(np.intp),
         )
-
-    def _in_parts(self, work: Callable[[slice, Scratch], None]) -> None:
-        """Do something for all texels, a chunk at a time, on several cores."""
-        count = self.height * self.width
-        parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
-        # All threads take from it what comes next, so that none waits for a slower one.
-        left = iter(parts)
-
-        def run() -> None:
-            scratch = Scratch()
-            for part in left:
-                work(part, scratch)
-
-        with one_thread():
-            if len(parts) < 2 or _THREADS < 2:
-                run()
-                return
-            with ThreadPoolExecutor(_THREADS) as pool:
-                for running in [pool.submit(run) for _ in range(_THREADS)]:
-                    running.result()
