@@ -13,8 +13,6 @@ once per frame; what depends on the view alone is kept from frame to frame.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -23,19 +21,18 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from napari_btf.codec.basis import _within
+from napari_btf.codec.layers import Scratch, in_chunks, scratches
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.parallax_networks import (
     Network,
-    Scratch,
     pair_features,
     tangent,
     view_features,
 )
 from napari_btf.directions import disk_to_vectors, vectors_to_disk
-from napari_btf.threads import one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -45,10 +42,6 @@ __all__ = ["ARCHITECTURE", "ParallaxBTF"]
 
 ARCHITECTURE = "parallax"
 
-#: Texels that one thread decodes at once, so that what is in between stays in its cache.
-_CHUNK = 4096
-#: Threads that decode: one a core, but no more than share the memory well.
-_THREADS = min(4, os.cpu_count() or 1)
 #: The depth is read on a ring of views this far from the normal on the disk, 15 degrees.
 _RING = 0.13
 
@@ -197,7 +190,7 @@ class ParallaxBTF(CompressedBTF):
                 latents = both
             shade(latents, scratch, out[part])
 
-        self._in_parts(work)
+        in_chunks(self.height * self.width, work, self._room.scratch)
         return out.reshape(self.height, self.width, self.channels)
 
     def _seen_from(
@@ -226,7 +219,7 @@ class ParallaxBTF(CompressedBTF):
                 places[:, part] += self._grid[:, part]
                 self._fetch(of_view, places[:, part], fetched[part], scratch)
 
-            self._in_parts(work)
+            in_chunks(self.height * self.width, work, room.scratch)
         room.view = view.copy()
         room.fetched, room.places = fetched, places
         return fetched, places
@@ -282,37 +275,13 @@ class ParallaxBTF(CompressedBTF):
         mode: Literal["wrap", "edge"] = "wrap" if self.periodic else "edge"
         return np.pad(image, beyond, mode=mode).reshape(-1, latents.shape[1])
 
-    def _in_parts(self, work: Callable[[slice, Scratch], None]) -> None:
-        """Do something for all texels, a chunk at a time, on several cores."""
-        count = self.height * self.width
-        parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
-        # All threads take from it what comes next, so that none waits for a slower one.
-        left = iter(parts)
-
-        def run(scratch: Scratch) -> None:
-            for part in left:
-                work(part, scratch)
-
-        scratches = self._room.scratch
-        with one_thread():
-            if len(parts) < 2 or _THREADS < 2:
-                run(scratches[0])
-                return
-            with ThreadPoolExecutor(_THREADS) as pool:
-                for running in [pool.submit(run, scratch) for scratch in scratches]:
-                    running.result()
-
 
 class _Room:
-    """What is kept from frame to frame: the latest view's latents, and arrays to work in.
-
-    New arrays for every frame would cost as much as the products: their memory comes from the
-    operating system page by page.
-    """
+    """What is kept from frame to frame: the latest view's latents, and arrays to work in."""
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.scratch = [Scratch() for _ in range(_THREADS)]
+        self.scratch = scratches()
         self.view: NDArray[np.float64] | None = None
         self.fetched = self.places = np.empty((0, 0), dtype=np.float32)
 

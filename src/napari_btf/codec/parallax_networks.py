@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_btf.codec.layers import FrameLayers, Layers
 from napari_btf.directions import vectors_to_disk
 
 if TYPE_CHECKING:
@@ -15,10 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PAIR_FEATURES",
     "VIEW_FEATURES",
-    "FrameLayers",
-    "Layers",
     "Network",
-    "Scratch",
     "pair_features",
     "tangent",
     "view_features",
@@ -60,29 +58,6 @@ def tangent(direction: ArrayLike) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True, eq=False)
-class Layers:
-    """Fully connected layers.
-
-    Parameters
-    ----------
-    weights, biases : tuple of ndarray of float32
-        Of each layer, weights of shape (out, in).
-    """
-
-    weights: tuple[NDArray[np.float32], ...] = ()
-    biases: tuple[NDArray[np.float32], ...] = ()
-
-    def smooth(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Outputs for one set of inputs (F,), with SiLU between the layers."""
-        h = features
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if i:
-                h = np.asarray(h / (1.0 + np.exp(-np.clip(h, -60.0, 60.0))), dtype=np.float32)
-            h = weight @ h + bias
-        return h
-
-
-@dataclass(frozen=True, eq=False)
 class Network:
     """A network of a texel's latents that depends on directions, too.
 
@@ -113,71 +88,3 @@ class Network:
             biases[i] = bias * scale + modulation[start : start + len(bias)]
             start += len(bias)
         return FrameLayers(weights, biases)
-
-
-class FrameLayers:
-    """A network whose directions are settled: texels' latents in, outputs out.
-
-    The biases are a row of the weights, of an input that is always 1, and every layer but the last
-    hands this 1 on: one pass over the activations less a layer.
-
-    Parameters
-    ----------
-    weights, biases : list of ndarray of float32
-        Of each layer, weights of shape (out, in).
-    """
-
-    def __init__(
-        self, weights: list[NDArray[np.float32]], biases: list[NDArray[np.float32]]
-    ) -> None:
-        self.weights = []
-        for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-            outputs, inputs = weight.shape
-            table = np.zeros((inputs + 1, outputs + (i < len(weights) - 1)), dtype=np.float32)
-            table[:inputs, :outputs] = weight.T
-            table[inputs, :outputs] = bias
-            table[inputs, outputs:] = 1.0
-            self.weights.append(table)
-
-    def __call__(
-        self, latents: NDArray[np.float32], scratch: Scratch, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        """Outputs of latents and a last column of ones, shape (T, K + 1).
-
-        Shape (T, O), in ``out`` if given, or in scratch.
-        """
-        h, last = latents, len(self.weights) - 1
-        for i, weight in enumerate(self.weights):
-            if i:
-                np.maximum(h, scratch.zeros(*h.shape), out=h)
-            target = out
-            if i < last or target is None:
-                # Two arrays in turn.
-                target = scratch(f"layer {i % 2}", len(h), weight.shape[1])
-            h = np.matmul(h, weight, out=target)
-        return h
-
-
-class Scratch:
-    """Arrays of one thread that are used again and again.
-
-    New ones for every product would cost as much as the product: their memory comes from the
-    operating system page by page.
-    """
-
-    def __init__(self) -> None:
-        self._arrays: dict[tuple[str, int], NDArray[np.float32]] = {}
-
-    def __call__(self, name: str, rows: int, columns: int) -> NDArray[np.float32]:
-        """An array of shape (rows, columns) with anything in it."""
-        array = self._arrays.get((name, columns))
-        if array is None or len(array) < rows:
-            array = self._arrays[name, columns] = np.empty((rows, columns), dtype=np.float32)
-        return array[:rows]
-
-    def zeros(self, rows: int, columns: int) -> NDArray[np.float32]:
-        """Zeros of shape (rows, columns): maxima with a number, or a row, take twice as long."""
-        array = self._arrays.get(("zeros", columns))
-        if array is None or len(array) < rows:
-            array = self._arrays["zeros", columns] = np.zeros((rows, columns), dtype=np.float32)
-        return array[:rows]

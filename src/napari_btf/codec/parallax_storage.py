@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.codec.layers_storage import (
+    FLOATS,
+    Expected,
+    expected_layers,
+    pack_layers,
+    unpack_layers,
+)
 from napari_btf.codec.parallax import ARCHITECTURE, ParallaxBTF
-from napari_btf.codec.parallax_networks import PAIR_FEATURES, VIEW_FEATURES, Layers, Network
+from napari_btf.codec.parallax_networks import PAIR_FEATURES, VIEW_FEATURES, Network
 from napari_btf.codec.quantised import QuantisedLatents
 
 if TYPE_CHECKING:
@@ -17,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["ARCHITECTURE", "expected", "pack", "unpack"]
 
 _NETWORKS = ("depth", "shift", "shade")
-_MOST_LAYERS = 8
-_FLOATS = ("F16", "F32")
 #: Of the stereographic disk; the horizon is at 1.
 _LARGEST_RADIUS = 1.0102
 
@@ -40,10 +45,9 @@ def pack(model: ParallaxBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     for name in _NETWORKS:
         network: Network = getattr(model, name)
         for part, layers in ((name, network.layers), (f"{name}_modulation", network.modulation)):
-            description[f"{part}_layers"] = len(layers.weights)
-            for i, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
-                tensors[f"{part}_{i}_weight"] = weight.astype(np.float16)
-                tensors[f"{part}_{i}_bias"] = bias.astype(np.float16)
+            said, packed = pack_layers(part, layers)
+            description |= said
+            tensors |= packed
     return description, tensors
 
 
@@ -60,15 +64,9 @@ def unpack(
         ``light view dtype source path``.
     """
 
-    def layers(part: str) -> Layers:
-        count = range(description[f"{part}_layers"])
-        return Layers(
-            tuple(tensors[f"{part}_{i}_weight"].astype(np.float32) for i in count),
-            tuple(tensors[f"{part}_{i}_bias"].astype(np.float32) for i in count),
-        )
-
     def network(name: str) -> Network:
-        return Network(layers(name), layers(f"{name}_modulation"))
+        parts = name, f"{name}_modulation"
+        return Network(*(unpack_layers(description, tensors, part) for part in parts))
 
     return ParallaxBTF(
         latents=QuantisedLatents(
@@ -88,9 +86,7 @@ def unpack(
     )
 
 
-def expected(
-    description: dict[str, Any], shapes: dict[str, tuple[int, ...]]
-) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
+def expected(description: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> Expected:
     """The shape every tensor of a file must have, by its description and how many there are.
 
     Counts that only the file knows (directions, pairs, hidden units) are taken from ``shapes``.
@@ -112,10 +108,10 @@ def expected(
         value = description[key]
         if type(value) not in (int, float) or not 0 <= value <= _LARGEST_RADIUS:
             raise ValueError(f"{key} is {reprlib.repr(value)}")
-    found: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
+    found: Expected = {
         "latents": ((height, width, k), ("U8",)),
-        "latent_scale": ((k,), _FLOATS),
-        "latent_offset": ((k,), _FLOATS),
+        "latent_scale": ((k,), FLOATS),
+        "latent_offset": ((k,), FLOATS),
     }
     moved = k - of_depth - of_light
     for name, features, inputs, outputs, used in (
@@ -123,30 +119,10 @@ def expected(
         ("shift", PAIR_FEATURES, moved, 1, bool(of_light)),
         ("shade", PAIR_FEATURES, moved + of_light, channels, True),
     ):
-        layers = _layers(description, shapes, name, inputs, outputs, used)
+        layers = expected_layers(description, shapes, name, inputs, outputs, used)
         hidden = sum(shape[0] for part, (shape, _) in layers.items() if part.endswith("bias"))
         hidden -= outputs if layers else 0
         found |= layers
-        found |= _layers(description, shapes, f"{name}_modulation", features, 2 * hidden, used)
-    return found
-
-
-def _layers(
-    description: dict[str, Any],
-    shapes: dict[str, tuple[int, ...]],
-    part: str,
-    inputs: int,
-    outputs: int,
-    used: bool,
-) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
-    """Shapes of the layers of a part, whose hidden units are as many as the file has."""
-    layers = description[f"{part}_layers"]
-    if type(layers) is not int or not int(used) <= layers <= (_MOST_LAYERS if used else 0):
-        raise ValueError(f"{part}_layers is {layers!r:.20}")
-    found: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {}
-    for i in range(layers):
-        units = outputs if i == layers - 1 else max(1, shapes[f"{part}_{i}_bias"][0])
-        found[f"{part}_{i}_weight"] = (units, inputs), _FLOATS
-        found[f"{part}_{i}_bias"] = (units,), _FLOATS
-        inputs = units
+        modulation = f"{name}_modulation"
+        found |= expected_layers(description, shapes, modulation, features, 2 * hidden, used)
     return found

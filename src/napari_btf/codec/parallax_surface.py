@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_btf.codec.layers import Layers
 from napari_btf.codec.parallax import ParallaxBTF
 from napari_btf.codec.parallax_networks import (
     PAIR_FEATURES,
     VIEW_FEATURES,
-    Layers,
     Network,
     pair_features,
     tangent,

@@ -1,0 +1,155 @@
+"""Fully connected layers that are evaluated for every texel of a frame. In numpy.
+
+Texels go through all layers a chunk at a time, so that what is in between stays in the cache of
+one core, and several cores share the chunks.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_btf.threads import one_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+__all__ = ["FrameLayers", "Layers", "Scratch", "in_chunks", "scratches"]
+
+#: Texels that one thread decodes at once, so that what is in between stays in its cache.
+_CHUNK = 4096
+#: Threads that decode: one a core, but no more than share the memory well.
+_THREADS = min(4, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """Fully connected layers.
+
+    Parameters
+    ----------
+    weights, biases : tuple of ndarray of float32
+        Of each layer, weights of shape (out, in).
+    """
+
+    weights: tuple[NDArray[np.float32], ...] = ()
+    biases: tuple[NDArray[np.float32], ...] = ()
+
+    def smooth(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Outputs for one set of inputs (F,), with SiLU between the layers."""
+        h = features
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if i:
+                h = np.asarray(h / (1.0 + np.exp(-np.clip(h, -60.0, 60.0))), dtype=np.float32)
+            h = weight @ h + bias
+        return h
+
+
+class FrameLayers:
+    """A network whose directions are settled: texels' latents in, outputs out.
+
+    The biases are a row of the weights, of an input that is always 1, and every layer but the last
+    hands this 1 on: one pass over the activations less a layer.
+
+    Parameters
+    ----------
+    weights, biases : list of ndarray of float32
+        Of each layer, weights of shape (out, in).
+    """
+
+    def __init__(
+        self, weights: list[NDArray[np.float32]], biases: list[NDArray[np.float32]]
+    ) -> None:
+        self.weights = []
+        for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            outputs, inputs = weight.shape
+            table = np.zeros((inputs + 1, outputs + (i < len(weights) - 1)), dtype=np.float32)
+            table[:inputs, :outputs] = weight.T
+            table[inputs, :outputs] = bias
+            table[inputs, outputs:] = 1.0
+            self.weights.append(table)
+
+    def __call__(
+        self, latents: NDArray[np.float32], scratch: Scratch, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Outputs of latents and a last column of ones, shape (T, K + 1).
+
+        Shape (T, O), in ``out`` if given, or in scratch.
+        """
+        h, last = latents, len(self.weights) - 1
+        for i, weight in enumerate(self.weights):
+            if i:
+                np.maximum(h, scratch.zeros(*h.shape), out=h)
+            target = out
+            if i < last or target is None:
+                # Two arrays in turn.
+                target = scratch(f"layer {i % 2}", len(h), weight.shape[1])
+            h = np.matmul(h, weight, out=target)
+        return h
+
+
+class Scratch:
+    """Arrays of one thread that are used again and again.
+
+    New ones for every product would cost as much as the product: their memory comes from the
+    operating system page by page.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[tuple[str, int], NDArray[np.float32]] = {}
+
+    def __call__(self, name: str, rows: int, columns: int) -> NDArray[np.float32]:
+        """An array of shape (rows, columns) with anything in it."""
+        array = self._arrays.get((name, columns))
+        if array is None or len(array) < rows:
+            array = self._arrays[name, columns] = np.empty((rows, columns), dtype=np.float32)
+        return array[:rows]
+
+    def zeros(self, rows: int, columns: int) -> NDArray[np.float32]:
+        """Zeros of shape (rows, columns): maxima with a number, or a row, take twice as long."""
+        array = self._arrays.get(("zeros", columns))
+        if array is None or len(array) < rows:
+            array = self._arrays["zeros", columns] = np.zeros((rows, columns), dtype=np.float32)
+        return array[:rows]
+
+
+def scratches() -> list[Scratch]:
+    """Arrays for each thread of `in_chunks`."""
+    return [Scratch() for _ in range(_THREADS)]
+
+
+def in_chunks(
+    count: int, work: Callable[[slice, Scratch], None], kept: list[Scratch] | None = None
+) -> None:
+    """Do something for ``count`` texels, a chunk at a time, on several cores.
+
+    Parameters
+    ----------
+    count : int
+    work : callable
+        Called with a part of the texels and arrays of the thread that it runs in.
+    kept : list of Scratch, optional
+        Arrays that are used again, from `scratches`; not by two calls at a time.
+    """
+    parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
+    # All threads take from it what comes next, so that none waits for a slower one.
+    left = iter(parts)
+
+    def run(scratch: Scratch) -> None:
+        for part in left:
+            work(part, scratch)
+
+    kept = kept or scratches()
+    with one_thread():
+        if len(parts) < 2 or _THREADS < 2:
+            run(kept[0])
+            return
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for running in [pool.submit(run, scratch) for scratch in kept]:
+                running.result()
