@@ -57,6 +57,6 @@ def test_parallax_by_latents_and_epochs(make_btf: Make) -> None:
     ],
 )
 def test_what_parallax_cannot_do(make_btf: Make, settings: dict[str, float], problem: str) -> None:
-    btf = make_btf(views=16, lights=16)
+    btf = make_btf(views=16, lights=16, height=96, width=96)
     with pytest.raises(UsageError, match=problem):
         finish(fit(btf, settings=FitSettings(codec="parallax", **settings)))  # type: ignore[arg-type]

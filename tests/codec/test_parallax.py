@@ -187,7 +187,7 @@ def test_pairs_that_are_no_grid_are_kept(tmp_path: Path) -> None:
 def test_files_that_contradict_themselves_are_noticed() -> None:
     description, tensors = pack(random_model())
     description |= {"height": SIZE, "width": SIZE, "channels": 3}
-    description["latents"] = tensors["latents"].shape[2]
+    description["latents"] = len(tensors["latent_scale"])
     shapes = {name: values.shape for name, values in tensors.items()}
     assert {name: shape for name, (shape, _) in expected(description, shapes).items()} == shapes
     for key, value in (("depth_latents", 12), ("shade_layers", 99), ("periodic", 1)):
@@ -217,7 +217,35 @@ def test_seeds_repeat(plane: BTF) -> None:
         for seed in (1, 1, 2)
     )
     assert all(np.array_equal(a[name], b[name]) for name in a)
-    assert not np.array_equal(a["latents"], c["latents"])
+    assert not np.array_equal(a["latent_streams"], c["latent_streams"])
+
+
+def test_latents_are_as_fine_as_the_file_may_hold(plane: BTF, tmp_path: Path) -> None:
+    sizes = {}
+    for most_bytes in (None, 33_500, 32_000):
+        model = finish(fit_parallax(plane, settings=replace(SMALL, most_bytes=most_bytes)))
+        sizes[most_bytes] = model.save(tmp_path / "model.safetensors").stat().st_size
+        assert sizes[most_bytes] == model.file_size
+        again = load(tmp_path / "model.safetensors")
+        np.testing.assert_array_equal(again.latent_map, model.latent_map)
+    assert sizes[None] > 33_500 >= sizes[33_500] > 32_000 >= sizes[32_000]
+    with pytest.raises(UsageError, match="bytes at least"):
+        finish(fit_parallax(plane, settings=replace(SMALL, most_bytes=1000)))
+
+
+def test_damaged_latents_are_refused(tmp_path: Path) -> None:
+    path = random_model().save(tmp_path / "model.safetensors")
+    with safe_open(path, "np") as file:
+        metadata = file.metadata()
+    for name, damage in (
+        ("latent_streams", lambda values: np.roll(values, 7)),
+        ("latent_lengths", lambda values: values - 1),
+    ):
+        tensors = load_file(path)
+        damaged = tmp_path / "damaged.safetensors"
+        save_file({**tensors, name: damage(tensors[name])}, damaged, metadata)
+        with pytest.raises(ModelFileError, match="it is damaged"):
+            load(damaged)
 
 
 def test_stopping_keeps_what_there_is(plane: BTF) -> None:

@@ -52,7 +52,8 @@ class Checkpoint:
     resume : bool
         Whether to go on from what the file has; else it is replaced.
     every : float
-        Seconds between notes, at least. Notes that take long to write are taken less often.
+        Seconds between notes, at least; notes that take long to write are taken less often. 0
+        takes one after every step.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class Checkpoint:
         except BTFError as error:
             self.failure = str(error)
         now = time.monotonic()
-        self._next = now + max(self._every, (now - start) / _SHARE)
+        self._next = now + (max(self._every, (now - start) / _SHARE) if self._every else 0.0)
 
     def remove(self) -> None:
         """Forget the notes: the training is finished."""

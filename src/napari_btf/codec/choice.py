@@ -34,8 +34,10 @@ CODECS = ("neural-basis", "parallax")
 MEMORY, LEAST_MEMORY = 2**31, 2**28
 _MANY_VIEWS, _MANY_IMAGES = 16, 256
 #: Bytes of the networks of the parallax codec in a file, about.
-_NETWORK_BYTES = 66_500
-_FEWEST_LATENTS, _MOST_LATENTS = 8, 48
+_NETWORK_BYTES = 53_500
+_FEWEST_LATENTS, _MOST_LATENTS = 8, 32
+#: Bytes of a latent of 64 levels, about.
+_LATENT_BYTES = 0.65
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
     """Settings of the parallax codec that meet a budget."""
     from napari_btf.codec.parallax_training import ParallaxSettings
 
-    budget, network = settings.budget, settings.network
+    budget, network, most_bytes = settings.budget, settings.network, None
     texels = btf.height * btf.width
     if budget.latents is not None:
         total = budget.latents
@@ -198,10 +200,10 @@ def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
     else:
         assert budget.bytes_per_texel is not None
         fixed = _NETWORK_BYTES + direction_bytes(btf)
-        room = budget.bytes_per_texel * texels + FREE_BYTES - fixed
-        total = int(np.clip(room // texels, 0, _MOST_LATENTS))
+        most_bytes = int(budget.bytes_per_texel * texels) + FREE_BYTES
+        total = int(np.clip((most_bytes - fixed) // (_LATENT_BYTES * texels), 0, _MOST_LATENTS))
         if total < _FEWEST_LATENTS:
-            least = _FEWEST_LATENTS - (FREE_BYTES - fixed) / texels
+            least = _FEWEST_LATENTS * _LATENT_BYTES - (FREE_BYTES - fixed) / texels
             raise UsageError(
                 None,
                 f"{budget.bytes_per_texel:g} bytes per texel are too few for the parallax codec",
@@ -220,4 +222,5 @@ def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
         device=network.device,
         seed=network.seed,
         pool_bytes=settings.memory // 4,
+        most_bytes=most_bytes,
     )

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_btf.codec.planes import PLANES, compress, cut, decompress, groups
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -23,9 +25,6 @@ __all__ = ["CodedLatents", "Spectrum", "code_latents"]
 #: (the "dead zone" of image coders).
 DEAD_ZONE = 0.65
 
-_PLANES = 16
-"""Latents that share a stream: each stream has a beginning that costs some bytes."""
-_EFFORT = 7
 _THREADS = 2
 _LARGEST_CODE = 30_000
 """Codes beyond stand apart: JPEG XL keeps 16 bits."""
@@ -80,38 +79,26 @@ class CodedLatents:
         """
         from scipy.fft import idctn
 
-        if self.lengths.min(initial=0) < 0 or self.lengths.sum() != len(self.streams):
-            raise ValueError("the streams have other lengths than they should")
-        starts = np.cumsum([0, *self.lengths])
-        groups = list(_groups(self.latents))
-        if len(groups) != len(self.lengths):
-            raise ValueError("there are more or fewer streams than there should be")
+        streams = cut(self.streams, self.lengths, self.latents)
         out = np.empty((self.height, self.width, self.latents), dtype=np.float32)
 
         def decode(i: int) -> None:
-            codes = self._codes(i, self.streams[starts[i] : starts[i + 1]])
-            for k, plane in zip(groups[i], codes, strict=True):
+            codes = self._codes(i, streams[i])
+            for k, plane in zip(groups(self.latents)[i], codes, strict=True):
                 plane *= np.float32(self.step)
                 out[..., k] = idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k]
 
         with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(decode, range(len(groups))))
+            list(pool.map(decode, range(len(streams))))
         return out
 
     def _codes(self, i: int, stream: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Codes of a stream, (planes, H, W)."""
-        import imagecodecs
-
-        planes = len(list(_groups(self.latents))[i])
-        # Given its room, the decoder refuses a stream that claims another size.
-        room = np.empty((planes * self.height, self.width), dtype=np.uint16)
-        try:
-            imagecodecs.jpegxl_decode(stream.tobytes(), out=room)
-        except Exception as error:
-            raise ValueError("a stream is damaged") from error
-        codes = room.reshape(planes, self.height, self.width).astype(np.float32)
+        planes = len(groups(self.latents)[i])
+        stored = decompress(stream, planes, self.height, self.width, np.uint16)
+        codes = stored.astype(np.float32)
         codes += np.float32(self.lowest[i])
-        first = i * _PLANES * self.height * self.width
+        first = i * PLANES * self.height * self.width
         here = (self.far_index >= first) & (self.far_index < first + codes.size)
         codes.reshape(-1)[self.far_index[here] - first] = self.far_code[here]
         return codes
@@ -186,31 +173,23 @@ class Spectrum:
 
     def code(self, step: float, count: int) -> CodedLatents:
         """The first ``count`` latents, quantised and compressed."""
-        groups = list(_groups(count))
-        codes = [_quantise(self.planes[group.start : group.stop], step) for group in groups]
+        codes = [_quantise(self.planes[part.start : part.stop], step) for part in groups(count)]
         far = [np.flatnonzero(np.abs(part) > _LARGEST_CODE) for part in codes]
         far_code = [part.reshape(-1)[index] for part, index in zip(codes, far, strict=True)]
         for part, index in zip(codes, far, strict=True):
             part.reshape(-1)[index] = 0
         lowest = np.array([int(part.min()) for part in codes], dtype=np.int64)
-
-        def compress(i: int) -> bytes:
-            import imagecodecs
-
-            image = (codes[i] - lowest[i]).astype(np.uint16).reshape(-1, self.width)
-            return bytes(imagecodecs.jpegxl_encode(image, lossless=True, effort=_EFFORT))
-
-        with ThreadPoolExecutor(_THREADS) as pool:
-            streams = list(pool.map(compress, range(len(groups))))
-        size = _PLANES * self.height * self.width
+        above = [(part - low).astype(np.uint16) for part, low in zip(codes, lowest, strict=True)]
+        streams, lengths = compress(above)
+        size = PLANES * self.height * self.width
         return CodedLatents(
             height=self.height,
             width=self.width,
             latents=count,
             step=float(step),
             offset=self.offset[:count],
-            streams=np.frombuffer(b"".join(streams), dtype=np.uint8),
-            lengths=np.array([len(stream) for stream in streams], dtype=np.int64),
+            streams=streams,
+            lengths=lengths,
             lowest=lowest,
             far_index=np.concatenate([i * size + index for i, index in enumerate(far)]),
             far_code=np.concatenate(far_code).astype(np.int64),
@@ -236,11 +215,6 @@ class Spectrum:
 def code_latents(latents: NDArray[np.floating], step: float) -> CodedLatents:
     """Quantise and compress an (H, W, K) latent map with one step."""
     return Spectrum(latents).code(step, latents.shape[2])
-
-
-def _groups(count: int) -> list[range]:
-    """The latents of each stream."""
-    return [range(i, min(i + _PLANES, count)) for i in range(0, count, _PLANES)]
 
 
 def _quantise(values: NDArray[np.float32], step: float) -> NDArray[np.int32]:

@@ -101,7 +101,7 @@ class ParallaxBTF(CompressedBTF):
     @property
     def latent_bytes(self) -> int:
         """Bytes of the latents in a file."""
-        return self.latents.codes.nbytes + self.latents.scale.nbytes + self.latents.offset.nbytes
+        return self.latents.nbytes
 
     @cached_property
     def latent_map(self) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from napari_btf.codec.layers_storage import (
 )
 from napari_btf.codec.parallax import ARCHITECTURE, ParallaxBTF
 from napari_btf.codec.parallax_networks import PAIR_FEATURES, VIEW_FEATURES, Network
-from napari_btf.codec.quantised import QuantisedLatents
+from napari_btf.codec.quantised import QuantisedLatents, read_codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +30,10 @@ _LARGEST_RADIUS = 1.0102
 
 def pack(model: ParallaxBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """What a file says of a model, and its tensors."""
+    streams, lengths = model.latents.streams
     tensors: dict[str, NDArray[Any]] = {
-        "latents": model.latents.codes,
+        "latent_streams": streams,
+        "latent_lengths": lengths,
         "latent_scale": model.latents.scale,
         "latent_offset": model.latents.offset,
     }
@@ -62,6 +64,11 @@ def unpack(
     tensors : dict
     common : dict
         ``light view dtype source path``.
+
+    Raises
+    ------
+    ValueError
+        If the latents are damaged.
     """
 
     def network(name: str) -> Network:
@@ -70,7 +77,11 @@ def unpack(
 
     return ParallaxBTF(
         latents=QuantisedLatents(
-            tensors["latents"],
+            read_codes(
+                tensors["latent_streams"],
+                tensors["latent_lengths"],
+                (description["height"], description["width"], description["latents"]),
+            ),
             tensors["latent_scale"].astype(np.float32),
             tensors["latent_offset"].astype(np.float32),
         ),
@@ -96,9 +107,8 @@ def expected(description: dict[str, Any], shapes: dict[str, tuple[int, ...]]) ->
     KeyError, TypeError, ValueError, IndexError
         If the description or a tensor's shape is not what it must be.
     """
-    height, width, channels, k, of_depth, of_light = (
-        description[key]
-        for key in ("height", "width", "channels", "latents", "depth_latents", "light_latents")
+    channels, k, of_depth, of_light = (
+        description[key] for key in ("channels", "latents", "depth_latents", "light_latents")
     )
     if type(description["periodic"]) is not bool:
         raise ValueError("periodic is neither true nor false")
@@ -109,7 +119,8 @@ def expected(description: dict[str, Any], shapes: dict[str, tuple[int, ...]]) ->
         if type(value) not in (int, float) or not 0 <= value <= _LARGEST_RADIUS:
             raise ValueError(f"{key} is {reprlib.repr(value)}")
     found: Expected = {
-        "latents": ((height, width, k), ("U8",)),
+        "latent_streams": (shapes["latent_streams"][:1], ("U8",)),
+        "latent_lengths": (shapes["latent_lengths"][:1], ("I64",)),
         "latent_scale": ((k,), FLOATS),
         "latent_offset": ((k,), FLOATS),
     }

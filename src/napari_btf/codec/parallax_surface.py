@@ -200,8 +200,8 @@ class Surface:
             return first % size, (first + 1) % size
         return first.clamp(0, size - 1), (first + 1).clamp(0, size - 1)
 
-    def model(self) -> ParallaxBTF:
-        """The model in its final precision: latents in 8 bits, weights in 16."""
+    def model(self, levels: int = 256) -> ParallaxBTF:
+        """The model in its final precision: latents of some levels, weights in 16 bits."""
         latents = np.concatenate([part.detach().cpu().numpy() for part in self.latents], axis=1)
 
         def network(name: str) -> Network:
@@ -213,7 +213,7 @@ class Surface:
 
         light, view = vectors_to_disk(self.btf.light), vectors_to_disk(self.btf.view)
         return ParallaxBTF(
-            latents=quantise(latents.reshape(self.btf.height, self.btf.width, -1)),
+            latents=quantise(latents.reshape(self.btf.height, self.btf.width, -1), levels),
             depth_latents=self.latents[0].shape[1],
             light_latents=self.latents[2].shape[1],
             depth=network("depth"),

@@ -39,6 +39,8 @@ _VALIDATE_EVERY = 0.01
 _LAST_SECONDS = 5.0
 #: A batch's error this many times the least validation error is a divergence.
 _DIVERGED = 30.0
+#: Steps of each latent over its range. With 64 the error hardly grows.
+_LEVELS = (256, 128, 96, 64, 48, 32, 24, 16)
 REPORT_SECONDS = 0.1
 
 
@@ -55,7 +57,7 @@ class ParallaxSettings:
         where the view, or the light, never varies.
     hidden : int
         Units of each of the three hidden layers of the shading network. One more stands for the
-        biases when it is decoded: 63 make a size that processors like.
+        biases when it is decoded: 55 make a size that processors like.
     steps : int
         Batches of about as many values as there are texels, 4,096 to 32,768; used if ``seconds``
         is None.
@@ -70,18 +72,21 @@ class ParallaxSettings:
     pool_bytes : int
         Frames kept in memory, at most. Of a larger capture a random part is, of which one frame is
         replaced at every step.
+    most_bytes : int, optional
+        Of the file. Latents are quantised more coarsely until it is met.
     """
 
     latents: int = 16
     depth_latents: int = 6
     light_latents: int = 4
-    hidden: int = 63
+    hidden: int = 55
     steps: int = 12_000
     seconds: float | None = None
     periodic: bool | None = None
     device: str = "auto"
     seed: int = 0
     pool_bytes: int = SMALL_BYTES
+    most_bytes: int | None = None
 
 
 def fit_parallax(
@@ -160,7 +165,7 @@ def fit_parallax(
             settings = replace(settings, seconds=_LAST_SECONDS / _ENCODE_SHARE)
             stop = _never
         yield from _train(surface, pool, held, encoded, settings, stop, checkpoint)
-    return surface.model()
+    return _small_enough(surface, settings.most_bytes)
 
 
 def check_parallax(btf: BTF, coords: ArrayLike | None, settings: ParallaxSettings) -> None:
@@ -292,6 +297,17 @@ def _train(
 def _report(at: _Standing, done: float, surface: Surface) -> Progress:
     return Progress(
         at.phase, int(1000 * done), 1000, at.train_error, at.best_error, preview=surface.model
+    )
+
+
+def _small_enough(surface: Surface, most_bytes: int | None) -> ParallaxBTF:
+    """The model with latents as fine as the file may hold."""
+    for levels in _LEVELS:
+        model = surface.model(levels)
+        if most_bytes is None or model.file_size <= most_bytes:
+            return model
+    raise UsageError(
+        None, f"the model takes {model.file_size:,} bytes at least", "allow more bytes per texel"
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "save", "to_bytes"]
 
 FORMAT = "napari-btf model"
-VERSION = 2
+VERSION = 3
 
 _CODECS: dict[str, Any] = {
     module.ARCHITECTURE: module for module in (neural_basis, parallax_storage)

@@ -1,0 +1,96 @@
+"""Integer images in JPEG XL without loss: how latent maps lie in files.
+
+Several planes share a stream, one below the other: each stream has a beginning that costs some
+bytes.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["PLANES", "compress", "cut", "decompress", "groups"]
+
+#: Planes of a stream, at most.
+PLANES = 16
+_EFFORT = 7
+_THREADS = 2
+
+
+def groups(count: int) -> list[range]:
+    """The planes of each stream."""
+    return [range(i, min(i + PLANES, count)) for i in range(0, count, PLANES)]
+
+
+def compress(parts: Sequence[NDArray[Any]]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Streams of groups of planes, each (P, H, W) of uint8 or uint16.
+
+    Returns
+    -------
+    streams : ndarray of uint8
+        One after the other.
+    lengths : ndarray of int64
+        Bytes of each.
+    """
+
+    def encode(part: NDArray[Any]) -> bytes:
+        import imagecodecs
+
+        image = part.reshape(-1, part.shape[-1])
+        return bytes(imagecodecs.jpegxl_encode(image, lossless=True, effort=_EFFORT))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        streams = list(pool.map(encode, parts))
+    lengths = np.array([len(stream) for stream in streams], dtype=np.int64)
+    return np.frombuffer(b"".join(streams), dtype=np.uint8), lengths
+
+
+def cut(
+    streams: NDArray[np.uint8], lengths: NDArray[np.int64], count: int
+) -> list[NDArray[np.uint8]]:
+    """The stream of each group of ``count`` planes.
+
+    Raises
+    ------
+    ValueError
+        If they are not as many and as long as they should be.
+    """
+    if lengths.min(initial=0) < 0 or lengths.sum() != len(streams):
+        raise ValueError("the streams have other lengths than they should")
+    if len(groups(count)) != len(lengths):
+        raise ValueError("there are more or fewer streams than there should be")
+    starts = np.cumsum([0, *lengths])
+    return [streams[a:b] for a, b in pairwise(starts)]
+
+
+def decompress(
+    stream: NDArray[np.uint8],
+    planes: int,
+    height: int,
+    width: int,
+    dtype: type[np.uint8] | type[np.uint16],
+) -> NDArray[Any]:
+    """A group of planes, (P, H, W).
+
+    Raises
+    ------
+    ValueError
+        If the stream is damaged, or of another size.
+    """
+    import imagecodecs
+
+    # Given its room, the decoder refuses a stream that claims another size.
+    room: NDArray[Any] = np.empty((planes * height, width), dtype=dtype)
+    try:
+        imagecodecs.jpegxl_decode(stream.tobytes(), out=room)
+    except Exception as error:
+        raise ValueError("a stream is damaged") from error
+    return room.reshape(planes, height, width)
