@@ -22,13 +22,13 @@ from napari_btf.codec.budget import (
 )
 from napari_btf.codec.continuation import ContinuedBasis, continue_basis
 from napari_btf.codec.latent_coding import Spectrum
+from napari_btf.codec.layers import Scratch, in_chunks
 from napari_btf.codec.model import DTYPES
 from napari_btf.codec.network import NetworkSettings, pick_device
 from napari_btf.codec.neural_basis import NeuralBasisBTF
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, is_report_due
 from napari_btf.sampling import all_texels, check_seed, random_texels
-from napari_btf.threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -50,6 +50,8 @@ LATENT_VALUES = 2**29
 MOST_LATENTS = 72
 #: Latents at most when a quality is asked for.
 MOST_FOR_QUALITY = 256
+#: Values of the images that are projected together: 32 MiB.
+_TOGETHER = 2**23
 #: What a file holds beside tensors that grow with it: names, shapes, the description.
 _HEADER_BYTES = 2048
 
@@ -293,15 +295,42 @@ def _encode(
     peak : float
         The largest value of the capture.
     """
-    latents = np.zeros((btf.height * btf.width, table.shape[1] - 1), dtype=np.float32)
+    texels, c = btf.height * btf.width, btf.channels
+    latents = np.zeros((texels, table.shape[1] - 1), dtype=np.float32)
     total, peak = 0.0, 0.0
+    # Several images at a time: each product reads and writes all latents.
+    together = int(np.clip(_TOGETHER // (texels * c), 1, 64))
+    block = np.empty((texels, together, c), dtype=np.float32)
     for i, frame in enumerate(btf.iter_frames()):
-        colour = btf.values.encode(frame.reshape(-1, btf.channels))
-        peak = max(peak, float(colour.max()))
-        colour -= table[i, 0]
-        with one_thread():
-            latents += colour @ table[i, 1:].T
-        total += float(np.vdot(colour, colour))
+        place = i % together
+        block[:, place] = btf.values.encode(frame.reshape(texels, c))
+        peak = max(peak, float(block[:, place].max()))
+        if place == together - 1 or i == len(btf) - 1:
+            total += _project(block[:, : place + 1], table[i - place : i + 1], latents)
         if is_report_due(i + 1, len(btf)):
             yield Progress("encode", i + 1, len(btf))
     return latents.reshape(btf.height, btf.width, -1), total, peak
+
+
+def _project(
+    colours: NDArray[np.float32], table: NDArray[np.float32], latents: NDArray[np.float32]
+) -> float:
+    """Add the projection of some observations (T, F, C), by their table (F, K + 1, C), to latents.
+
+    Returns the sum of squares of what is projected.
+    """
+    mean = table[:, 0].reshape(-1)
+    components = table[:, 1:].transpose(0, 2, 1).reshape(len(mean), -1)
+    squares: dict[int, float] = {}
+
+    def work(part: slice, scratch: Scratch) -> None:
+        values = scratch("values", part.stop - part.start, len(mean))
+        np.subtract(colours[part].reshape(len(values), -1), mean, out=values)
+        latents[part] += np.matmul(
+            values, components, out=scratch("product", len(values), latents.shape[1])
+        )
+        squares[part.start] = float(np.vdot(values, values))
+
+    in_chunks(len(latents), work)
+    # In order, so that the sum is the same in every run.
+    return sum(squares[start] for start in sorted(squares))
