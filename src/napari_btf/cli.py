@@ -186,7 +186,8 @@ def train(
         str,
         typer.Option(
             "--codec",
-            help="neural-basis, parallax, or auto: parallax where many views were captured.",
+            help="neural-basis, parallax, or auto: parallax where many views were captured. To "
+            "compare with: abrdf-conv, mlp.",
         ),
     ] = "auto",
     bytes_per_texel: Annotated[

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.codec.parallax_training import ParallaxSettings
+    from napari_btf.codec.texel_network_training import TexelNetworkSettings
     from napari_btf.progress import Job
 
 __all__ = ["CODECS", "FitSettings", "check_fit", "fit", "pick_codec"]
 
 #: Names of the codecs.
-CODECS = ("neural-basis", "parallax")
+CODECS = ("neural-basis", "parallax", "abrdf-conv", "mlp")
 
 #: Views and images from which on `auto` takes parallax into account.
 #: Bytes for data, by default and at least.
@@ -56,7 +57,8 @@ class FitSettings:
         dB over the captured directions, reached with the smallest file.
     codec : str
         One of `CODECS`, or "auto": "parallax" for captures of 16 views and 256 images or
-        more, else "neural-basis".
+        more, else "neural-basis". The others are there to compare with; they have as many
+        latents as asked for, or as published.
     memory : int
         Bytes for data at most; the program itself takes about half a gigabyte more. A capture of up
         to a quarter of it is read once and kept.
@@ -140,6 +142,11 @@ def fit(
     network = NetworkSettings(seed=settings.network.seed)
     kept = asdict(replace(settings, codec=codec, network=network, memory=MEMORY))
     checkpoint.open(training_key(btf, coords, kept))
+    if codec in ("abrdf-conv", "mlp"):
+        from napari_btf.codec.texel_network_training import fit_texel_network
+
+        own = _texel_network_settings(codec, settings)
+        return (yield from fit_texel_network(btf, coords, own, stop))
     if codec == "parallax":
         from napari_btf.codec.parallax_training import fit_parallax
 
@@ -174,6 +181,11 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
     if codec == "neural-basis":
         check_neural_basis(btf, coords, settings.budget, settings.network)
         return
+    if codec in ("abrdf-conv", "mlp"):
+        from napari_btf.codec.texel_network_training import check_texel_network
+
+        check_texel_network(btf, coords, _texel_network_settings(codec, settings))
+        return
     if settings.target_psnr is not None:
         raise UsageError(
             None,
@@ -183,6 +195,19 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
     from napari_btf.codec.parallax_training import check_parallax
 
     check_parallax(btf, coords, _parallax_settings(btf, settings))
+
+
+def _texel_network_settings(codec: str, settings: FitSettings) -> TexelNetworkSettings:
+    """Settings of a codec whose size is its latents alone."""
+    from napari_btf.codec.texel_network_training import TexelNetworkSettings
+
+    if settings.bytes_per_texel is not None or settings.target_psnr is not None:
+        raise UsageError(
+            None,
+            f"the {codec} codec is made for a number of latents, not for a size or a quality",
+            "give --latents, or --codec neural-basis",
+        )
+    return TexelNetworkSettings(codec, settings.latents, settings.network)
 
 
 def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:

@@ -38,7 +38,14 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec.latent_coding import CodedLatents
 
-__all__ = ["check_capture", "check_neural_basis", "fit_neural_basis", "texels_that_fit"]
+__all__ = [
+    "check_capture",
+    "check_neural_basis",
+    "fit_neural_basis",
+    "gather_abrdfs",
+    "principal_components",
+    "texels_that_fit",
+]
 
 #: Values gathered for PCA at most: 512 MiB as float32, about four times that at the peak.
 GATHER_VALUES = 2**27
@@ -102,10 +109,10 @@ def fit_neural_basis(
     check_neural_basis(btf, coords, budget, training)
     yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
     yx = random_texels(yx, texels_that_fit(btf), training.seed)
-    abrdfs = yield from _gather(btf, yx)
+    abrdfs = yield from gather_abrdfs(btf, yx)
     yield Progress("basis", 0, 1)
     count = budget.latents or _candidates(btf, len(yx), budget)
-    mean, components, deviation = _principal_components(abrdfs, count, training.seed)
+    mean, components, deviation = principal_components(abrdfs, count, training.seed)
     del abrdfs
     yield Progress("basis", 1, 1)
 
@@ -258,7 +265,7 @@ def check_capture(btf: BTF, network: NetworkSettings) -> None:
     pick_device(network.device)
 
 
-def _gather(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
+def gather_abrdfs(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
     """ABRDFs of some texels, (T, N * C) in the fitted domain."""
     out = np.empty((len(yx), len(btf), btf.channels), dtype=np.float32)
     for done, total in btf.gather(yx, out):
@@ -268,10 +275,13 @@ def _gather(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray
     return out.reshape(len(yx), -1)
 
 
-def _principal_components(
+def principal_components(
     abrdfs: NDArray[np.float32], count: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
-    """Mean (N * C,), components (K, N * C) and standard deviation along each (K,)."""
+    """Mean (N * C,), components (K, N * C) and standard deviation along each (K,).
+
+    The ABRDFs (T, N * C) are overwritten.
+    """
     from sklearn.decomposition import PCA
 
     # A capture without any variance divides zero by zero in a figure that is not used here.

@@ -41,6 +41,11 @@ class Layers:
     weights: tuple[NDArray[np.float32], ...] = ()
     biases: tuple[NDArray[np.float32], ...] = ()
 
+    def rounded(self) -> Layers:
+        """With weights and biases as half precision holds them."""
+        halves = ((a.astype(np.float16) for a in part) for part in (self.weights, self.biases))
+        return Layers(*(tuple(half.astype(np.float32) for half in part) for part in halves))
+
     def smooth(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Outputs for one set of inputs (F,), with SiLU between the layers."""
         h = features

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.codec import neural_basis, parallax_storage
+from napari_btf.codec import neural_basis, parallax_storage, texel_network_storage
 from napari_btf.codec.model import DTYPES, CompressedBTF
 from napari_btf.errors import ModelFileError
 from napari_btf.files import write_file
@@ -28,7 +28,9 @@ FORMAT = "napari-btf model"
 VERSION = 3
 
 _CODECS: dict[str, Any] = {
-    module.ARCHITECTURE: module for module in (neural_basis, parallax_storage)
+    neural_basis.ARCHITECTURE: neural_basis,
+    parallax_storage.ARCHITECTURE: parallax_storage,
+    **dict.fromkeys(texel_network_storage.ARCHITECTURES, texel_network_storage),
 }
 
 _KEY = "napari-btf"

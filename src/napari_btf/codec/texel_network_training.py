@@ -1,0 +1,282 @@
+"""Training of the codecs that ask a network for every texel: an encoder and a decoder together.
+
+``abrdf-conv`` is the autoencoder this project grew from: a convolution along the ABRDF of a texel,
+8 latents, 4 layers of 106 units. Kernel of three with padding, Glorot's initial values, Adam with
+steps of 0.005 and epsilon 1e-7, observations in the order of their angles are as it was published.
+It took batches of 256 random (texel, light) pairs and encoded the texel of every pair. The latents
+of a texel are the same for all its pairs: here a batch is 64 texels, each encoded once, with 16 of
+their observations. Its validation left out pairs whose values the encoder saw; here whole texels
+are left out.
+
+``mlp`` is of the kind of Dulecha, Fanni, Ponchio, Pellacini and Giachetti, "Neural reflectance
+transformation imaging", 2020: 9 latents, 2 layers of 50 units, with a linear encoder that starts as
+principal components, and a cosine schedule.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.codec.fitting import check_capture, gather_abrdfs, texels_that_fit
+from napari_btf.codec.network import NetworkSettings, one_core, pick_device
+from napari_btf.codec.quantised import quantise
+from napari_btf.codec.texel_network import AbrdfConvBTF, MlpBTF, direction_inputs
+from napari_btf.codec.texel_network_autoencoder import Autoencoder
+from napari_btf.directions import vectors_to_angles
+from napari_btf.errors import UsageError
+from napari_btf.progress import Job, Progress
+from napari_btf.sampling import all_texels, random_texels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec.texel_network import TexelNetworkBTF
+
+__all__ = ["TexelNetworkSettings", "check_texel_network", "fit_texel_network"]
+
+_MOST_LATENTS = 256
+_EPOCHS = 10
+_RATE, _EPSILON = 5e-3, 1e-7
+#: Share of the texels that is held out, and how many of them and of their pairs at most.
+_HELD_SHARE, _MOST_HELD, _MOST_HELD_PAIRS = 0.2, 512, 2**15
+_VALIDATE_EVERY = 0.02
+#: Share of a training with a schedule in which the steps grow to their full size.
+_WARM_UP = 0.03
+#: Values of the encoder's hidden layer in a batch at most: 64 MiB.
+_BATCH_VALUES = 2**24
+REPORT_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What sets the two codecs apart, beside the encoder."""
+
+    latents: int
+    hidden: tuple[int, ...]
+    texels: int
+    pairs: int
+    decays: bool
+
+
+_RECIPES = {
+    AbrdfConvBTF.architecture: _Recipe(8, (106,) * 4, texels=64, pairs=1024, decays=False),
+    MlpBTF.architecture: _Recipe(9, (50, 50), texels=512, pairs=4096, decays=True),
+}
+
+
+@dataclass(frozen=True)
+class TexelNetworkSettings:
+    """Kind, size and length of the training.
+
+    Parameters
+    ----------
+    architecture : {"abrdf-conv", "mlp"}
+    latents : int, optional
+        Latents per texel; as published by default, 8 and 9.
+    network : NetworkSettings
+        Length, device and seed. By default 10 epochs: as many pairs as the chosen texels have.
+    """
+
+    architecture: str
+    latents: int | None = None
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+
+    @property
+    def latent_count(self) -> int:
+        """Latents per texel."""
+        return self.recipe.latents if self.latents is None else self.latents
+
+    @property
+    def recipe(self) -> _Recipe:
+        """What the codec's authors chose."""
+        return _RECIPES[self.architecture]
+
+
+def fit_texel_network(
+    btf: BTF,
+    coords: ArrayLike | None,
+    settings: TexelNetworkSettings,
+    stop: Callable[[], bool] = lambda: False,
+) -> Job[TexelNetworkBTF]:
+    """Compress a BTF with the codec abrdf-conv or mlp.
+
+    Parameters
+    ----------
+    btf : BTF
+    coords : array_like of int, shape (T, 2), optional
+        Rows ``(y, x)`` of the texels to learn from; all by default. If there are more than
+        `texels_that_fit`, a random choice. The encoder then encodes the whole surface, a block at
+        a time.
+    settings : TexelNetworkSettings
+    stop : callable, optional
+        Asked often; true ends the training early and keeps the best so far.
+
+    Yields
+    ------
+    Progress
+        Phases "read", "train" (in thousandths, with errors) and "encode".
+
+    Returns
+    -------
+    AbrdfConvBTF or MlpBTF
+
+    Raises
+    ------
+    UsageError
+        If a setting does not fit the capture.
+    CaptureError
+        If an image cannot be read.
+    """
+    check_texel_network(btf, coords, settings)
+    yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
+    yx = random_texels(yx, texels_that_fit(btf), settings.network.seed)
+    order = _order(btf)
+    abrdfs = yield from gather_abrdfs(btf, yx)
+    abrdfs = abrdfs.reshape(len(yx), len(btf), btf.channels)[:, order]
+    fixed_view = np.ptp(btf.view, axis=0).max() < 1e-3
+    autoencoder = Autoencoder(
+        abrdfs,
+        direction_inputs(btf.light[order], btf.view[order], 2 if fixed_view else 4),
+        convolution=settings.architecture == AbrdfConvBTF.architecture,
+        latents=settings.latent_count,
+        hidden=settings.recipe.hidden,
+        device=pick_device(settings.network.device),
+        seed=settings.network.seed,
+    )
+    del abrdfs
+    yield from _train(autoencoder, len(yx), len(btf), settings, stop)
+    latents = yield from _encode(btf, autoencoder, order)
+    layers = autoencoder.layers()
+    common: dict[str, Any] = {
+        "light": btf.light,
+        "view": btf.view,
+        "dtype": np.dtype(btf.frames.dtype),
+        "source": btf.name,
+    }
+    if settings.architecture == AbrdfConvBTF.architecture:
+        return AbrdfConvBTF(layers=layers, latents=latents, **common)
+    return MlpBTF(layers=layers.rounded(), latents=quantise(latents), **common)
+
+
+def check_texel_network(btf: BTF, coords: ArrayLike | None, settings: TexelNetworkSettings) -> None:
+    """Refuse what `fit_texel_network` cannot do, before anything is read.
+
+    Raises
+    ------
+    UsageError
+    """
+    name, latents = settings.architecture, settings.latent_count
+    chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
+    if not chosen:
+        raise UsageError(None, "no texels are chosen", "choose some, or none to use all")
+    most = _MOST_LATENTS
+    if name == MlpBTF.architecture:
+        # Principal components to start from.
+        most = min(most, min(chosen, texels_that_fit(btf)) - 1, len(btf) * btf.channels)
+    if not 1 <= latents <= most:
+        raise UsageError(
+            None,
+            f"{latents} latents were asked for",
+            f"use 1 to {most}" if most else "choose more texels",
+        )
+    if len(btf) < 2:
+        raise UsageError(btf.source or None, f"{name} needs 2 observations", "take another codec")
+    check_capture(btf, settings.network)
+
+
+def _order(btf: BTF) -> NDArray[np.intp]:
+    """Observations by view, then light, each by theta and phi: the convolution's neighbours."""
+    angles = [*vectors_to_angles(btf.view), *vectors_to_angles(btf.light)]
+    return np.lexsort([angle.round(3) for angle in reversed(angles)])
+
+
+def _train(
+    autoencoder: Autoencoder,
+    texels: int,
+    observations: int,
+    settings: TexelNetworkSettings,
+    stop: Callable[[], bool],
+) -> Generator[Progress, None, None]:
+    """Train; the autoencoder ends in the state with the least validation error."""
+    import torch
+
+    recipe, network = settings.recipe, settings.network
+    rng = np.random.default_rng(network.seed)
+    held, used = _hold_out(texels, rng)
+    size = int(np.clip(_BATCH_VALUES // (128 * observations), 4, recipe.texels))
+    each = min(observations, recipe.pairs // size)
+    probe = held, rng.integers(observations, size=(len(held), _MOST_HELD_PAIRS // _MOST_HELD))
+    steps = max(1, (network.epochs or _EPOCHS) * len(used) * observations // (size * each))
+    optimizer = torch.optim.Adam(autoencoder.parameters, lr=_RATE, eps=_EPSILON)
+    best_error, best_state = np.inf, autoencoder.state()
+    start, reported, validated = time.monotonic(), -np.inf, -1.0
+    step, train_error = 0, None
+    while True:
+        done = step / steps
+        if network.seconds is not None:
+            done = (time.monotonic() - start) / network.seconds
+        last = done >= 1.0 or stop()
+        if last or done >= validated + _VALIDATE_EVERY:
+            validated = done
+            error = autoencoder.validate(*probe)
+            if error <= best_error:
+                best_error, best_state = error, autoencoder.state()
+        if last:
+            break
+        if time.monotonic() - reported > REPORT_SECONDS:
+            reported = time.monotonic()
+            yield Progress("train", int(1000 * done), 1000, train_error, best_error)
+        for group in optimizer.param_groups:
+            group["lr"] = _RATE * (_schedule(done) if recipe.decays else 1.0)
+        batch = rng.choice(used, size), rng.integers(observations, size=(size, each))
+        with one_core():
+            loss = autoencoder.loss(*batch)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        step += 1
+        error = loss.item()
+        train_error = error if train_error is None else 0.95 * train_error + 0.05 * error
+    autoencoder.restore(best_state)
+    yield Progress("train", 1000, 1000, train_error, best_error)
+
+
+def _hold_out(texels: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Texels to validate on and texels to learn from; the same ones if there are few."""
+    order = rng.permutation(texels)
+    count = min(int(_HELD_SHARE * texels), _MOST_HELD)
+    return (order[:count], order[count:]) if count else (order, order)
+
+
+def _schedule(done: float) -> float:
+    """A short warm-up, then a cosine down to zero."""
+    warm = min(1.0, (done + 1e-3) / _WARM_UP)
+    return float(warm * 0.5 * (1.0 + np.cos(np.pi * min(done, 1.0))))
+
+
+def _encode(
+    btf: BTF, autoencoder: Autoencoder, order: NDArray[np.intp]
+) -> Generator[Progress, None, NDArray[np.float32]]:
+    """Latents of the whole surface, (H, W, K), a block of texels at a time."""
+    yx = all_texels(btf.height, btf.width)
+    block, few = max(1, texels_that_fit(btf) // 2), max(1, _BATCH_VALUES // (128 * len(btf)))
+    parts: list[NDArray[np.float32]] = []
+    for start in range(0, len(yx), block):
+        some = yx[start : start + block]
+        abrdfs = np.empty((len(some), len(btf), btf.channels), dtype=np.float32)
+        # Half of a block's progress is reading it.
+        for done, total in btf.gather(some, abrdfs):
+            yield Progress("encode", start + len(some) * done // (2 * total), len(yx))
+        abrdfs = btf.values.encode(abrdfs)
+        for first in range(0, len(some), few):
+            parts.append(autoencoder.encode(abrdfs[first : first + few, order]))
+            read = start + (len(some) + min(len(some), first + few)) // 2
+            yield Progress("encode", read, len(yx))
+    return np.concatenate(parts).reshape(btf.height, btf.width, -1)
