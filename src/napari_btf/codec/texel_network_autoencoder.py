@@ -64,11 +64,11 @@ class Autoencoder:
     ) -> None:
         import torch
 
-        _, observations, channels = abrdfs.shape
+        self.texels, self.observations, channels = abrdfs.shape
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             if convolution:
-                self._encoder = _conv_encoder(observations, channels, latents)
+                self._encoder = _conv_encoder(self.observations, channels, latents)
             else:
                 self._encoder = _principal_encoder(abrdfs, latents, seed)
             self._decoder = _decoder(latents + directions.shape[1], hidden, channels)

@@ -4,7 +4,7 @@
 8 latents, 4 layers of 106 units. Kernel of three with padding, Glorot's initial values, Adam with
 steps of 0.005 and epsilon 1e-7, observations in the order of their angles are as it was published.
 It took batches of 256 random (texel, light) pairs and encoded the texel of every pair. The latents
-of a texel are the same for all its pairs: here a batch is 64 texels, each encoded once, with 16 of
+of a texel are the same for all its pairs: here a batch is 16 texels, each encoded once, with 16 of
 their observations. Its validation left out pairs whose values the encoder saw; here whole texels
 are left out.
 
@@ -60,15 +60,19 @@ class _Recipe:
 
     latents: int
     hidden: tuple[int, ...]
+    #: Texels of a batch at most, pairs for each of them, and steps at least if nothing is said.
     texels: int
-    pairs: int
+    each: int
+    least_steps: int
     decays: bool
 
 
 _RECIPES = {
-    AbrdfConvBTF.architecture: _Recipe(8, (106,) * 4, texels=64, pairs=1024, decays=False),
-    MlpBTF.architecture: _Recipe(9, (50, 50), texels=512, pairs=4096, decays=True),
+    AbrdfConvBTF.architecture: _Recipe(8, (106,) * 4, 16, 16, least_steps=1, decays=False),
+    MlpBTF.architecture: _Recipe(9, (50, 50), 512, 8, least_steps=3000, decays=True),
 }
+#: Batches that the texels make at least: few of them want small batches.
+_LEAST_BATCHES = 8
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ class TexelNetworkSettings:
     latents : int, optional
         Latents per texel; as published by default, 8 and 9.
     network : NetworkSettings
-        Length, device and seed. By default 10 epochs: as many pairs as the chosen texels have.
+        Length, device and seed. An epoch is as many pairs as the chosen texels have; 10 by
+        default, and for mlp at least 3,000 steps.
     """
 
     architecture: str
@@ -151,7 +156,7 @@ def fit_texel_network(
         seed=settings.network.seed,
     )
     del abrdfs
-    yield from _train(autoencoder, len(yx), len(btf), settings, stop)
+    yield from _train(autoencoder, settings, stop)
     latents = yield from _encode(btf, autoencoder, order)
     layers = autoencoder.layers()
     common: dict[str, Any] = {
@@ -181,11 +186,8 @@ def check_texel_network(btf: BTF, coords: ArrayLike | None, settings: TexelNetwo
         # Principal components to start from.
         most = min(most, min(chosen, texels_that_fit(btf)) - 1, len(btf) * btf.channels)
     if not 1 <= latents <= most:
-        raise UsageError(
-            None,
-            f"{latents} latents were asked for",
-            f"use 1 to {most}" if most else "choose more texels",
-        )
+        remedy = f"use 1 to {most}" if most else "choose more texels"
+        raise UsageError(None, f"{latents} latents were asked for", remedy)
     if len(btf) < 2:
         raise UsageError(btf.source or None, f"{name} needs 2 observations", "take another codec")
     check_capture(btf, settings.network)
@@ -198,22 +200,20 @@ def _order(btf: BTF) -> NDArray[np.intp]:
 
 
 def _train(
-    autoencoder: Autoencoder,
-    texels: int,
-    observations: int,
-    settings: TexelNetworkSettings,
-    stop: Callable[[], bool],
+    autoencoder: Autoencoder, settings: TexelNetworkSettings, stop: Callable[[], bool]
 ) -> Generator[Progress, None, None]:
     """Train; the autoencoder ends in the state with the least validation error."""
     import torch
 
     recipe, network = settings.recipe, settings.network
+    observations = autoencoder.observations
     rng = np.random.default_rng(network.seed)
-    held, used = _hold_out(texels, rng)
-    size = int(np.clip(_BATCH_VALUES // (128 * observations), 4, recipe.texels))
-    each = min(observations, recipe.pairs // size)
+    held, used = _hold_out(autoencoder.texels, rng)
+    size = min(recipe.texels, max(16, len(used) // _LEAST_BATCHES), _together(observations))
+    each = min(observations, recipe.each)
     probe = held, rng.integers(observations, size=(len(held), _MOST_HELD_PAIRS // _MOST_HELD))
-    steps = max(1, (network.epochs or _EPOCHS) * len(used) * observations // (size * each))
+    steps = (network.epochs or _EPOCHS) * len(used) * observations // (size * each)
+    steps = max(steps, 1 if network.epochs else recipe.least_steps)
     optimizer = torch.optim.Adam(autoencoder.parameters, lr=_RATE, eps=_EPSILON)
     best_error, best_state = np.inf, autoencoder.state()
     start, reported, validated = time.monotonic(), -np.inf, -1.0
@@ -225,7 +225,7 @@ def _train(
         last = done >= 1.0 or stop()
         if last or done >= validated + _VALIDATE_EVERY:
             validated = done
-            error = autoencoder.validate(*probe)
+            error = _validate(autoencoder, *probe)
             if error <= best_error:
                 best_error, best_state = error, autoencoder.state()
         if last:
@@ -248,6 +248,23 @@ def _train(
     yield Progress("train", 1000, 1000, train_error, best_error)
 
 
+def _together(observations: int) -> int:
+    """How many texels the convolution takes at once."""
+    return max(4, _BATCH_VALUES // (128 * observations))
+
+
+def _validate(
+    autoencoder: Autoencoder, texels: NDArray[np.intp], observations: NDArray[np.intp]
+) -> float:
+    """Mean squared error of some observations (T, M) of texels that are held out."""
+    few, total = _together(autoencoder.observations), 0.0
+    for start in range(0, len(texels), few):
+        part = slice(start, start + few)
+        error = autoencoder.validate(texels[part], observations[part])
+        total += error * len(texels[part]) / len(texels)
+    return total
+
+
 def _hold_out(texels: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Texels to validate on and texels to learn from; the same ones if there are few."""
     order = rng.permutation(texels)
@@ -266,7 +283,7 @@ def _encode(
 ) -> Generator[Progress, None, NDArray[np.float32]]:
     """Latents of the whole surface, (H, W, K), a block of texels at a time."""
     yx = all_texels(btf.height, btf.width)
-    block, few = max(1, texels_that_fit(btf) // 2), max(1, _BATCH_VALUES // (128 * len(btf)))
+    block, few = max(1, texels_that_fit(btf) // 2), _together(len(btf))
     parts: list[NDArray[np.float32]] = []
     for start in range(0, len(yx), block):
         some = yx[start : start + block]
