@@ -1,1 +1,1 @@
-"""What leaves the program for others: images so far."""
+"""What leaves the program for others, and comes back: images, CSV."""

@@ -1,0 +1,221 @@
+"""Reading models from CSV files (see `napari_btf.export.csv_export`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_btf.codec.layers import Layers
+from napari_btf.codec.texel_network import AbrdfConvBTF
+from napari_btf.directions import angles_to_vectors
+from napari_btf.errors import ModelFileError, UsageError
+from napari_btf.export.csv_export import WEIGHTS_HEADER, csv_paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_btf.btf import BTF
+
+__all__ = ["read_csv"]
+
+#: Where directions end that no file names, in degrees: domes and gonioreflectometers reach so far.
+_REACH = 75.0
+#: Rows or columns of a layer, at most.
+_MOST_UNITS = 2**16
+_LARGEST = 1e18
+
+
+def read_csv(
+    folder: str | Path,
+    tag: str = "0",
+    size: tuple[int, int] | None = None,
+    capture: BTF | None = None,
+) -> AbrdfConvBTF:
+    """Read a model that relights from a folder of CSV files.
+
+    Parameters
+    ----------
+    folder : str or Path
+        With ``weights_model_TAG.csv`` and ``latent_map_TAG.csv``.
+    tag : str
+    size : (width, height), optional
+        Of the surface, in texels; that of the capture if it is not given.
+    capture : BTF, optional
+        What the model was trained on. The files do not say which directions those were: without
+        it the normal, and all azimuths at 75 degrees are taken.
+
+    Returns
+    -------
+    AbrdfConvBTF
+        Of light alone, or of light and view, as its first layer has 2 or 4 inputs beside the
+        latents.
+
+    Raises
+    ------
+    ModelFileError
+        Naming the file, and the line if one is at fault.
+    UsageError
+        If the size does not fit.
+    """
+    weights_path, latents_path = csv_paths(folder, tag)
+    if size is None:
+        if capture is None:
+            raise UsageError(None, "the files do not say how wide the surface is", "give its size")
+        size = capture.width, capture.height
+    width, height = size
+    flat = _read_latents(latents_path)
+    if min(size) < 1 or width * height != len(flat):
+        raise ModelFileError(
+            latents_path, f"it has {len(flat)} texels, not {width} x {height}", "give its size"
+        )
+    layers = _read_layers(weights_path)
+    coordinates = layers.weights[0].shape[1] - flat.shape[1]
+    if coordinates not in (2, 4):
+        raise ModelFileError(
+            weights_path,
+            f"its first layer has {layers.weights[0].shape[1]} inputs, expected "
+            f"{flat.shape[1]} latents and 2 or 4 coordinates of directions",
+            "take both files from one model",
+        )
+    light, view = _reach(coordinates)
+    if capture is not None:
+        _check_capture(capture, (width, height, len(layers.biases[-1])), coordinates)
+        light, view = capture.light, capture.view
+    try:
+        return AbrdfConvBTF(
+            layers=layers,
+            latents=flat.reshape(height, width, -1),
+            light=light,
+            view=view,
+            dtype=np.dtype(np.uint8 if capture is None else capture.frames.dtype),
+            source=tag if capture is None else capture.name,
+        )
+    except ValueError as error:
+        raise ModelFileError(weights_path, str(error), "export the model again") from error
+
+
+def _check_capture(capture: BTF, size: tuple[int, int, int], coordinates: int) -> None:
+    """Refuse a capture that a model of a size (width, height, channels) cannot be of."""
+    found = capture.width, capture.height, capture.channels
+    remedy = "name the capture that the model was trained on"
+    if found != size:
+        shown, own = ("{} x {} texels of {} channels".format(*of) for of in (found, size))
+        raise UsageError(capture.source or None, f"it has {shown}, the model {own}", remedy)
+    if coordinates == 2 and len(capture.grid.views) > 1:
+        raise UsageError(
+            capture.source or None, "its views vary, the model knows of one view", remedy
+        )
+
+
+def _reach(coordinates: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Pairs of directions that span what a model is taken to reach."""
+    ring = np.concatenate([[(0.0, 0.0)], [(_REACH, phi) for phi in range(0, 360, 15)]])
+    light = angles_to_vectors(*ring.T)
+    return light, light if coordinates == 4 else np.tile([0.0, 0.0, 1.0], (len(light), 1))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise ModelFileError(path, "there is no such file", "check folder and tag") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFileError(
+            path, f"it cannot be read as text ({error})", "expected a CSV file"
+        ) from error
+
+
+def _wrong(path: Path, number: int, line: str, expected: str) -> ModelFileError:
+    shown = line if len(line) <= 60 else f"{line[:57]}..."
+    return ModelFileError(
+        path, f"line {number} is {shown!r}, expected {expected}", "export the model again"
+    )
+
+
+def _read_latents(path: Path) -> NDArray[np.float32]:
+    """Latents of the texels, (T, K)."""
+    lines = _lines(path)
+    count = lines[0].count(",") + 1 if lines else 1
+    header = ",".join(map(str, range(count)))
+    if not lines or lines[0] != header:
+        raise _wrong(path, 1, lines[0] if lines else "", f"the header {header}")
+    lines = lines[1:]
+    expected = f"{count} numbers"
+    if not lines:
+        raise _wrong(path, 2, "", expected)
+    try:
+        values = np.array([line.split(",") for line in lines], dtype=np.float64)
+    # Rows of different lengths, or what is no number.
+    except ValueError:
+        values = np.full((len(lines), count), np.nan)
+        for i, line in enumerate(lines):
+            try:
+                values[i] = np.array([line.split(",")], dtype=np.float64).reshape(count)
+            except ValueError:
+                break
+    if values.shape[1] != count:
+        raise _wrong(path, 2, lines[0], expected)
+    bad = np.flatnonzero(~(np.abs(values) < _LARGEST).all(axis=1))
+    if len(bad):
+        raise _wrong(path, int(bad[0]) + 2, lines[bad[0]], expected)
+    return values.astype(np.float32)
+
+
+def _read_layers(path: Path) -> Layers:
+    """The decoder, whose layers are in the order in which they first appear."""
+    lines = _lines(path)
+    if not lines or lines[0] != WEIGHTS_HEADER:
+        raise _wrong(path, 1, lines[0] if lines else "", f"the header {WEIGHTS_HEADER}")
+    found: dict[tuple[str, str], dict[tuple[int, int], float]] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            layer, kind, row, column, value = line.split(",")
+            place, number_of = (int(row), int(column)), float(value)
+            if kind not in ("weight", "bias") or not abs(number_of) < _LARGEST:
+                raise ValueError("neither weight nor bias, or no number")
+            if not all(0 <= index < _MOST_UNITS for index in place):
+                raise ValueError("an index that cannot be")
+        except ValueError as error:
+            expected = "a layer, weight or bias, a row, a column and a number"
+            raise _wrong(path, number, line, expected) from error
+        values = found.setdefault((layer, kind), {})
+        if place in values:
+            raise _wrong(path, number, line, "each weight and bias once")
+        values[place] = number_of
+    names = list(dict.fromkeys(layer for layer, _ in found))
+    if not names:
+        raise _wrong(path, 2, "", "a weight")
+    weights = [_table(path, name, "weight", found.get((name, "weight"), {})) for name in names]
+    biases = [_table(path, name, "bias", found.get((name, "bias"), {}))[0] for name in names]
+    inputs = weights[0].shape[1]
+    for name, weight, bias in zip(names, weights, biases, strict=True):
+        if weight.shape != (len(bias), inputs):
+            raise ModelFileError(
+                path,
+                f"layer {name} has {weight.shape[0]} x {weight.shape[1]} weights and {len(bias)} "
+                f"biases, and {inputs} inputs",
+                "export the model again",
+            )
+        inputs = len(bias)
+    return Layers(tuple(weights), tuple(biases))
+
+
+def _table(
+    path: Path, layer: str, kind: str, values: dict[tuple[int, int], float]
+) -> NDArray[np.float32]:
+    """Values by row and column as an array, none of which may be missing."""
+    rows = max((row for row, _ in values), default=0) + 1
+    columns = max((column for _, column in values), default=0) + 1
+    if len(values) != rows * columns or (kind == "bias" and rows > 1):
+        raise ModelFileError(
+            path,
+            f"layer {layer} has {len(values)} values of type {kind}, not {rows} x {columns}",
+            "export the model again",
+        )
+    table = np.empty((rows, columns), dtype=np.float32)
+    for place, value in values.items():
+        table[place] = value
+    return table
