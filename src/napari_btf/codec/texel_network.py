@@ -175,7 +175,7 @@ class AbrdfConvBTF(TexelNetworkBTF):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class MlpBTF(TexelNetworkBTF):
-    """A model of the codec mlp, whose latents take 8 bits.
+    """A model of the codec mlp, whose latents take at most 8 bits.
 
     Parameters
     ----------
@@ -195,4 +195,4 @@ class MlpBTF(TexelNetworkBTF):
     @property
     def latent_bytes(self) -> int:
         """Bytes of the latents in a file."""
-        return self.latents.codes.nbytes + self.latents.scale.nbytes + self.latents.offset.nbytes
+        return self.latents.nbytes

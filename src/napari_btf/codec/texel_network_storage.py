@@ -13,7 +13,7 @@ from napari_btf.codec.layers_storage import (
     pack_layers,
     unpack_layers,
 )
-from napari_btf.codec.quantised import QuantisedLatents
+from napari_btf.codec.quantised import QuantisedLatents, read_codes
 from napari_btf.codec.texel_network import AbrdfConvBTF, MlpBTF, TexelNetworkBTF
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ def pack(model: TexelNetworkBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]
     """
     if isinstance(model, MlpBTF):
         said, tensors = pack_layers(_PART, model.layers)
+        streams, lengths = model.latents.streams
         tensors |= {
-            "latents": model.latents.codes,
+            "latent_streams": streams,
+            "latent_lengths": lengths,
             "latent_scale": model.latents.scale,
             "latent_offset": model.latents.offset,
         }
@@ -59,13 +61,14 @@ def unpack(
     Raises
     ------
     ValueError
-        If the values are larger than any training gives.
+        If the latents are damaged, or values are larger than any training gives.
     """
     layers = unpack_layers(description, tensors, _PART)
     if description["architecture"] == AbrdfConvBTF.architecture:
         return AbrdfConvBTF(layers=layers, latents=tensors["latents"], **common)
+    shape = description["height"], description["width"], description["latents"]
     latents = QuantisedLatents(
-        tensors["latents"],
+        read_codes(tensors["latent_streams"], tensors["latent_lengths"], shape),
         tensors["latent_scale"].astype(np.float32),
         tensors["latent_offset"].astype(np.float32),
     )
@@ -89,7 +92,8 @@ def expected(description: dict[str, Any], shapes: dict[str, tuple[int, ...]]) ->
     if description["architecture"] == AbrdfConvBTF.architecture:
         return found | {"latents": ((height, width, k), ("F32",))}
     return found | {
-        "latents": ((height, width, k), ("U8",)),
+        "latent_streams": (shapes["latent_streams"][:1], ("U8",)),
+        "latent_lengths": (shapes["latent_lengths"][:1], ("I64",)),
         "latent_scale": ((k,), FLOATS),
         "latent_offset": ((k,), FLOATS),
     }
