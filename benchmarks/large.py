@@ -107,7 +107,8 @@ def main() -> None:
             )
             print(
                 f"{codec:<14}{f'{size} x {size}':>12}{found['values'] / 2**20:>13,.0f}"
-                f"{found['peak']:>10,.0f}{found['seconds']:>8.1f}   {each}   {found['psnr']:.2f} dB",
+                f"{found['peak']:>10,.0f}{found['seconds']:>8.1f}   {each}   "
+                f"{found['psnr']:.2f} dB",
                 flush=True,
             )
 

@@ -30,9 +30,9 @@ __all__ = ["CODECS", "FitSettings", "check_fit", "fit", "pick_codec"]
 #: Names of the codecs.
 CODECS = ("neural-basis", "parallax", "abrdf-conv", "mlp")
 
-#: Views and images from which on `auto` takes parallax into account.
 #: Bytes for data, by default and at least.
 MEMORY, LEAST_MEMORY = 2**31, 2**28
+#: Views and images from which on `auto` takes parallax into account.
 _MANY_VIEWS, _MANY_IMAGES = 16, 256
 #: Bytes of the networks of the parallax codec in a file, about.
 _NETWORK_BYTES = 53_500
