@@ -1,25 +1,21 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_btf.errors import CoordinatesError, UsageError
+from napari_btf.errors import UsageError
 from napari_btf.sampling import (
+    Sampling,
     all_texels,
     every_nth,
     masked_texels,
     random_texels,
-    read_coordinates,
-    write_coordinates,
+    region_counts,
+    sampled,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 masks = arrays(
     np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 3)
@@ -61,54 +57,51 @@ def test_settings_that_make_no_sense() -> None:
         every_nth([[0, 0]], 0)
     with pytest.raises(UsageError, match="0 texels were asked for"):
         random_texels([[0, 0]], 0)
+    with pytest.raises(UsageError, match="sampling step is -1"):
+        Sampling(step=-1)
+    with pytest.raises(UsageError, match="0 texels were asked for"):
+        Sampling(count=0)
+    with pytest.raises(UsageError, match="the seed is -1"):
+        Sampling(seed=-1)
 
 
-@given(masks)
-def test_csv_brings_the_texels_back(
-    tmp_path_factory: pytest.TempPathFactory, mask: np.ndarray
-) -> None:
-    coords = masked_texels(mask)
-    path = tmp_path_factory.mktemp("csv") / "texels.csv"
-    write_coordinates(path, coords)
-    if len(coords):
-        np.testing.assert_array_equal(read_coordinates(path, *mask.shape), coords)
-    else:
-        with pytest.raises(CoordinatesError, match="no coordinates"):
-            read_coordinates(path, *mask.shape)
+@given(masks, st.integers(1, 5))
+def test_a_step_keeps_what_every_nth_does(mask: np.ndarray, step: int) -> None:
+    kept = sampled(mask, Sampling(step))
+    np.testing.assert_array_equal(masked_texels(kept), every_nth(masked_texels(mask), step))
 
 
-def test_x_is_the_column(tmp_path: Path) -> None:
-    path = tmp_path / "texels.csv"
-    path.write_text("x,y\n3,1\n\n3,1\n0,2\n")
-    assert read_coordinates(path, 4, 5).tolist() == [[1, 3], [2, 0]]
+@given(masks.filter(np.any), st.integers(1, 200), st.integers(0, 2**32 - 1))
+def test_a_count_keeps_what_random_texels_does(mask: np.ndarray, count: int, seed: int) -> None:
+    kept = sampled(mask, Sampling(count=count, seed=seed))
+    expected = random_texels(masked_texels(mask), count, seed)
+    np.testing.assert_array_equal(masked_texels(kept), expected)
 
 
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("1,2\n3,4\n", r"line 1 is '1,2', expected the header x,y"),
-        ("", r"line 1 is '', expected the header x,y"),
-        ("x,y\n1,2\n1.5,2\n", r"line 3 is '1.5,2', expected two integers"),
-        ("x,y\n1,two\n", r"line 2 is '1,two', expected two integers"),
-        ("x,y\n7\n", r"line 2 is '7', expected two integers"),
-        ("x,y\n0,0\n5,0\n", r"line 3: x=5, y=0 lies outside the 5 x 4 image"),
-        ("x,y\n0,-1\n", r"line 2: x=0, y=-1 lies outside the 5 x 4 image"),
-        ("x,y\n", "it has no coordinates"),
-    ],
-)
-def test_wrong_files_name_the_line(tmp_path: Path, text: str, complaint: str) -> None:
-    path = tmp_path / "texels.csv"
-    path.write_text(text)
-    with pytest.raises(CoordinatesError, match=complaint) as caught:
-        read_coordinates(path, height=4, width=5)
-    assert str(caught.value).startswith(str(path))
+@given(masks, st.integers(1, 4))
+def test_each_region_is_thinned_out_by_itself(mask: np.ndarray, step: int) -> None:
+    regions = {label: mask == label for label in (1, 2, 3)}
+    kept = sampled(mask, Sampling(step, each_region=True))
+    for region in regions.values():
+        expected = every_nth(masked_texels(region), step)
+        np.testing.assert_array_equal(masked_texels(kept & region), expected)
+    kept = sampled(mask, Sampling(count=3, each_region=True))
+    if mask.any():
+        for region in regions.values():
+            assert np.sum(kept & region) == min(3, np.sum(region))
 
 
-def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
-    with pytest.raises(CoordinatesError, match="no such file"):
-        read_coordinates(tmp_path / "none.csv", 4, 4)
-    (tmp_path / "image.csv").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(CoordinatesError, match="cannot be read as text"):
-        read_coordinates(tmp_path / "image.csv", 4, 4)
-    with pytest.raises(CoordinatesError, match="cannot be written"):
-        write_coordinates(tmp_path / "image.csv" / "texels.csv", [[0, 0]])
+def test_two_squares_with_a_grid_of_their_own() -> None:
+    mask = np.zeros((64, 64), np.int32)
+    mask[7:17, 30:40] = 2
+    mask[20:30, 1:11] = 70_000
+    assert region_counts(mask) == {2: 100, 70_000: 100}
+    assert np.sum(sampled(mask, Sampling(3))) < 2 * 16
+    assert np.sum(sampled(mask, Sampling(3, each_region=True))) == 2 * 16
+
+
+def test_a_random_choice_where_nothing_is_painted_is_one_of_the_whole_image() -> None:
+    nothing = np.zeros((40, 30), np.uint8)
+    assert not sampled(nothing, Sampling(step=2)).any()
+    kept = masked_texels(sampled(nothing, Sampling(count=100, seed=5, each_region=True)))
+    np.testing.assert_array_equal(kept, random_texels(all_texels(40, 30), 100, seed=5))

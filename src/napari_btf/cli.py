@@ -215,7 +215,7 @@ def train(
         typer.Option(
             metavar="FILE.csv",
             callback=reachable,
-            help="Learn from these texels (header x,y) only.",
+            help="Learn from these texels (header x,y or x,y,region) only.",
         ),
     ] = None,
     pixels: Annotated[
@@ -253,7 +253,7 @@ def train(
     Ctrl-C during the training keeps the best so far; once more, or while reading, gives up.
     How far it is is noted beside MODEL every few seconds; --resume goes on from there.
     """
-    from napari_btf import codec, sampling, training
+    from napari_btf import codec, coordinates, sampling, training
     from napari_btf.codec.checkpoint import Checkpoint, checkpoint_path
 
     if texels is not None and pixels is not None:
@@ -267,7 +267,7 @@ def train(
     coords = (
         sampling.all_texels(btf.height, btf.width)
         if texels is None
-        else sampling.read_coordinates(texels, btf.height, btf.width)
+        else coordinates.read_coordinates(texels, btf.height, btf.width)
     )
     coords = sampling.every_nth(coords, step)
     if pixels is not None:

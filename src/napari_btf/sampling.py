@@ -1,34 +1,118 @@
-"""Which texels: painted masks, sampling step, random choice, coordinate CSV files.
+"""Which texels: painted regions, sampling step, random choice.
 
-Coordinates are integer rows ``(y, x)`` inside the package and columns ``x,y`` in files.
+Coordinates are integer rows ``(y, x)``. Regions are an (H, W) label image: 0 is not painted, every
+other number is a region. Files of coordinates are `napari_btf.coordinates`.
 """
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_btf.errors import CoordinatesError, UsageError
-from napari_btf.files import write_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from napari_btf.errors import UsageError
 
 __all__ = [
+    "Sampling",
     "all_texels",
     "check_seed",
     "every_nth",
     "masked_texels",
     "random_texels",
-    "read_coordinates",
-    "write_coordinates",
+    "region_counts",
+    "sampled",
 ]
 
 Coordinates = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How painted texels are thinned out.
+
+    Parameters
+    ----------
+    step : int
+        Keep one of every so many texels in both directions, see `every_nth`.
+    count : int, optional
+        Keep so many texels chosen at random, instead of by ``step``.
+    seed : int
+        Of the random choice.
+    each_region : bool
+        Thin out every region by itself: its own grid, or ``count`` texels of each.
+
+    Raises
+    ------
+    UsageError
+        If a number makes no sense.
+    """
+
+    step: int = 1
+    count: int | None = None
+    seed: int = 0
+    each_region: bool = False
+
+    def __post_init__(self) -> None:
+        _check_step(self.step)
+        if self.count is not None:
+            _check_count(self.count)
+        check_seed(self.seed)
+
+
+def sampled(regions: ArrayLike, sampling: Sampling) -> NDArray[np.bool_]:
+    """Which texels of painted regions are kept.
+
+    Where nothing is painted, a random choice is one of the whole image, and a step keeps nothing.
+
+    Parameters
+    ----------
+    regions : array_like of int, shape (H, W)
+        Label image.
+    sampling : Sampling
+
+    Returns
+    -------
+    ndarray of bool, shape (H, W)
+    """
+    labels = np.asarray(regions)
+    painted = labels != 0
+    if sampling.count is not None and not painted.any():
+        return _thinned(np.ones(labels.shape, dtype=bool), sampling)
+    if not sampling.each_region:
+        return _thinned(painted, sampling)
+    kept = np.zeros(labels.shape, dtype=bool)
+    for label in region_counts(labels):
+        kept |= _thinned(labels == label, sampling)
+    return kept
+
+
+def _thinned(mask: NDArray[np.bool_], sampling: Sampling) -> NDArray[np.bool_]:
+    """What is kept of one mask; the same texels as `every_nth` and `random_texels` give."""
+    kept = np.zeros(mask.shape, dtype=bool)
+    if not mask.any():
+        return kept
+    if sampling.count is not None:
+        texels = np.flatnonzero(mask)
+        kept.flat[texels[_choice(len(texels), sampling.count, sampling.seed)]] = True
+        return kept
+    first = tuple(int(np.argmax(mask.any(axis=axis))) for axis in (1, 0))
+    grid = tuple(slice(start, None, sampling.step) for start in first)
+    kept[grid] = mask[grid]
+    return kept
+
+
+def region_counts(regions: ArrayLike) -> dict[int, int]:
+    """How many texels each painted region of a label image has, by its number, in order."""
+    labels = np.asarray(regions)
+    if labels.dtype == np.uint8:
+        # Counting is many times faster than sorting.
+        counts = np.bincount(labels.ravel(), minlength=1)
+        numbers = np.flatnonzero(counts)
+        counts = counts[numbers]
+    else:
+        numbers, counts = np.unique(labels, return_counts=True)
+    return {int(i): int(n) for i, n in zip(numbers, counts, strict=True) if i}
 
 
 def all_texels(height: int, width: int) -> Coordinates:
@@ -54,8 +138,7 @@ def every_nth(coords: ArrayLike, step: int) -> Coordinates:
         At least 1.
     """
     yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
-    if step < 1:
-        raise UsageError(None, f"the sampling step is {step}", "use a step of 1 or more")
+    _check_step(step)
     if not len(yx):
         return yx
     # A larger step than any image has texels is as good as any other.
@@ -68,12 +151,17 @@ def random_texels(coords: ArrayLike, count: int, seed: int = 0) -> Coordinates:
     All of them if there are not more than ``count``.
     """
     yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
-    if count < 1:
-        raise UsageError(None, f"{count} texels were asked for", "ask for 1 or more")
+    _check_count(count)
     check_seed(seed)
-    if count >= len(yx):
-        return yx
-    return yx[np.sort(np.random.default_rng(seed).choice(len(yx), count, replace=False))]
+    return yx[_choice(len(yx), count, seed)]
+
+
+def _choice(total: int, count: int, seed: int) -> NDArray[np.intp]:
+    """``count`` of the numbers below ``total`` in order, or all of them."""
+    if count >= total:
+        return np.arange(total, dtype=np.intp)
+    chosen = np.random.default_rng(seed).choice(total, count, replace=False)
+    return np.sort(chosen).astype(np.intp)
 
 
 def check_seed(seed: int) -> None:
@@ -82,96 +170,11 @@ def check_seed(seed: int) -> None:
         raise UsageError(None, f"the seed is {seed}", "use 0 to 4294967295")
 
 
-def read_coordinates(path: str | Path, height: int, width: int) -> Coordinates:
-    """Read texel coordinates from a CSV file with the header ``x,y``.
-
-    Parameters
-    ----------
-    path : str or Path
-        x is the column, y the row, integers from 0. Further columns are ignored.
-    height, width : int
-        Size of the image they must lie in.
-
-    Returns
-    -------
-    ndarray, shape (T, 2)
-        Rows ``(y, x)`` in the order of the file, each once.
-
-    Raises
-    ------
-    CoordinatesError
-        Naming the line at fault.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise CoordinatesError(path, "there is no such file", "check the path") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise CoordinatesError(
-            path, f"it cannot be read as text ({error})", "expected a CSV file with the header x,y"
-        ) from error
-    rows = _rows(path, text)
-    header = [cell.strip() for cell in next(rows, [])]
-    if "x" not in header or "y" not in header:
-        other = len(header) == 1 and any(mark in header[0] for mark in ";\t |")
-        raise CoordinatesError(
-            path,
-            f"line 1 is {_quoted(header)}, expected the header x,y",
-            "separate the columns by commas" if other else "add the header line",
-        )
-    columns = header.index("x"), header.index("y")
-    found: dict[tuple[int, int], None] = {}
-    for number, row in enumerate(rows, start=2):
-        if any(cell.strip() for cell in row):
-            x, y = _integers(path, number, row, columns)
-            if not (0 <= x < width and 0 <= y < height):
-                raise CoordinatesError(
-                    path,
-                    f"line {number}: x={x}, y={y} lies outside the {width} x {height} image",
-                    "use coordinates of this capture",
-                )
-            found[y, x] = None
-    if not found:
-        raise CoordinatesError(path, "it has no coordinates", "add lines of x,y")
-    return np.array(list(found), dtype=np.intp)
+def _check_step(step: int) -> None:
+    if step < 1:
+        raise UsageError(None, f"the sampling step is {step}", "use a step of 1 or more")
 
 
-def _rows(path: str | Path, text: str) -> Iterator[list[str]]:
-    rows = csv.reader(text.splitlines())
-    try:
-        yield from rows
-    except csv.Error as error:
-        raise CoordinatesError(
-            path, f"line {rows.line_num} cannot be read ({error})", "correct the line"
-        ) from error
-
-
-def _quoted(row: list[str]) -> str:
-    text = ",".join(row)
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")
-
-
-def _integers(
-    path: str | Path, number: int, row: list[str], columns: tuple[int, int]
-) -> tuple[int, int]:
-    try:
-        return int(row[columns[0]]), int(row[columns[1]])
-    except (ValueError, IndexError) as error:
-        raise CoordinatesError(
-            path,
-            f"line {number} is {_quoted(row)}, expected two integers",
-            "correct the line",
-        ) from error
-
-
-def write_coordinates(path: str | Path, coords: ArrayLike) -> None:
-    """Write texel coordinates as a CSV file with the header ``x,y``.
-
-    Parameters
-    ----------
-    path : str or Path
-    coords : array_like, shape (T, 2)
-        Rows ``(y, x)``.
-    """
-    lines = ["x,y", *(f"{x},{y}" for y, x in np.asarray(coords, dtype=np.intp))]
-    write_file(path, ("\n".join(lines) + "\n").encode(), CoordinatesError)
+def _check_count(count: int) -> None:
+    if count < 1:
+        raise UsageError(None, f"{count} texels were asked for", "ask for 1 or more")

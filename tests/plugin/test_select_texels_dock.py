@@ -25,8 +25,8 @@ SQUARE = np.array([[3, 5], [3, 14], [12, 14], [12, 5]])
 """Corners of 10 x 10 texels."""
 
 
-def chosen(number: int) -> str:
-    return f"{number} of {ALL} texels"
+def chosen(number: int, regions: int = 1) -> str:
+    return f"{number} of {ALL} texels, {regions} region" + "s" * (regions != 1)
 
 
 class Hand:
@@ -91,7 +91,7 @@ def test_the_count_follows_painting_filling_and_undoing(hand: Hand) -> None:
     assert hand.dock.save.isEnabled()
     regions.brush_size = 1
     regions.paint((20, 30), 2)
-    hand.reads(chosen(101))
+    hand.reads(chosen(101, 2))
     regions.undo()
     hand.reads(chosen(100))
     regions.undo()
@@ -100,7 +100,7 @@ def test_the_count_follows_painting_filling_and_undoing(hand: Hand) -> None:
     regions.redo()
     hand.reads(chosen(100))
     regions.fill((0, 0), 3)
-    hand.reads(chosen(ALL))
+    hand.reads(chosen(ALL, 2))
     regions.data = np.zeros((24, 32), dtype=np.uint8)
     hand.reads(NOTHING)
 

@@ -38,6 +38,7 @@ __all__ = [
     "observation_at",
     "step_after",
     "step_at",
+    "texel_at",
     "turn_capture",
 ]
 
@@ -135,6 +136,14 @@ def is_kind(layer: Any, kind: str) -> bool:
 def capture_of(layer: Any) -> BTF | None:
     """The BTF a layer shows, or None."""
     return layer.metadata[TAG]["btf"] if is_kind(layer, "capture") else None
+
+
+def texel_at(layer: Any, position: ArrayLike) -> tuple[int, int] | None:
+    """(y, x) of the texel of a capture layer at a place of the viewer's world, if there is one."""
+    btf = capture_of(layer)
+    assert btf is not None
+    y, x = np.rint(np.asarray(layer.world_to_data(position), dtype=float)[-2:]).astype(int)
+    return (int(y), int(x)) if 0 <= y < btf.height and 0 <= x < btf.width else None
 
 
 def azimuth_of(layer: Any) -> AzimuthConvention:

@@ -1,37 +1,61 @@
-"""Dock *Select texels*: paint the regions that matter, choose a sampling step."""
+"""Dock *Select texels*: paint the regions that matter, thin them out, look at single texels."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from magicgui.widgets import SpinBox
 from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
+    QCheckBox,
     QFileDialog,
     QFormLayout,
+    QFrame,
     QHBoxLayout,
     QPushButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 from superqt.utils import qthrottled
 
-from napari_btf import sampling
+from napari_btf import coordinates
 from napari_btf.errors import BTFError
 from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser
 from napari_btf.plugin._note import Note
-from napari_btf.plugin.layers import TAG, is_kind
+from napari_btf.plugin._overlay import Overlay
+from napari_btf.plugin._painted import Painted
+from napari_btf.plugin._region_table import RegionTable
+from napari_btf.plugin._sampling_box import SamplingBox
+from napari_btf.plugin._section import Section, allow
+from napari_btf.plugin._structure import Structure
+from napari_btf.plugin._texel_disk import TexelDisk
 from napari_btf.plugin.workspace import workspace_of
+from napari_btf.regions import inverted
+from napari_btf.sampling import Sampling, sampled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from qtpy.QtGui import QHideEvent, QShowEvent
 
 __all__ = ["SelectTexels"]
 
-#: Events of a Labels layer: brush, fill and polygon; and undo, redo and new data.
-_EDITED = ("labels_update", "set_data")
+#: Events of a Labels layer: brush, fill and polygon; undo, redo and new data; label and colours.
+_FOLLOWED = ("labels_update", "set_data", "selected_label", "colormap")
+
+_NO_REGION = "Paint a region first."
+_TIPS = {
+    "paint": "Make a Labels layer over the capture and take the brush",
+    "new": "Begin another region, with a colour and a name of its own",
+    "invert": "The region gets all texels that are in no region, and gives up its own",
+    "clear": "Erase all regions; names stay. Ctrl-Z in the viewer brings them back",
+    "remove": "Erase this region and forget its name",
+    "save": "Write the chosen texels as a table with the columns x,y (and region)",
+    "load": "Paint the texels of a table with the columns x,y (and region)",
+}
 
 
 class SelectTexels(QWidget):
@@ -40,162 +64,233 @@ class SelectTexels(QWidget):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self._workspace = workspace_of(napari_viewer)
-        self._painted: Any = None
+        self._followed: Any = None
 
         self.captures = CaptureChooser(self._workspace)
+        self.painted = Painted(self._workspace)
+        self.table = RegionTable()
         self.paint = QPushButton("Paint regions")
-        self.paint.setToolTip("Make a Labels layer over the capture and start painting on it")
-        self.step = SpinBox(value=1, min=1, max=1000)
-        self.step.tooltip = "Keep one of every so many texels, in both directions"
+        self.new = QPushButton("New region")
+        self.invert = QPushButton("Invert")
+        self.clear = QPushButton("Clear")
+        self.remove = QPushButton("Remove")
+        self.sampling = SamplingBox()
+        self.step = self.sampling.step
+        self.overlay = Overlay(self._workspace, "chosen texels", 0.6)
+        self.show_chosen = QCheckBox("show the chosen texels")
         self.count = Note()
         self.save = QPushButton("Save CSV...")
-        self.save.setToolTip("Write the chosen texels as a table with the columns x,y")
         self.load = QPushButton("Load CSV...")
-        self.load.setToolTip("Paint the texels of a table with the columns x,y")
+        self.structure = Structure(self._workspace, self.painted)
+        self.texel = TexelDisk(self._workspace)
+        self.texel_section = Section("Texel below the mouse", self.texel, open_first=True)
+        self._lay_out()
 
-        files = QHBoxLayout()
-        files.addWidget(self.load)
-        files.addWidget(self.save)
-        form = QFormLayout()
-        form.addRow("capture", self.captures)
-        form.addRow(self.paint)
-        form.addRow("sampling step", self.step.native)
-        column = QVBoxLayout(self)
-        column.addLayout(form)
-        column.addWidget(self.count)
-        column.addLayout(files)
-        column.addStretch()
-
+        self.show_chosen.setChecked(True)
         # Painting emits many events a second, counting a large image takes milliseconds.
-        self._update = qthrottled(self._show_count, timeout=100)
+        self._update = qthrottled(self._show, timeout=100)
         self.captures.chosen.connect(self._on_capture)
+        self.table.picked.connect(self._on_picked)
+        self.table.renamed.connect(self._on_renamed)
+        self.sampling.changed.connect(self._on_sampling)
+        self.show_chosen.toggled.connect(self._show)
+        self.texel_section.toggled.connect(self._follow_mouse)
         self.paint.clicked.connect(self.start_painting)
-        self.step.changed.connect(self._on_step)
+        self.new.clicked.connect(self.start_region)
+        self.invert.clicked.connect(self._invert)
+        self.clear.clicked.connect(self._clear)
+        self.remove.clicked.connect(self._remove)
         self.save.clicked.connect(self._ask_save)
         self.load.clicked.connect(self._ask_load)
 
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.addRow("capture", self.captures)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.addLayout(form)
+        column.addLayout(_row(self.paint, self.new))
+        column.addWidget(self.table)
+        column.addLayout(_row(self.invert, self.remove, self.clear))
+        column.addWidget(self.sampling)
+        column.addWidget(self.show_chosen)
+        column.addWidget(self.count)
+        column.addLayout(_row(self.load, self.save))
+        column.addWidget(self.structure)
+        column.addWidget(self.texel_section)
+        column.addStretch()
+        # Open sections may need more height than the window has.
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(content)
+        scroll.setMinimumWidth(content.minimumSizeHint().width() + 16)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Follow the painted layer."""
+        """Follow the painted layer and the mouse."""
         super().showEvent(event)
         self._on_capture()
+        self._follow_mouse(self.texel_section.isExpanded())
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following it."""
+        """Stop following them, and leave nothing on the canvas but the regions."""
         super().hideEvent(event)
         self._follow(None)
+        self._follow_mouse(False)
+        self.structure.stop()
+        self.overlay.hide()
 
     def regions_layer(self) -> Any:
         """The Labels layer painted over the chosen capture, or None."""
         return self._workspace.regions_layer(self.captures.layer)
 
     def texels(self) -> NDArray[np.intp]:
-        """The chosen texels, rows (y, x): painted, and thinned out by the sampling step."""
+        """The chosen texels, rows (y, x): painted, and thinned out by the sampling."""
         return self._workspace.selected_texels(self.captures.layer)
+
+    # ----------------------------------------------------------------- regions
 
     def start_painting(self) -> Any:
         """Make the Labels layer if there is none, and take the brush."""
-        layer = self.captures.layer
-        viewer = self._workspace.viewer
-        if layer is None:
+        if self.captures.layer is None:
             show_error(NO_CAPTURE)
             return None
-        regions = self.regions_layer()
-        if regions is None:
-            regions = self._add_regions(np.zeros(self._image_shape(), dtype=np.uint8))
-        viewer.layers.selection.active = regions
-        regions.mode = "paint"
-        regions.brush_size = max(2, min(self._image_shape()) // 16)
-        return regions
+        layer = self.painted.ensure()
+        layer.mode = "paint"
+        return layer
+
+    def start_region(self) -> None:
+        """Begin another region, and take the brush."""
+        if self._try(self.painted.new_region):
+            self.start_painting()
+
+    def _on_picked(self, label: int) -> None:
+        self.painted.pick(label)
+
+    def _on_renamed(self, label: int, name: str) -> None:
+        if not self._try(lambda: self.painted.rename(label, name)):
+            self.table.restore(label)
+        self._show()
+
+    def _invert(self) -> None:
+        self.painted.change(inverted(self.painted.data, self.painted.label))
+
+    def _clear(self) -> None:
+        self.painted.change(np.zeros_like(self.painted.data))
+
+    def _remove(self) -> None:
+        self.painted.remove(self.painted.label)
+        self._show()
+
+    def _try(self, action: Callable[[], object]) -> bool:
+        """Whether it succeeded; what is wrong becomes a notification."""
+        try:
+            action()
+        except BTFError as error:
+            show_error(str(error))
+            return False
+        return True
+
+    # ----------------------------------------------------------------- files
 
     def save_csv(self, path: str) -> None:
         """Write the chosen texels; what is wrong becomes a notification."""
-        texels = self.texels()
-        try:
-            sampling.write_coordinates(path, texels)
-        except BTFError as error:
-            show_error(str(error))
-            return
-        show_info(f"{len(texels):,} texels written to {path}.")
+        texels = self.painted.by_region(self.texels())
+        names = self.painted.chosen_names(texels)
+        if self._try(lambda: coordinates.write_coordinates(path, texels, names)):
+            show_info(f"{len(texels):,} texels written to {path}.")
 
     def load_csv(self, path: str) -> None:
         """Paint the texels of a file; what is wrong becomes a notification."""
-        height, width = self._image_shape()
-        try:
-            texels = sampling.read_coordinates(path, height, width)
-        except BTFError as error:
-            show_error(str(error))
+        if self.captures.btf is None:
+            show_error(NO_CAPTURE)
             return
-        painted = np.zeros((height, width), dtype=np.uint8)
-        painted[texels[:, 0], texels[:, 1]] = 1
-        # What is in the file is what was chosen: thinning it out again would be wrong.
-        self.step.value = 1
-        regions = self.regions_layer()
-        if regions is None:
-            self._add_regions(painted)
-        else:
-            # Not by replacing the data: undo would then mix old and new.
-            changed = np.nonzero(regions.data != painted)
-            regions.data_setitem(changed, painted[changed])
-        self._show_count()
 
-    def _image_shape(self) -> tuple[int, int]:
-        btf = self.captures.btf
-        assert btf is not None
-        return btf.height, btf.width
+        def load() -> None:
+            self.painted.load(coordinates.read_regions(path, *self.painted.data.shape))
 
-    def _add_regions(self, painted: NDArray[np.uint8]) -> Any:
-        layer = self.captures.layer
-        regions = self._workspace.viewer.add_labels(
-            painted,
-            name=f"regions of {layer.name}",
-            opacity=0.5,
-            metadata={
-                TAG: {"kind": "regions", "capture": layer.unique_id, "step": self.step.value}
-            },
-        )
-        self._follow(regions)
-        self._show_count()
-        return regions
+        if self._try(load):
+            # What is in the file is what was chosen: thinning it out again would be wrong.
+            self._on_sampling(Sampling())
+            self.sampling.set_sampling(Sampling())
+
+    # ----------------------------------------------------------------- state
 
     def _on_capture(self) -> None:
-        regions = self.regions_layer()
-        self._follow(regions)
-        if regions is not None and is_kind(regions, "regions"):
-            self.step.value = regions.metadata[TAG]["step"]
-        self._show_count()
+        capture = self.captures.layer
+        self.painted.capture = capture
+        self._follow(self.regions_layer() if self.isVisible() else None)
+        self.sampling.set_sampling(self._workspace.sampling(capture))
+        self.structure.set_capture(capture)
+        self.texel.set_capture(capture)
+        if self.overlay.was_deleted:
+            # Whoever deletes it does not want to see it.
+            self.overlay.hide()
+            self.show_chosen.setChecked(False)
+        self._show()
 
-    def _on_step(self, step: int) -> None:
-        regions = self.regions_layer()
-        if regions is not None:
-            regions.metadata[TAG]["step"] = step
-        self._show_count()
+    def _on_sampling(self, sampling: Sampling) -> None:
+        if self.captures.layer is not None:
+            self._workspace.set_sampling(self.captures.layer, sampling)
+        self._show()
 
     def _follow(self, regions: Any) -> None:
-        if self._painted is not None:
-            for name in _EDITED:
-                getattr(self._painted.events, name).disconnect(self._on_painted)
-        self._painted = regions
+        if self._followed is not None:
+            for name in _FOLLOWED:
+                getattr(self._followed.events, name).disconnect(self._on_painted)
+        self._followed = regions
         if regions is not None:
-            for name in _EDITED:
+            for name in _FOLLOWED:
                 getattr(regions.events, name).connect(self._on_painted)
+
+    def _follow_mouse(self, following: bool) -> None:
+        self.texel.follow(following and self.isVisible())
 
     def _on_painted(self, event: Any = None) -> None:
         self._update()
 
-    def _show_count(self) -> None:
-        btf = self.captures.btf
-        for widget in (self.paint, self.load):
-            widget.setEnabled(btf is not None)
+    def _show(self, _: Any = None) -> None:
+        capture, btf = self.captures.layer, self.captures.btf
         if btf is None:
-            self.save.setEnabled(False)
+            self.table.set_regions((), 0)
             self.count.setText(NO_CAPTURE)
+            self.overlay.hide()
+            self._show_buttons(False, False)
             return
-        chosen, total = len(self.texels()), btf.height * btf.width
-        self.save.setEnabled(chosen > 0)
-        if chosen:
-            self.count.setText(f"{chosen:,} of {total:,} texels")
+        kept = sampled(self.painted.data, self._workspace.sampling(capture))
+        regions = self.painted.regions(kept)
+        self.table.set_regions(regions, self.painted.label)
+        chosen, used = int(np.count_nonzero(kept)), sum(region.chosen > 0 for region in regions)
+        self.count.setText(_count_text(chosen, kept.size, used))
+        self._show_buttons(chosen > 0, any(region.painted for region in regions))
+        self.structure.region_changed()
+        # Throttled calls may come after the dock was hidden.
+        if self.isVisible() and self.show_chosen.isChecked() and chosen:
+            self.overlay.show(capture, kept)
         else:
-            self.count.setText(f"Nothing is painted yet: all {total:,} texels would be used.")
+            self.overlay.hide()
+
+    def _show_buttons(self, chosen: bool, painted: bool) -> None:
+        no_capture = "" if self.captures.btf is not None else NO_CAPTURE
+        no_layer = no_capture or ("" if self.regions_layer() is not None else _NO_REGION)
+        no_label = no_layer or ("" if self.painted.label else "Choose a region: label 0 erases.")
+        for name, why_not in {
+            "paint": no_capture,
+            "new": no_capture,
+            "invert": no_label,
+            "clear": no_layer or ("" if painted else _NO_REGION),
+            "remove": no_label,
+            "load": no_capture,
+            "save": no_capture or ("" if chosen else f"{_NO_REGION} Or choose texels at random."),
+        }.items():
+            allow(getattr(self, name), _TIPS[name], why_not)
+        self.sampling.setEnabled(not no_capture)
+        self.sampling.setToolTip(no_capture)
+        allow(self.show_chosen, "Light up the texels that are left after sampling", no_capture)
 
     def _ask_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save texels", "texels.csv", "CSV (*.csv)")
@@ -206,3 +301,18 @@ class SelectTexels(QWidget):
         path, _ = QFileDialog.getOpenFileName(self, "Load texels", "", "CSV (*.csv)")
         if path:
             self.load_csv(path)
+
+
+def _count_text(chosen: int, total: int, regions: int) -> str:
+    if not chosen:
+        return f"Nothing is painted yet: all {total:,} texels would be used."
+    if not regions:
+        return f"{chosen:,} of {total:,} texels, from the whole image"
+    return f"{chosen:,} of {total:,} texels, {regions} region{'s' * (regions != 1)}"
+
+
+def _row(*buttons: QPushButton) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for button in buttons:
+        row.addWidget(button)
+    return row

@@ -19,7 +19,7 @@ from napari_btf.plugin.layers import (
     step_after,
     turn_capture,
 )
-from napari_btf.sampling import every_nth, masked_texels
+from napari_btf.sampling import Sampling, masked_texels, sampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,21 +129,46 @@ class Workspace:
         self._on_layers()
 
     def regions_layer(self, capture: Any) -> Any:
-        """The Labels layer painted over a capture layer, or None."""
-        viewer = self.viewer
-        if viewer is None or capture is None:
+        """The Labels layer painted over a capture layer, or None.
+
+        One whose data were replaced by others of another size no longer counts.
+        """
+        viewer, btf = self.viewer, None if capture is None else capture_of(capture)
+        if viewer is None or btf is None:
             return None
         for layer in reversed(viewer.layers):
-            if is_kind(layer, "regions") and layer.metadata[TAG]["capture"] == capture.unique_id:
+            if (
+                is_kind(layer, "regions")
+                and layer.metadata[TAG]["capture"] == capture.unique_id
+                and layer.data.shape == (btf.height, btf.width)
+            ):
                 return layer
         return None
 
-    def selected_texels(self, capture: Any) -> NDArray[np.intp]:
-        """Texels painted over a capture layer, thinned out by the sampling step: rows (y, x)."""
+    def painted(self, capture: Any) -> NDArray[Any]:
+        """The label image painted over a capture layer, (H, W); zeros where there is none."""
         regions = self.regions_layer(capture)
-        if regions is None:
-            return np.empty((0, 2), dtype=np.intp)
-        return every_nth(masked_texels(regions.data), regions.metadata[TAG]["step"])
+        if regions is not None:
+            return np.asarray(regions.data)
+        btf = None if capture is None else capture_of(capture)
+        shape = (0, 0) if btf is None else (btf.height, btf.width)
+        return np.zeros(shape, dtype=np.uint8)
+
+    def sampling(self, capture: Any) -> Sampling:
+        """How the texels painted over a capture layer are thinned out."""
+        if capture is None or capture_of(capture) is None:
+            return Sampling()
+        return capture.metadata[TAG].get("sampling", Sampling())
+
+    def set_sampling(self, capture: Any, sampling: Sampling) -> None:
+        """Thin out the texels painted over a capture layer another way."""
+        # Another dict: a duplicate of the layer shares this one.
+        tag = {**capture.metadata[TAG], "sampling": sampling}
+        capture.metadata = {**capture.metadata, TAG: tag}
+
+    def selected_texels(self, capture: Any) -> NDArray[np.intp]:
+        """Texels painted over a capture layer, thinned out by its sampling: rows (y, x)."""
+        return masked_texels(sampled(self.painted(capture), self.sampling(capture)))
 
     def free_column(self) -> float:
         """Where an image goes that is to stand right of the captures, in texels."""

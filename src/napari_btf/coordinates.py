@@ -1,0 +1,218 @@
+"""CSV files of texels: columns ``x,y``, and ``region`` where there are several regions.
+
+Rows are ``(y, x)`` inside the package, columns ``x,y`` in files.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from napari_btf.errors import CoordinatesError
+from napari_btf.files import write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "RegionTexels",
+    "clean_name",
+    "read_coordinates",
+    "read_regions",
+    "write_coordinates",
+]
+
+#: What `int` takes beside these, such as 1_000, is no way to write a coordinate.
+_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
+
+
+class RegionTexels(NamedTuple):
+    """Texels and the regions they belong to."""
+
+    coords: NDArray[np.intp]
+    """(T, 2) rows ``(y, x)``, each texel once."""
+    region_of: NDArray[np.intp]
+    """(T,) which of ``names`` each of them has; zeros if there are none."""
+    names: tuple[str, ...]
+    """The regions in the order in which the file names them; none without the column."""
+
+
+def clean_name(name: str) -> str:
+    """A region's name as it survives a file: on one line, without control characters."""
+    kept = (c for c in name if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs"))
+    return " ".join("".join(kept).split())
+
+
+def read_coordinates(path: str | Path, height: int, width: int) -> NDArray[np.intp]:
+    """Read texel coordinates from a CSV file with the header ``x,y``.
+
+    Parameters
+    ----------
+    path : str or Path
+        x is the column, y the row, integers from 0. Further columns are ignored.
+    height, width : int
+        Size of the image they must lie in.
+
+    Returns
+    -------
+    ndarray, shape (T, 2)
+        Rows ``(y, x)`` in the order of the file, each once.
+
+    Raises
+    ------
+    CoordinatesError
+        Naming the line at fault.
+    """
+    found = {yx: None for _, yx, _ in _texels(path, height, width)}
+    if not found:
+        raise CoordinatesError(path, "it has no coordinates", "add lines of x,y")
+    return np.array(list(found), dtype=np.intp)
+
+
+def read_regions(path: str | Path, height: int, width: int) -> RegionTexels:
+    """Read texel coordinates and, where the file has the column ``region``, their regions.
+
+    Parameters
+    ----------
+    path : str or Path
+        As for `read_coordinates`; ``region`` holds a name.
+    height, width : int
+        Size of the image they must lie in.
+
+    Raises
+    ------
+    CoordinatesError
+        Naming the line at fault; also if a texel is in two regions or in none.
+    """
+    texels: dict[tuple[int, int], int] = {}
+    names: dict[str, int] = {}
+    for number, (y, x), region in _texels(path, height, width):
+        if region is None:
+            texels[y, x] = 0
+            continue
+        name = clean_name(region)
+        if not name:
+            raise CoordinatesError(
+                path, f"line {number} has no region", "name the region of every texel"
+            )
+        label = names.setdefault(name, len(names))
+        if texels.setdefault((y, x), label) != label:
+            raise CoordinatesError(
+                path,
+                f"line {number}: x={x}, y={y} is in another region already",
+                "leave every texel in one region",
+            )
+    if not texels:
+        raise CoordinatesError(path, "it has no coordinates", "add lines of x,y")
+    return RegionTexels(
+        np.array(list(texels), dtype=np.intp),
+        np.array(list(texels.values()), dtype=np.intp),
+        tuple(names),
+    )
+
+
+def write_coordinates(
+    path: str | Path, coords: ArrayLike, regions: Sequence[str] | None = None
+) -> None:
+    """Write texel coordinates as a CSV file with the header ``x,y`` or ``x,y,region``.
+
+    Parameters
+    ----------
+    path : str or Path
+    coords : array_like, shape (T, 2)
+        Rows ``(y, x)``.
+    regions : sequence of str, length T, optional
+        The name of the region of each texel.
+    """
+    yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    if regions is None:
+        table.writerow(("x", "y"))
+        table.writerows(yx[:, ::-1].tolist())
+    else:
+        table.writerow(("x", "y", "region"))
+        table.writerows(
+            (x, y, clean_name(name)) for (y, x), name in zip(yx.tolist(), regions, strict=True)
+        )
+    write_file(path, text.getvalue().encode(), CoordinatesError)
+
+
+def _texels(
+    path: str | Path, height: int, width: int
+) -> Iterator[tuple[int, tuple[int, int], str | None]]:
+    """Line, (y, x) and region of each texel of a file, in its order; None without the column."""
+    rows = _rows(path, _read(path))
+    header = [cell.strip() for cell in next(rows, [])]
+    if "x" not in header or "y" not in header:
+        other = len(header) == 1 and any(mark in header[0] for mark in ";\t |")
+        raise CoordinatesError(
+            path,
+            f"line 1 is {_quoted(header)}, expected the header x,y",
+            "separate the columns by commas" if other else "add the header line",
+        )
+    columns = header.index("x"), header.index("y")
+    region = header.index("region") if "region" in header else None
+    for number, row in enumerate(rows, start=2):
+        if not any(cell.strip() for cell in row):
+            continue
+        x, y = _integers(path, number, row, columns)
+        if not (0 <= x < width and 0 <= y < height):
+            raise CoordinatesError(
+                path,
+                f"line {number}: x={x}, y={y} lies outside the {width} x {height} image",
+                "use coordinates of this capture",
+            )
+        if region is None:
+            yield number, (y, x), None
+        else:
+            yield number, (y, x), row[region] if region < len(row) else ""
+
+
+def _read(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise CoordinatesError(path, "there is no such file", "check the path") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CoordinatesError(
+            path, f"it cannot be read as text ({error})", "expected a CSV file with the header x,y"
+        ) from error
+
+
+def _rows(path: str | Path, text: str) -> Iterator[list[str]]:
+    rows = csv.reader(text.splitlines())
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise CoordinatesError(
+            path, f"line {rows.line_num} cannot be read ({error})", "correct the line"
+        ) from error
+
+
+def _quoted(row: list[str]) -> str:
+    text = ",".join(row)
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def _integers(
+    path: str | Path, number: int, row: list[str], columns: tuple[int, int]
+) -> tuple[int, int]:
+    cells = [row[column] if column < len(row) else "" for column in columns]
+    if all(_INTEGER.fullmatch(cell) for cell in cells):
+        try:
+            return int(cells[0]), int(cells[1])
+        except ValueError:
+            # Thousands of digits.
+            pass
+    raise CoordinatesError(
+        path, f"line {number} is {_quoted(row)}, expected two integers", "correct the line"
+    )

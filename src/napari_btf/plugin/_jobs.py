@@ -1,0 +1,137 @@
+"""One job at a time in a thread; a newer one takes the place of an older one."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import GeneratorWorker, create_worker
+from qtpy.QtCore import QObject, Signal
+
+from napari_btf.errors import BTFError
+
+if TYPE_CHECKING:
+    from napari_btf.progress import Job
+
+__all__ = ["Background"]
+
+
+class Background(QObject):
+    """Runs the latest job; what an older one still reports is dropped.
+
+    Signals
+    -------
+    progressed
+        `Progress` of the job.
+    done
+        What the job returned.
+    failed
+        A sentence on what is wrong.
+    changed
+        A job was started, or none runs any more.
+    """
+
+    progressed = Signal(object)
+    done = Signal(object)
+    failed = Signal(str)
+    changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._worker: GeneratorWorker | None = None
+        self._current: _Ticket | None = None
+        self._next: tuple[Job[Any], _Ticket] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a job runs whose result still counts."""
+        return self._current is not None
+
+    def start(self, job: Job[Any]) -> None:
+        """Run a job; one that runs is abandoned first, at its next report."""
+        if self._current is not None:
+            self._current.give_back()
+        self._current = _Ticket(self)
+        self._next = job, self._current
+        if self._worker is None:
+            self._run_next()
+        self.changed.emit()
+
+    def cancel(self) -> None:
+        """Abandon the job; it reports nothing any more."""
+        self._next = None
+        if self._current is not None:
+            self._current.give_back()
+            self._current = None
+            self.changed.emit()
+
+    def _run_next(self) -> None:
+        if self._next is None:
+            return
+        (job, ticket), self._next = self._next, None
+        # Its errors come from the job's own hands: napari would show them a second time.
+        worker = create_worker(_iterate, job, ticket, _start_thread=False)
+        worker.yielded.connect(self._on_progress)
+        worker.returned.connect(self._on_returned)
+        worker.finished.connect(self._on_finished)
+        self._worker = worker
+        worker.start()
+
+    def _on_progress(self, report: tuple[_Ticket, Any]) -> None:
+        ticket, progress = report
+        if ticket is self._current and ticket.valid:
+            self.progressed.emit(progress)
+
+    def _on_returned(self, result: tuple[_Ticket, Any, Exception | None]) -> None:
+        ticket, value, error = result
+        if ticket is not self._current or not ticket.valid:
+            return
+        self._current = None
+        if error is None:
+            self.done.emit(value)
+        else:
+            self.failed.emit(str(error) if isinstance(error, BTFError) else f"It failed: {error!r}")
+        self.changed.emit()
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        self._run_next()
+
+
+class _Ticket:
+    """Whether a job is still wanted; asked by its thread.
+
+    No longer once its owner is gone: a window may close while a thread still works.
+    """
+
+    def __init__(self, owner: Background) -> None:
+        self._owner = weakref.ref(owner)
+        self._given_back = False
+
+    @property
+    def valid(self) -> bool:
+        """Whether to go on."""
+        return not self._given_back and self._owner() is not None
+
+    def give_back(self) -> None:
+        """The job is not wanted any more."""
+        self._given_back = True
+
+
+def _iterate(job: Job[Any], ticket: _Ticket) -> Any:
+    """Run a job in the worker's thread, and end it there as soon as it is not wanted.
+
+    Errors are returned: at a RuntimeError a worker would end without a signal.
+    """
+    try:
+        while ticket.valid:
+            try:
+                progress = next(job)
+            except StopIteration as stop:
+                return ticket, stop.value, None
+            yield ticket, progress
+    except Exception as error:
+        return ticket, None, error
+    finally:
+        job.close()
+    return ticket, None, None

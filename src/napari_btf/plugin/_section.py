@@ -1,0 +1,46 @@
+"""A part of a dock that folds away, and controls that say why they are disabled."""
+
+from __future__ import annotations
+
+from qtpy.QtGui import QIcon, QPixmap
+from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+__all__ = ["Section", "allow"]
+
+#: QWIDGETSIZE_MAX of Qt.
+_UNLIMITED = 16_777_215
+
+
+class Section(QCollapsible):
+    """A titled part that folds; its content may change its height while it is open."""
+
+    def __init__(self, title: str, content: QWidget, *, open_first: bool = False) -> None:
+        # The arrow is part of the title: icons would keep the colours of the first theme.
+        empty = QIcon(QPixmap(1, 1))
+        super().__init__("", expandedIcon=empty, collapsedIcon=empty)
+        self._title = title
+        self.setDuration(0)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        layout = self.layout()
+        assert isinstance(layout, QVBoxLayout)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        inner = self.content().layout()
+        inner.setContentsMargins(8, 0, 0, 4)
+        inner.addWidget(content)
+        self.toggled.connect(self._on_toggled)
+        if open_first:
+            self.expand(animate=False)
+        self._on_toggled(open_first)
+
+    def _on_toggled(self, is_open: bool) -> None:
+        self.setText(f"{'▾' if is_open else '▸'}  {self._title}")
+        # Not the height that the content had at first: texts wrap, disks grow.
+        self.content().setMaximumHeight(_UNLIMITED if is_open else 0)
+
+
+def allow(control: QWidget, tip: str, why_not: str = "") -> None:
+    """Enable a control, or disable it and have its tool tip say why."""
+    control.setEnabled(not why_not)
+    control.setToolTip(why_not or tip)
