@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QEvent, QPointF, QSize, Qt, Signal
-from qtpy.QtGui import QPainter, QPen, QPixmap
+from qtpy.QtGui import QBrush, QColor, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_btf.directions import format_angles, vectors_to_angles
@@ -82,6 +82,11 @@ class Disk(QWidget):
         self._marked = -1
         self._point_at(-1)
         self._paint_anew()
+
+    @property
+    def colours(self) -> NDArray[np.uint8] | None:
+        """The colours of the dots, (N, 3), or None where all have the colour of text."""
+        return self._colours
 
     @property
     def hollow(self) -> NDArray[np.bool_]:
@@ -188,10 +193,17 @@ class Disk(QWidget):
             place = self.place_of(self._marked)
             painter.setPen(QPen(picture.accent, 2.0))
             painter.drawEllipse(place, radius + 5, radius + 5)
-            hollow = self._hollow[self._marked]
-            painter.setBrush(self.palette().window() if hollow else picture.accent)
+            painter.setBrush(self._filling(picture))
             painter.drawEllipse(place, radius + 0.5, radius + 0.5)
         painter.end()
+
+    def _filling(self, picture: DiskPicture) -> QBrush:
+        """What is inside the highlighted dot: its own colour, where colours mean something."""
+        if self._hollow[self._marked]:
+            return self.palette().window()
+        if self._colours is None:
+            return QBrush(picture.accent)
+        return QBrush(QColor(*self._colours[self._marked].tolist()))
 
     def _picture(self) -> DiskPicture:
         return DiskPicture(

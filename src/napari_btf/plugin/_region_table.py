@@ -11,6 +11,8 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtpy.QtGui import QPaintEvent
+
 __all__ = ["Region", "RegionTable"]
 
 _MOST_ROWS, _LEAST_ROWS = 6, 2
@@ -114,6 +116,17 @@ class RegionTable(QTableWidget):
             if region.label == label:
                 with QSignalBlocker(self):
                     self.item(row, 0).setText(region.name)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Say what belongs here while there is nothing."""
+        super().paintEvent(event)
+        if not self._regions:
+            painter = QPainter(self.viewport())
+            painter.setOpacity(0.5)
+            painter.setPen(self.palette().windowText().color())
+            place = self.viewport().rect().adjusted(8, 0, -8, 0)
+            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, "the regions you paint")
+            painter.end()
 
     def _fit_height(self) -> None:
         rows = min(_MOST_ROWS, max(_LEAST_ROWS, len(self._regions)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from magicgui.widgets import ComboBox, SpinBox
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QSizePolicy, QWidget
 
 from napari_btf.sampling import Sampling
 
@@ -42,21 +42,19 @@ class SamplingBox(QWidget):
 
         row = QHBoxLayout()
         row.addWidget(self.way.native, 1)
-        row.addWidget(self.step.native, 1)
-        row.addWidget(self.number.native, 1)
-        self._seed_row = QWidget()
-        more = QHBoxLayout(self._seed_row)
-        more.setContentsMargins(0, 0, 0, 0)
-        more.addWidget(QLabel("seed"))
-        more.addWidget(self.seed.native, 1)
-        last = QHBoxLayout()
-        last.addWidget(self.each, 1)
-        last.addWidget(self._seed_row, 1)
+        row.addWidget(self.step.native, 2)
+        row.addWidget(self.number.native, 2)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("texels", row)
-        form.addRow("", last)
+        form.addRow("seed", self.seed.native)
+        form.addRow("", self.each)
+        self._seed_row = form.labelForField(self.seed.native), self.seed.native
 
+        for box in (self.step, self.number, self.seed):
+            # Not as wide as the largest number.
+            box.native.setMinimumWidth(100)
+            box.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         for control in (self.way, self.step, self.number, self.seed):
             control.changed.connect(self._on_changed)
         self.each.toggled.connect(self._on_changed)
@@ -92,4 +90,5 @@ class SamplingBox(QWidget):
         at_random = self.way.value == AT_RANDOM
         self.step.native.setVisible(not at_random)
         self.number.native.setVisible(at_random)
-        self._seed_row.setVisible(at_random)
+        for part in self._seed_row:
+            part.setVisible(at_random)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
 from superqt import QCollapsible
@@ -17,10 +18,16 @@ class Section(QCollapsible):
 
     def __init__(self, title: str, content: QWidget, *, open_first: bool = False) -> None:
         # The arrow is part of the title: icons would keep the colours of the first theme.
-        empty = QIcon(QPixmap(1, 1))
-        super().__init__("", expandedIcon=empty, collapsedIcon=empty)
+        nothing = QPixmap(1, 1)
+        nothing.fill(Qt.GlobalColor.transparent)
+        super().__init__("", expandedIcon=QIcon(nothing), collapsedIcon=QIcon(nothing))
         self._title = title
         self.setDuration(0)
+        # An open section is no pressed button.
+        self.toggleButton().setStyleSheet(
+            "QPushButton, QPushButton:checked {background: transparent; border: none;"
+            " outline: none; text-align: left; padding: 4px 2px;}"
+        )
         self.setFrameShape(QFrame.Shape.NoFrame)
         layout = self.layout()
         assert isinstance(layout, QVBoxLayout)

@@ -65,6 +65,8 @@ class Threshold(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         for item in (top, buttons):
             column.addLayout(item)
+        # The numbers stand over the handles, and half beside them at the ends.
+        self.band.setContentsMargins(0, 0, 14, 0)
         column.insertWidget(1, self.band)
         column.insertWidget(2, self.note)
         self.preview.toggled.connect(self._on_toggled)

@@ -118,7 +118,7 @@ class SelectTexels(QWidget):
         column.addLayout(_row(self.load, self.save))
         column.addWidget(self.structure)
         column.addWidget(self.texel_section)
-        column.addStretch()
+        column.addStretch(1)
         # Open sections may need more height than the window has.
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -161,6 +161,7 @@ class SelectTexels(QWidget):
             return None
         layer = self.painted.ensure()
         layer.mode = "paint"
+        self._show()
         return layer
 
     def start_region(self) -> None:
