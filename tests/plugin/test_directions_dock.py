@@ -296,7 +296,7 @@ def test_painted_regions_and_other_docks_follow(
     dock.zero.setValue(180)
     assert select.regions_layer() == regions
     assert len(select.texels()) == 2
-    assert select.count.text() == "2 of 768 texels"
+    assert select.count.text() == "2 of 768 texels, 1 region"
     assert train.captures.btf.notes == ("azimuths are taken as ccw+180",)
     assert train.captures.btf is dock.captures.btf
 

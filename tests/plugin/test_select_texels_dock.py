@@ -20,7 +20,7 @@ from qtpy.QtWidgets import QFileDialog, QLineEdit
 import napari_btf
 from napari_btf.cli import main
 from napari_btf.coordinates import read_regions
-from napari_btf.directions import AzimuthConvention
+from napari_btf.directions import AzimuthConvention, vectors_to_angles
 from napari_btf.plugin.layers import capture_layer_data
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
@@ -70,7 +70,7 @@ class Hand:
         self.click(self.dock.paint)
         regions = self.dock.regions_layer()
         regions.paint_polygon(SQUARE, regions.selected_label)
-        self.click(self.dock.new)
+        self.click(self.dock.regions.new)
         regions.paint_polygon(BAND, regions.selected_label)
         self.reads(chosen(228, 2))
         return regions
@@ -108,10 +108,10 @@ def test_without_data_it_says_what_it_needs(
     assert "Open a BTF capture first" in dock.count.text()
     for button in (
         dock.paint,
-        dock.new,
-        dock.invert,
-        dock.remove,
-        dock.clear,
+        dock.regions.new,
+        dock.regions.invert,
+        dock.regions.remove,
+        dock.regions.clear,
         dock.load,
         dock.save,
     ):
@@ -364,8 +364,8 @@ def test_a_click_on_a_row_chooses_what_is_painted(hand: Hand) -> None:
     regions.selected_label = 7
     hand.qtbot.waitUntil(lambda: hand.rows()[-1] == ("region 7", "0 texels"))
     regions.selected_label = 0
-    hand.qtbot.waitUntil(lambda: not hand.dock.invert.isEnabled())
-    assert "label 0 erases" in hand.dock.invert.toolTip()
+    hand.qtbot.waitUntil(lambda: not hand.dock.regions.invert.isEnabled())
+    assert "label 0 erases" in hand.dock.regions.invert.toolTip()
     assert len(hand.rows()) == 2
 
 
@@ -382,7 +382,7 @@ def test_names_live_in_the_layer(hand: Hand, notifications: list[Notification]) 
     hand.dock.show()
     assert [row[0] for row in hand.rows()] == ["collar, left", "region 2"]
     # Without texels a named region stays; without a name it is gone, unless it is painted next.
-    hand.click(hand.dock.clear)
+    hand.click(hand.dock.regions.clear)
     hand.reads(NOTHING)
     assert hand.rows() == [("collar, left", "0 texels"), ("region 2", "0 texels")]
     hand.types(0, " ")
@@ -390,13 +390,13 @@ def test_names_live_in_the_layer(hand: Hand, notifications: list[Notification]) 
 
 
 def test_new_regions_keep_those_that_are_empty(hand: Hand) -> None:
-    hand.click(hand.dock.new)
+    hand.click(hand.dock.regions.new)
     assert hand.rows() == [("region 1", "0 texels")]
-    hand.click(hand.dock.new)
-    hand.click(hand.dock.new)
+    hand.click(hand.dock.regions.new)
+    hand.click(hand.dock.regions.new)
     assert [row[0] for row in hand.rows()] == ["region 1", "region 2", "region 3"]
     assert hand.dock.regions_layer().selected_label == 3
-    hand.click(hand.dock.remove)
+    hand.click(hand.dock.regions.remove)
     assert [row[0] for row in hand.rows()] == ["region 1", "region 2"]
     assert hand.dock.regions_layer().mode == "paint"
 
@@ -412,28 +412,28 @@ def test_more_regions_than_the_layer_holds(
     path.write_text("\n".join(["x,y,region", *lines[:255]]))
     hand.dock.load_csv(str(path))
     assert hand.dock.count.text() == chosen(255, 255)
-    hand.click(hand.dock.new)
+    hand.click(hand.dock.regions.new)
     assert len(notifications) == 2
 
 
 def test_inverting_clearing_and_removing_can_be_undone(hand: Hand) -> None:
     regions = hand.paint_two()
     painted = regions.data.copy()
-    hand.click(hand.dock.invert)
+    hand.click(hand.dock.regions.invert)
     hand.reads(chosen(ALL - 128, 2))
     assert hand.rows()[1] == ("region 2", f"{ALL - 228} texels")
     assert np.all(regions.data[3:13, 5:15] == 1)
     regions.undo()
     np.testing.assert_array_equal(regions.data, painted)
     hand.reads(chosen(228, 2))
-    hand.click(hand.dock.clear)
+    hand.click(hand.dock.regions.clear)
     hand.reads(NOTHING)
-    assert not hand.dock.clear.isEnabled()
-    assert hand.dock.clear.toolTip() == "Paint a region first."
+    assert not hand.dock.regions.clear.isEnabled()
+    assert hand.dock.regions.clear.toolTip() == "Paint a region first."
     regions.undo()
     np.testing.assert_array_equal(regions.data, painted)
     hand.reads(chosen(228, 2))
-    hand.click(hand.dock.remove)
+    hand.click(hand.dock.regions.remove)
     hand.reads(chosen(100))
     assert regions.selected_label == 1
     regions.undo()
@@ -971,3 +971,49 @@ def test_no_one_looks_at_texels_while_the_dock_is_hidden(hand: Hand, loaded: Vie
     point_at(loaded, 8, 7)
     assert texel.texel is None
     assert not len(texel.disk.vectors)
+
+
+def test_a_capture_without_a_grid(
+    qtbot: QtBot,
+    viewer: ViewerModel,
+    make_capture: Callable[..., Any],
+    open_dock: Callable[..., Any],
+) -> None:
+    # Every view has a light of its own, but for the last, which has three.
+    pairs = [((10 * i, 20 * i), (60, 40 * i)) for i in range(5)]
+    pairs += [((40, 80), (15, 0)), ((40, 80), (30, 0))]
+    capture = make_capture(pairs=pairs)
+    open_path(viewer, capture.folder)
+    disk = open_dock(SelectTexels, viewer).texel.disk
+    viewer.dims.set_current_step(0, 6)
+    point_at(viewer, 3, 4)
+    qtbot.waitUntil(lambda: len(disk.vectors) == 3)
+    frames = np.array(capture.frames)
+    theta = vectors_to_angles(disk.vectors)[0].round().astype(int).tolist()
+    assert theta == [15, 30, 60]
+    np.testing.assert_array_equal(disk.colours, frames[[5, 6, 4], 3, 4])
+    assert disk.marked == 1
+
+
+def test_a_capture_that_was_moved_and_scaled(hand: Hand, loaded: ViewerModel) -> None:
+    layer = loaded.layers["cloth"]
+    layer.scale, layer.translate = (1, 1, 0.5, 0.5), (0, 0, 100, 200)
+    regions = hand.paint_two()
+    for over in (regions, hand.dock.overlay.layer):
+        assert over.scale.tolist() == [0.5, 0.5]
+        assert over.translate.tolist() == [100, 200]
+    point_at(loaded, 102, 203)
+    assert hand.dock.texel.texel == (4, 6)
+
+
+def test_any_layer_may_be_selected(hand: Hand, loaded: ViewerModel) -> None:
+    regions = hand.paint_two()
+    points = loaded.add_points([[1, 1]], name="someone else's")
+    hand.dock.step.value = 2
+    hand.reads(chosen(57, 2))
+    assert loaded.layers.selection.active == points
+    hand.click(hand.dock.paint)
+    assert loaded.layers.selection.active == regions
+    loaded.layers.selection.clear()
+    hand.dock.step.value = 3
+    assert not loaded.layers.selection

@@ -97,7 +97,7 @@ def test_nothing_is_squeezed_on_a_small_screen(
         for dock in docks
         for kind in (QLabel, QComboBox, QPushButton, Disk)
         for part in dock.findChildren(kind)
-        if not part.isHidden()
+        if part.isVisibleTo(dock)
     ]
     assert len(parts) >= 15
     qtbot.waitUntil(lambda: all(part.isVisible() and is_whole(part) for part in parts))

@@ -45,6 +45,8 @@ class Section(QCollapsible):
         self.setText(f"{'▾' if is_open else '▸'}  {self._title}")
         # Not the height that the content had at first: texts wrap, disks grow.
         self.content().setMaximumHeight(_UNLIMITED if is_open else 0)
+        # Nor are folded controls to be reached by the tab key.
+        self.content().setVisible(is_open)
 
 
 def allow(control: QWidget, tip: str, why_not: str = "") -> None:

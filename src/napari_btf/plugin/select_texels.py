@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QFrame,
-    QHBoxLayout,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -21,23 +21,19 @@ from qtpy.QtWidgets import (
 from superqt.utils import qthrottled
 
 from napari_btf import coordinates
-from napari_btf.errors import BTFError
 from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser
 from napari_btf.plugin._note import Note
 from napari_btf.plugin._overlay import Overlay
 from napari_btf.plugin._painted import Painted
-from napari_btf.plugin._region_table import RegionTable
+from napari_btf.plugin._region_box import NO_REGION, RegionBox, attempt, row_of
 from napari_btf.plugin._sampling_box import SamplingBox
 from napari_btf.plugin._section import Section, allow
 from napari_btf.plugin._structure import Structure
 from napari_btf.plugin._texel_disk import TexelDisk
 from napari_btf.plugin.workspace import workspace_of
-from napari_btf.regions import inverted
 from napari_btf.sampling import Sampling, sampled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
     from qtpy.QtGui import QHideEvent, QShowEvent
 
@@ -46,16 +42,11 @@ __all__ = ["SelectTexels"]
 #: Events of a Labels layer: brush, fill and polygon; undo, redo and new data; label and colours.
 _FOLLOWED = ("labels_update", "set_data", "selected_label", "colormap")
 
-_NO_REGION = "Paint a region first."
-_TIPS = {
-    "paint": "Make a Labels layer over the capture and take the brush",
-    "new": "Begin another region, with a colour and a name of its own",
-    "invert": "The region gets all texels that are in no region, and gives up its own",
-    "clear": "Erase all regions; names stay. Ctrl-Z in the viewer brings them back",
-    "remove": "Erase this region and forget its name",
-    "save": "Write the chosen texels as a table with the columns x,y (and region)",
-    "load": "Paint the texels of a table with the columns x,y (and region)",
-}
+#: Milliseconds.
+_COUNT_EVERY = 100
+
+_SAVE = "Write the chosen texels as a table with the columns x,y (and region)"
+_LOAD = "Paint the texels of a table with the columns x,y (and region)"
 
 
 class SelectTexels(QWidget):
@@ -68,12 +59,8 @@ class SelectTexels(QWidget):
 
         self.captures = CaptureChooser(self._workspace)
         self.painted = Painted(self._workspace)
-        self.table = RegionTable()
-        self.paint = QPushButton("Paint regions")
-        self.new = QPushButton("New region")
-        self.invert = QPushButton("Invert")
-        self.clear = QPushButton("Clear")
-        self.remove = QPushButton("Remove")
+        self.regions = RegionBox(self.painted)
+        self.table, self.paint = self.regions.table, self.regions.paint
         self.sampling = SamplingBox()
         self.step = self.sampling.step
         self.overlay = Overlay(self._workspace, "chosen texels", 0.6)
@@ -88,18 +75,12 @@ class SelectTexels(QWidget):
 
         self.show_chosen.setChecked(True)
         # Painting emits many events a second, counting a large image takes milliseconds.
-        self._update = qthrottled(self._show, timeout=100)
+        self._update = qthrottled(self._show_timed, timeout=_COUNT_EVERY)
         self.captures.chosen.connect(self._on_capture)
-        self.table.picked.connect(self._on_picked)
-        self.table.renamed.connect(self._on_renamed)
+        self.regions.changed.connect(self._show)
         self.sampling.changed.connect(self._on_sampling)
         self.show_chosen.toggled.connect(self._show)
         self.texel_section.toggled.connect(self._follow_mouse)
-        self.paint.clicked.connect(self.start_painting)
-        self.new.clicked.connect(self.start_region)
-        self.invert.clicked.connect(self._invert)
-        self.clear.clicked.connect(self._clear)
-        self.remove.clicked.connect(self._remove)
         self.save.clicked.connect(self._ask_save)
         self.load.clicked.connect(self._ask_load)
 
@@ -109,13 +90,11 @@ class SelectTexels(QWidget):
         content = QWidget()
         column = QVBoxLayout(content)
         column.addLayout(form)
-        column.addLayout(_row(self.paint, self.new))
-        column.addWidget(self.table)
-        column.addLayout(_row(self.invert, self.remove, self.clear))
+        column.addWidget(self.regions)
         column.addWidget(self.sampling)
         column.addWidget(self.show_chosen)
         column.addWidget(self.count)
-        column.addLayout(_row(self.load, self.save))
+        column.addLayout(row_of(self.load, self.save))
         column.addWidget(self.structure)
         column.addWidget(self.texel_section)
         column.addStretch(1)
@@ -152,49 +131,9 @@ class SelectTexels(QWidget):
         """The chosen texels, rows (y, x): painted, and thinned out by the sampling."""
         return self._workspace.selected_texels(self.captures.layer)
 
-    # ----------------------------------------------------------------- regions
-
     def start_painting(self) -> Any:
         """Make the Labels layer if there is none, and take the brush."""
-        if self.captures.layer is None:
-            show_error(NO_CAPTURE)
-            return None
-        layer = self.painted.ensure()
-        layer.mode = "paint"
-        self._show()
-        return layer
-
-    def start_region(self) -> None:
-        """Begin another region, and take the brush."""
-        if self._try(self.painted.new_region):
-            self.start_painting()
-
-    def _on_picked(self, label: int) -> None:
-        self.painted.pick(label)
-
-    def _on_renamed(self, label: int, name: str) -> None:
-        if not self._try(lambda: self.painted.rename(label, name)):
-            self.table.restore(label)
-        self._show()
-
-    def _invert(self) -> None:
-        self.painted.change(inverted(self.painted.data, self.painted.label))
-
-    def _clear(self) -> None:
-        self.painted.change(np.zeros_like(self.painted.data))
-
-    def _remove(self) -> None:
-        self.painted.remove(self.painted.label)
-        self._show()
-
-    def _try(self, action: Callable[[], object]) -> bool:
-        """Whether it succeeded; what is wrong becomes a notification."""
-        try:
-            action()
-        except BTFError as error:
-            show_error(str(error))
-            return False
-        return True
+        return self.regions.start_painting()
 
     # ----------------------------------------------------------------- files
 
@@ -202,7 +141,7 @@ class SelectTexels(QWidget):
         """Write the chosen texels; what is wrong becomes a notification."""
         texels = self.painted.by_region(self.texels())
         names = self.painted.chosen_names(texels)
-        if self._try(lambda: coordinates.write_coordinates(path, texels, names)):
+        if attempt(lambda: coordinates.write_coordinates(path, texels, names)):
             show_info(f"{len(texels):,} texels written to {path}.")
 
     def load_csv(self, path: str) -> None:
@@ -214,7 +153,7 @@ class SelectTexels(QWidget):
         def load() -> None:
             self.painted.load(coordinates.read_regions(path, *self.painted.data.shape))
 
-        if self._try(load):
+        if attempt(load):
             # What is in the file is what was chosen: thinning it out again would be wrong.
             self._on_sampling(Sampling())
             self.sampling.set_sampling(Sampling())
@@ -254,20 +193,26 @@ class SelectTexels(QWidget):
     def _on_painted(self, event: Any = None) -> None:
         self._update()
 
+    def _show_timed(self) -> None:
+        """Count, and count less often where that takes long: painting goes first."""
+        started = time.perf_counter()
+        self._show()
+        self._update.setTimeout(max(_COUNT_EVERY, round(3000 * (time.perf_counter() - started))))
+
     def _show(self, _: Any = None) -> None:
         capture, btf = self.captures.layer, self.captures.btf
         if btf is None:
-            self.table.set_regions((), 0)
+            self.regions.set_regions(())
             self.count.setText(NO_CAPTURE)
             self.overlay.hide()
-            self._show_buttons(False, False)
+            self._show_controls(0)
             return
         kept = sampled(self.painted.data, self._workspace.sampling(capture))
         regions = self.painted.regions(kept)
-        self.table.set_regions(regions, self.painted.label)
+        self.regions.set_regions(regions)
         chosen, used = int(np.count_nonzero(kept)), sum(region.chosen > 0 for region in regions)
         self.count.setText(_count_text(chosen, kept.size, used))
-        self._show_buttons(chosen > 0, any(region.painted for region in regions))
+        self._show_controls(chosen)
         self.structure.region_changed()
         # Throttled calls may come after the dock was hidden.
         if self.isVisible() and self.show_chosen.isChecked() and chosen:
@@ -275,22 +220,12 @@ class SelectTexels(QWidget):
         else:
             self.overlay.hide()
 
-    def _show_buttons(self, chosen: bool, painted: bool) -> None:
+    def _show_controls(self, chosen: int) -> None:
         no_capture = "" if self.captures.btf is not None else NO_CAPTURE
-        no_layer = no_capture or ("" if self.regions_layer() is not None else _NO_REGION)
-        no_label = no_layer or ("" if self.painted.label else "Choose a region: label 0 erases.")
-        for name, why_not in {
-            "paint": no_capture,
-            "new": no_capture,
-            "invert": no_label,
-            "clear": no_layer or ("" if painted else _NO_REGION),
-            "remove": no_label,
-            "load": no_capture,
-            "save": no_capture or ("" if chosen else f"{_NO_REGION} Or choose texels at random."),
-        }.items():
-            allow(getattr(self, name), _TIPS[name], why_not)
-        self.sampling.setEnabled(not no_capture)
-        self.sampling.setToolTip(no_capture)
+        nothing = "" if chosen else f"{NO_REGION} Or choose texels at random."
+        allow(self.load, _LOAD, no_capture)
+        allow(self.save, _SAVE, no_capture or nothing)
+        allow(self.sampling, "", no_capture)
         allow(self.show_chosen, "Light up the texels that are left after sampling", no_capture)
 
     def _ask_save(self) -> None:
@@ -310,10 +245,3 @@ def _count_text(chosen: int, total: int, regions: int) -> str:
     if not regions:
         return f"{chosen:,} of {total:,} texels, from the whole image"
     return f"{chosen:,} of {total:,} texels, {regions} region{'s' * (regions != 1)}"
-
-
-def _row(*buttons: QPushButton) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for button in buttons:
-        row.addWidget(button)
-    return row
