@@ -556,6 +556,7 @@ def test_a_random_choice_where_nothing_is_painted(hand: Hand, loaded: ViewerMode
     box.way.value = "at random"
     box.number.value = 40
     hand.reads(f"40 of {ALL} texels, from the whole image")
+    np.testing.assert_array_equal(shown(hand), hand.dock.texels())
     assert hand.dock.regions_layer() is None
     expected = random_texels(all_texels(24, 32), 40)
     texels = workspace_of(loaded).selected_texels(loaded.layers["cloth"])
@@ -588,6 +589,8 @@ def shown(hand: Hand) -> np.ndarray:
 
 def test_the_chosen_texels_light_up(hand: Hand, loaded: ViewerModel) -> None:
     regions = hand.paint_two()
+    # As long as all of them are chosen, the regions say it all.
+    assert hand.dock.overlay.layer is None
     hand.dock.step.value = 3
     np.testing.assert_array_equal(shown(hand), hand.dock.texels())
     # It takes nothing away from the one who paints.
@@ -607,6 +610,7 @@ def test_the_chosen_texels_light_up(hand: Hand, loaded: ViewerModel) -> None:
 
 def test_whoever_deletes_what_lights_up_does_not_want_it(hand: Hand, loaded: ViewerModel) -> None:
     hand.paint_two()
+    hand.dock.step.value = 2
     layer = hand.dock.overlay.layer
     layer.name = "lamps"
     hand.dock.step.value = 3
@@ -641,17 +645,19 @@ def test_two_captures_never_mix_what_lights_up(
     hand: Hand, loaded: ViewerModel, make_capture: Callable[..., Any]
 ) -> None:
     hand.paint_two()
+    hand.dock.step.value = 2
     open_path(loaded, make_capture("foil").folder)
     hand.choose("foil")
     assert hand.dock.overlay.layer is None
     hand.click(hand.dock.paint)
     hand.dock.regions_layer().paint_polygon(BAND, 1)
-    hand.reads(chosen(128))
-    assert len(shown(hand)) == 128
+    hand.dock.step.value = 4
+    hand.reads(chosen(8))
+    assert len(shown(hand)) == 8
     del loaded.layers["foil"]
     assert hand.dock.captures.currentText() == "cloth"
-    hand.reads(chosen(228, 2))
-    assert len(shown(hand)) == 228
+    hand.reads(chosen(57, 2))
+    assert len(shown(hand)) == 57
 
 
 # --------------------------------------------------------------------------- structure
@@ -984,7 +990,8 @@ def test_a_capture_without_a_grid(
     pairs += [((40, 80), (15, 0)), ((40, 80), (30, 0))]
     capture = make_capture(pairs=pairs)
     open_path(viewer, capture.folder)
-    disk = open_dock(SelectTexels, viewer).texel.disk
+    dock = open_dock(SelectTexels, viewer)
+    disk = dock.texel.disk
     viewer.dims.set_current_step(0, 6)
     point_at(viewer, 3, 4)
     qtbot.waitUntil(lambda: len(disk.vectors) == 3)
@@ -999,6 +1006,7 @@ def test_a_capture_that_was_moved_and_scaled(hand: Hand, loaded: ViewerModel) ->
     layer = loaded.layers["cloth"]
     layer.scale, layer.translate = (1, 1, 0.5, 0.5), (0, 0, 100, 200)
     regions = hand.paint_two()
+    hand.dock.step.value = 2
     for over in (regions, hand.dock.overlay.layer):
         assert over.scale.tolist() == [0.5, 0.5]
         assert over.translate.tolist() == [100, 200]

@@ -120,6 +120,13 @@ class DiskPicture:
         places, size = self.places, self.dot_size
         pen = QPen(self.ink(0.75), size)
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+        if self.colours is not None:
+            # Some colours are those of the paper.
+            pen.setColor(self.ink(0.3))
+            pen.setWidthF(size + 1.5)
+            painter.setPen(pen)
+            painter.drawPoints(QPolygonF([QPointF(x, y) for x, y in places[~self.hollow].tolist()]))
+            pen.setWidthF(size)
         for colour, dots in self._by_colour():
             pen.setColor(colour)
             painter.setPen(pen)

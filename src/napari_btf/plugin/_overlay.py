@@ -106,4 +106,5 @@ class Overlay:
 
 
 def _colormap(colour: RGB) -> Colormap:
-    return Colormap([(*colour, 0.0), (*colour, 1.0)], name=f"overlay {colour}")
+    # A short name: the layer controls are as wide as the longest.
+    return Colormap([(*colour, 0.0), (*colour, 1.0)], name="mask")

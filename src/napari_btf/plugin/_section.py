@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QIcon, QPixmap
-from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-__all__ = ["Section", "allow"]
+__all__ = ["Scrolled", "Section", "allow"]
 
 #: QWIDGETSIZE_MAX of Qt.
 _UNLIMITED = 16_777_215
@@ -47,6 +47,29 @@ class Section(QCollapsible):
         self.content().setMaximumHeight(_UNLIMITED if is_open else 0)
         # Nor are folded controls to be reached by the tab key.
         self.content().setVisible(is_open)
+
+
+class Scrolled(QScrollArea):
+    """A dock's content that may be higher than the dock, but never wider."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(content)
+        content.installEventFilter(self)
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the content needs, with room for the scroll bar."""
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(self.widget().minimumSizeHint().width() + bar, 120)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Claim another width when the content does."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
 
 
 def allow(control: QWidget, tip: str, why_not: str = "") -> None:

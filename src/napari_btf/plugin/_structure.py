@@ -18,6 +18,7 @@ from superqt.utils import qthrottled
 from napari_btf.errors import BTFError
 from napari_btf.plugin._chooser import NO_CAPTURE
 from napari_btf.plugin._jobs import Background
+from napari_btf.plugin._mouse import MouseCallback
 from napari_btf.plugin._overlay import Overlay
 from napari_btf.plugin._section import Section
 from napari_btf.plugin._superpixels import Parts
@@ -57,6 +58,7 @@ class Structure(QWidget):
         self._capture: Any = None
         self._btf: BTF | None = None
         self._surface: Surface | None = None
+        self._mouse = MouseCallback(self._on_mouse)
         self.jobs = Background(self)
         self.threshold = Threshold()
         self.parts = Parts()
@@ -204,13 +206,11 @@ class Structure(QWidget):
         viewer = self._workspace.viewer
         if viewer is None:
             return
-        callbacks = viewer.mouse_drag_callbacks
-        if self._on_mouse in callbacks:
-            callbacks.remove(self._on_mouse)
-        if clicking and self.parts.found is not None and self._btf is not None:
+        clicking = clicking and self.parts.found is not None and self._btf is not None
+        self._mouse.put_in(viewer.mouse_drag_callbacks, clicking)
+        if clicking and self.parts.found is not None:
             # With the brush in hand a click would paint.
             self._painted.ensure().mode = "pan_zoom"
-            callbacks.append(self._on_mouse)
             self.edges.show(self._capture, boundaries(self.parts.found), _YELLOW)
         else:
             self.edges.hide()

@@ -19,6 +19,7 @@ from napari_btf.abrdf import (
 from napari_btf.directions import angle_between, format_angles
 from napari_btf.plugin._disk import Disk
 from napari_btf.plugin._jobs import Background
+from napari_btf.plugin._mouse import MouseCallback
 from napari_btf.plugin._note import Note
 from napari_btf.plugin.layers import capture_of, observation_at, step_at, texel_at
 
@@ -49,6 +50,7 @@ class TexelDisk(QWidget):
         self._patch: Patch | None = None
         self._wanted: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self._reading: tuple[NDArray[np.intp], tuple[slice, slice]] | None = None
+        self._mouse = MouseCallback(self._on_mouse)
         self.disk = Disk()
         self.disk.setMinimumSize(180, 190)
         self.disk.setAccessibleName("ABRDF")
@@ -95,12 +97,11 @@ class TexelDisk(QWidget):
         if viewer is None or following == self._following:
             return
         self._following = following
+        self._mouse.put_in(viewer.mouse_move_callbacks, following)
         if following:
-            viewer.mouse_move_callbacks.append(self._on_mouse)
             viewer.dims.events.current_step.connect(self._on_sliders)
             self._on_sliders()
         else:
-            viewer.mouse_move_callbacks.remove(self._on_mouse)
             viewer.dims.events.current_step.disconnect(self._on_sliders)
             self._rest.stop()
             self.jobs.cancel()

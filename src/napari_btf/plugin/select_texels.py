@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QFormLayout,
-    QFrame,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -27,7 +24,7 @@ from napari_btf.plugin._overlay import Overlay
 from napari_btf.plugin._painted import Painted
 from napari_btf.plugin._region_box import NO_REGION, RegionBox, attempt, row_of
 from napari_btf.plugin._sampling_box import SamplingBox
-from napari_btf.plugin._section import Section, allow
+from napari_btf.plugin._section import Scrolled, Section, allow
 from napari_btf.plugin._structure import Structure
 from napari_btf.plugin._texel_disk import TexelDisk
 from napari_btf.plugin.workspace import workspace_of
@@ -99,15 +96,9 @@ class SelectTexels(QWidget):
         column.addWidget(self.texel_section)
         column.addStretch(1)
         # Open sections may need more height than the window has.
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(content)
-        scroll.setMinimumWidth(content.minimumSizeHint().width() + 16)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
+        outer.addWidget(Scrolled(content))
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Follow the painted layer and the mouse."""
@@ -214,8 +205,11 @@ class SelectTexels(QWidget):
         self.count.setText(_count_text(chosen, kept.size, used))
         self._show_controls(chosen)
         self.structure.region_changed()
+        # Where all that is painted is chosen, the regions themselves show it, in their colours.
+        thinned = chosen and any(region.chosen < region.painted for region in regions)
+        from_all = chosen and not used
         # Throttled calls may come after the dock was hidden.
-        if self.isVisible() and self.show_chosen.isChecked() and chosen:
+        if self.isVisible() and self.show_chosen.isChecked() and (thinned or from_all):
             self.overlay.show(capture, kept)
         else:
             self.overlay.hide()
