@@ -33,8 +33,10 @@ def test_report_agrees_with_the_model(make_btf: Make) -> None:
 
 
 def test_the_seconds_of_each_phase_add_up(make_btf: Make) -> None:
-    _, report = finish(train(make_btf(lights=20), settings=QUICK), lambda _: time.sleep(0.01))
-    assert list(report.phases) == ["read", "basis", "train", "encode", "quantise", "evaluate"]
+    settings = FitSettings(network=NetworkSettings(epochs=20), bytes_per_texel=200)
+    _, report = finish(train(make_btf(lights=20), settings=settings), lambda _: time.sleep(0.01))
+    phases = [phase for phase in report.phases if phase != "imagine"]  # only where it helps
+    assert phases == ["read", "basis", "encode", "train", "quantise", "evaluate"]
     assert min(report.phases.values()) >= 0
     # The rest is the reports themselves.
     assert 0 < sum(report.phases.values()) < report.seconds
@@ -108,7 +110,8 @@ def test_texels_learned_from_are_counted(make_btf: Make) -> None:
 
 
 def test_closing_a_job_ends_it(make_btf: Make) -> None:
-    job = train(make_btf(lights=20), settings=FitSettings(3, NetworkSettings(epochs=10**9)))
+    settings = FitSettings(network=NetworkSettings(epochs=10**9), bytes_per_texel=200)
+    job = train(make_btf(lights=20), settings=settings)
     phases = []
     for progress in job:
         phases.append(progress.phase)

@@ -41,6 +41,7 @@ _PHASES = {
     "basis": "finding the basis",
     "train": "training",
     "train slower": "training with smaller steps",
+    "imagine": "imagining lights",
     "encode": "encoding texels",
     "quantise": "compressing latents",
     "evaluate": "measuring quality",

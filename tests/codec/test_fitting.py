@@ -27,6 +27,12 @@ def quick(latents: int = 4, **network: object) -> FitSettings:
     return FitSettings(latents, NetworkSettings(**({"epochs": 30} | network)))  # type: ignore[arg-type]
 
 
+def by_size(**network: object) -> FitSettings:
+    """Of a size that leaves room for imagined pairs."""
+    training = NetworkSettings(**({"epochs": 30} | network))  # type: ignore[arg-type]
+    return FitSettings(network=training, bytes_per_texel=200)
+
+
 def pca_psnr(btf: BTF, latents: int) -> float:
     values = np.asarray(btf.frames).transpose(1, 2, 0, 3) / btf.values.largest
     values = values.reshape(btf.height * btf.width, -1)
@@ -51,11 +57,11 @@ def test_wallpaper_meets_pca_and_the_published_generation(wallpaper: Path) -> No
     btf = read(wallpaper).in_memory()
     held = np.zeros(81, bool)
     held[np.random.RandomState(1).permutation(81)[:16]] = True
-    settings = FitSettings(8, NetworkSettings(epochs=1000))
+    settings = FitSettings(8)
     model = finish(fit(btf, settings=settings))
     assert finish(psnr_over(model, btf)) >= 31.2
     unseen = finish(fit(btf.select(~held), settings=settings))
-    assert finish(psnr_over(unseen, btf.select(held))) >= 29.2
+    assert finish(psnr_over(unseen, btf.select(held))) >= 29.3
 
 
 def test_the_number_of_texels_and_latents(make_btf: Make) -> None:
@@ -76,8 +82,8 @@ def test_learning_from_some_texels_still_encodes_all(make_btf: Make) -> None:
 
 def test_same_seed_same_model(make_btf: Make) -> None:
     btf = make_btf(lights=20)
-    a, b = (finish(fit(btf, settings=quick(seed=7))) for _ in range(2))
-    other = finish(fit(btf, settings=quick(seed=8)))
+    a, b = (finish(fit(btf, settings=by_size(seed=7))) for _ in range(2))
+    other = finish(fit(btf, settings=by_size(seed=8)))
     between = angles_to_vectors(33, 71), angles_to_vectors(9, 50)
     np.testing.assert_array_equal(a.decode(*between), b.decode(*between))
     assert not np.array_equal(a.decode(*between), other.decode(*between))
@@ -90,7 +96,6 @@ def test_the_seed_chooses_the_texels_that_fit(
     monkeypatch.setattr(fitting, "GATHER_VALUES", 40 * 12 * 3)
     assert fitting.texels_that_fit(btf) == 40
     for seed in (1, 2):
-        # Fewer than sixteen directions: no network, so nothing else depends on the seed.
         chosen = random_texels(all_texels(12, 16), 40, seed)
         model = finish(fit(btf, settings=quick(seed=seed)))
         same = finish(fit(btf, chosen, quick(seed=seed)))
@@ -101,10 +106,9 @@ def test_the_seed_chooses_the_texels_that_fit(
 
 def test_seconds_end_the_training(make_btf: Make) -> None:
     btf = make_btf(lights=20)
-    untrained = finish(fit(btf, settings=quick(), stop=lambda: True))
-    at_once = finish(fit(btf, settings=quick(seconds=1e-9)))
-    for a, b in zip(at_once.basis.network.weights, untrained.basis.network.weights, strict=True):
-        np.testing.assert_array_equal(a, b)
+    untrained = finish(fit(btf, settings=by_size(), stop=lambda: True))
+    at_once = finish(fit(btf, settings=by_size(seconds=1e-9)))
+    np.testing.assert_array_equal(at_once.latent_map, untrained.latent_map)
 
 
 def test_smoothing_is_chosen_for_the_latents_that_matter() -> None:
@@ -192,26 +196,28 @@ def test_stop_ends_the_training_and_keeps_a_whole_model(make_btf: Make) -> None:
         asked.append(True)
         return len(asked) > 5
 
-    model = finish(fit(btf, settings=quick(epochs=10**9), stop=stop))
+    model = finish(fit(btf, settings=by_size(epochs=10**9), stop=stop))
     assert isinstance(model, CompressedBTF)
-    assert len(asked) == 6
-    assert finish(psnr_over(model, btf)) > pca_psnr(btf, 4) - 0.05
+    assert len(asked) == 7
+    assert finish(psnr_over(model, btf)) > pca_psnr(btf, 4)
 
 
 def test_progress_names_every_phase_and_reaches_its_end(make_btf: Make) -> None:
     seen: list[Progress] = []
-    finish(fit(make_btf(lights=20), settings=quick(seconds=0.3)), seen.append)
-    assert list(dict.fromkeys(s.phase for s in seen)) == [
-        "read",
-        "basis",
-        "train",
-        "encode",
-        "quantise",
-    ]
-    for phase in ("read", "encode", "quantise"):
+    finish(fit(make_btf(lights=20), settings=by_size(seconds=0.3)), seen.append)
+    phases = list(dict.fromkeys(s.phase for s in seen))
+    phases = [phase for phase in phases if phase != "imagine"]  # only where it helps
+    assert phases == ["read", "basis", "encode", "train", "quantise"]
+    for phase in ("read", "basis", "encode", "quantise"):
         last = [s for s in seen if s.phase == phase][-1]
         assert last.step == last.total
-    assert all(s.validation_error is not None for s in seen if s.phase == "train")
+
+
+def test_a_number_of_latents_has_a_closed_form(make_btf: Make) -> None:
+    """Those of PCA, without anything to train."""
+    seen: list[Progress] = []
+    finish(fit(make_btf(lights=20), settings=quick()), seen.append)
+    assert list(dict.fromkeys(s.phase for s in seen)) == ["read", "basis", "encode", "quantise"]
 
 
 def test_settings_that_cannot_work(make_btf: Make) -> None:

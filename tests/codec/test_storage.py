@@ -13,7 +13,6 @@ from safetensors.numpy import load_file, save_file
 
 from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit, load
-from napari_btf.codec.basis import SmoothNetwork
 from napari_btf.codec.neural_basis import NeuralBasisBTF
 from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angles_to_vectors
@@ -94,7 +93,8 @@ def change(model: CompressedBTF, path: Path, **changes: object) -> None:
         ({"latents": "many"}, "description is not complete"),
         ({"latents": 5}, "tensor 'table' does not fit"),
         ({"channels": 4}, "does not fit its description"),
-        ({"layers": 7}, "description is not complete"),
+        ({"trend": "fashion"}, "trend is 'fashion'"),
+        ({"trend": ["disks"]}, r"trend is \['disks'\]"),
         ({"dtype": "int32"}, "dtype is 'int32'"),
         ({"dtype": "uint64"}, "dtype is 'uint64'"),
         ({"dtype": None}, "dtype is None"),
@@ -106,7 +106,7 @@ def change(model: CompressedBTF, path: Path, **changes: object) -> None:
         ({"step": "0.5"}, "step is '0.5'"),
         ({"step": float("nan")}, "step is nan"),
         ({"smoothing": -0.1}, "smoothing is -0.1"),
-        ({"layers": 10**9}, "layers is 1000000000"),
+        ({"dome": "flat"}, "dome is 'flat'"),
         ({"format": [[["deep"] * 999]]}, "a kind this version does not know"),
     ],
 )
@@ -136,7 +136,7 @@ def test_latents_that_are_none(saved: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38, -3e38])
-@pytest.mark.parametrize("name", ["latent_offset", "table", "network_0_weight"])
+@pytest.mark.parametrize("name", ["latent_offset", "table", "imagined_light"])
 def test_values_no_training_gives_are_refused(
     content: bytes, tmp_path: Path, name: str, value: float
 ) -> None:
@@ -191,14 +191,11 @@ def content() -> bytes:
     frames = rng.uniform(0, 3, (60, 12, 16, 3)).astype(np.float16)
     model = finish(fit(BTF(frames, *directions), settings=FitSettings(4)))
     assert isinstance(model, NeuralBasisBTF)
-    # Of noise, no network is kept.
-    sizes = ((6, 12), (5, 6), (15, 5))
-    network = SmoothNetwork(
-        tuple(rng.normal(0, 0.1, size).astype(np.float16) for size in sizes),
-        tuple(rng.normal(0, 0.1, size[0]).astype(np.float16) for size in sizes),
-    )
-    model = replace(model, network=network)
-    assert len(model.basis.spline.bumps) == 60
+    # Of noise, nothing is imagined.
+    imagined = angles_to_vectors(np.full(3, 33.0), np.arange(3) * 100.0)
+    table = np.concatenate([model.table, model.table[:3]])
+    model = replace(model, table=table, imagined_light=imagined, imagined_view=imagined)
+    assert len(model.basis.spline.points) == 63
     return to_bytes(model)
 
 

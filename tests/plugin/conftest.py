@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HEIGHT, WIDTH = 24, 32
 VIEWS = ((0, 0), (15, 90))
-# With two views 18 observations: enough for the network to be trained, see `train_network`.
+# With two views 18 observations: enough for a network to be trained, see `imagination`.
 LIGHTS = ((0, 0), *itertools.product((30, 60), (0, 90, 180, 270)))
 
 Angles = tuple[int, int]

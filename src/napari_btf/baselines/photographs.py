@@ -18,7 +18,7 @@ from napari_btf.baselines._common import (
     pairs_at_once,
 )
 from napari_btf.codec.basis import direction_space
-from napari_btf.codec.spline import fit_spline, spread_subset
+from napari_btf.codec.spline import fit_spline, linear_places, spread_subset
 from napari_btf.threads import one_thread
 
 if TYPE_CHECKING:
@@ -127,10 +127,11 @@ def fit_thin_plate(btf: BTF, budget: int | None = None) -> Job[Photographs]:
     space = direction_space(btf.light, btf.view)
     distinct, _ = distinct_points(space(btf.light, btf.view))
     kept, note = _affordable(btf.select(distinct), budget, _MOST_IN_SPLINE)
-    spline = fit_spline(space(kept.light, kept.view), np.eye(len(kept)), 0.0, kernel="thin-plate")
+    places = linear_places(space(kept.light, kept.view))
+    spline = fit_spline(places, np.eye(len(kept)), 0.0, kernel="thin-plate")
 
     def weights(light: ArrayLike, view: ArrayLike) -> NDArray[np.float64]:
-        return spline(space(light, view))
+        return spline(linear_places(space(light, view)))
 
     return Photographs("thin-plate", note, kept, weights)
 

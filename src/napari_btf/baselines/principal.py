@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_btf.baselines._common import distinct_points, encoded_blocks, pairs_at_once
 from napari_btf.codec.basis import DirectionSpace, direction_space
-from napari_btf.codec.spline import DirectionSpline, fit_spline, spread_subset
+from napari_btf.codec.spline import DirectionSpline, fit_spline, linear_places, spread_subset
 from napari_btf.progress import Job, Progress, is_report_due
 from napari_btf.sampling import all_texels, random_texels
 from napari_btf.threads import one_thread
@@ -78,7 +78,7 @@ class PrincipalComponents:
         # As many as the distances to all captured pairs allow.
         together = min(256, pairs_at_once(len(self.spline.points)))
         for start in range(0, len(points), together):
-            table = self.spline(points[start : start + together]).astype(np.float32)
+            table = self.spline(linear_places(points[start : start + together])).astype(np.float32)
             for basis in table.reshape(len(table), k + 1, -1):
                 with one_thread():
                     image: NDArray[np.float32] = latents @ basis[1:]
@@ -134,7 +134,7 @@ def fit_pca(
         # An error of a component counts as much as its latents vary.
         spread = np.concatenate([[1.0], codes.std(axis=(0, 1)) * scale])
         smoothing = _best_smoothing(points[kept], merged * np.repeat(spread, btf.channels))
-    spline = fit_spline(points[kept], merged, smoothing, kernel="thin-plate")
+    spline = fit_spline(linear_places(points[kept]), merged, smoothing, kernel="thin-plate")
     note = f"K = {latents}, 8 bits"
     if len(yx) < btf.height * btf.width:
         note += f", learned from {len(yx):,} texels chosen at random"
@@ -146,16 +146,15 @@ def _best_smoothing(points: NDArray[np.float64], values: NDArray[np.float64]) ->
     if len(points) < 4 * _FOLDS:
         return 0.0
     some = spread_subset(points, _FOLDED_POINTS)
-    points, values = points[some], values[some]
-    fold = np.random.default_rng(0).permutation(len(points)) % _FOLDS
+    places, values = linear_places(points[some]), values[some]
+    fold = np.random.default_rng(0).permutation(len(places)) % _FOLDS
 
     def error(smoothing: float) -> float:
         total = 0.0
         for f in range(_FOLDS):
-            spline = fit_spline(
-                points[fold != f], values[fold != f], smoothing, kernel="thin-plate"
-            )
-            total += float(np.sum((spline(points[fold == f]) - values[fold == f]) ** 2))
+            seen, left = fold != f, fold == f
+            spline = fit_spline(places.at(seen), values[seen], smoothing, kernel="thin-plate")
+            total += float(np.sum((spline(places.at(left)) - values[left]) ** 2))
         return total
 
     return min(_SMOOTHINGS, key=error)

@@ -1,16 +1,18 @@
 """The decoder's basis over directions, evaluated once per frame, in numpy.
 
-``B(light, view) = network(light, view) + spline(light, view)``: a small smooth network for
-the trend, a spline for what it leaves (see `napari_btf.codec.spline`).
+The basis is a spline (see `napari_btf.codec.spline`) over the hemispheres of lights and views.
+How high these are to it, and which functions of the directions it follows freely, differs from
+capture to capture: a `Continuation` says so.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from napari_btf.codec.spline import Places
 from napari_btf.directions import disk_to_vectors, vectors_to_disk
 
 if TYPE_CHECKING:
@@ -18,10 +20,34 @@ if TYPE_CHECKING:
 
     from napari_btf.codec.spline import DirectionSpline
 
-__all__ = ["DirectionBasis", "DirectionSpace", "SmoothNetwork", "direction_space"]
+__all__ = ["TRENDS", "Continuation", "DirectionBasis", "DirectionSpace", "Trend", "direction_space"]
+
+#: What a spline follows freely: functions linear in the unit vectors, as a matte surface shades,
+#: or quadratic on the stereographic disks.
+Trend = Literal["vectors", "disks"]
+TRENDS: tuple[Trend, ...] = ("vectors", "disks")
 
 #: Values of the basis at most, so that what is decoded stays finite in single precision.
 _LARGEST = 1e12
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """How a basis is continued from the captured pairs to all others.
+
+    Parameters
+    ----------
+    smoothing : float
+        Weight of the spline's bending energy.
+    dome : float
+        Height of the domes of radius 1 on which distances between directions are measured: 1 for
+        hemispheres, less for flatter ones.
+    trend : {"vectors", "disks"}
+    """
+
+    smoothing: float = 0.0
+    dome: float = 1.0
+    trend: Trend = "vectors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +91,18 @@ class DirectionSpace:
         disks = self.centre + self(light, view) @ self.axes.T
         return disk_to_vectors(disks[..., :2]), disk_to_vectors(disks[..., 2:])
 
+    def places(self, light: ArrayLike, view: ArrayLike, continuation: Continuation) -> Places:
+        """Where pairs of unit vectors (P, 3) lie for the spline of a continuation."""
+        vectors = np.concatenate(self.shown(light, view), axis=-1)
+        if continuation.trend == "vectors":
+            trend = vectors
+        else:
+            q = self(light, view)
+            i, j = np.triu_indices(q.shape[1])
+            trend = np.concatenate([q, q[:, i] * q[:, j]], axis=1)
+        points = vectors * np.tile([1.0, 1.0, continuation.dome], 2)
+        return Places(points, np.concatenate([np.ones((len(trend), 1)), trend], axis=1))
+
 
 def direction_space(light: ArrayLike, view: ArrayLike) -> DirectionSpace:
     """The `DirectionSpace` of captured pairs, given as unit vectors of shape (N, 3)."""
@@ -83,50 +121,18 @@ def _within(points: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, eq=False)
-class SmoothNetwork:
-    """A fully connected network with SiLU activations on low-frequency features.
-
-    Parameters
-    ----------
-    weights, biases : tuple of ndarray
-        Of each layer, weights of shape (out, in). No layers at all stand for zero.
-    """
-
-    weights: tuple[NDArray[np.float32], ...]
-    biases: tuple[NDArray[np.float32], ...]
-
-    @staticmethod
-    def features(coordinates: ArrayLike) -> NDArray[np.float64]:
-        """``(q, sin(pi q / 2), cos(pi q / 2))`` of coordinates, shape (P, D) -> (P, 3 D)."""
-        q = np.asarray(coordinates, dtype=np.float64)
-        return np.concatenate([q, np.sin(np.pi / 2 * q), np.cos(np.pi / 2 * q)], axis=-1)
-
-    def __call__(self, coordinates: ArrayLike) -> NDArray[np.float64] | float:
-        """Outputs, shape (P, M), or 0.0 for a network without layers."""
-        if not self.weights:
-            return 0.0
-        h = self.features(coordinates)
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            h = h @ weight.T.astype(np.float64) + bias
-            if i < len(self.weights) - 1:
-                h = h / (1.0 + np.exp(-np.clip(h, -60.0, 60.0)))
-        return h
-
-
-@dataclass(frozen=True, eq=False)
 class DirectionBasis:
     """K + 1 basis colours for every (light, view) pair: the mean, and one for each latent."""
 
     space: DirectionSpace
-    network: SmoothNetwork
+    continuation: Continuation
     spline: DirectionSpline
     latents: int
     channels: int
 
     def __call__(self, light: ArrayLike, view: ArrayLike) -> NDArray[np.float32]:
         """Basis at pairs of unit vectors, shapes (P, 3) -> (P, K + 1, C)."""
-        q = self.space(light, view)
-        table = self.network(q) + self.spline(q)
+        table = self.spline(self.space.places(light, view, self.continuation))
         # The columns of a latent that never varies may be of any size.
         np.clip(table, -_LARGEST, _LARGEST, out=table)
         return table.reshape(-1, self.latents + 1, self.channels).astype(np.float32)

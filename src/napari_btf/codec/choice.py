@@ -10,9 +10,8 @@ import numpy as np
 from napari_btf.codec.budget import FREE_BYTES, Budget, direction_bytes
 from napari_btf.codec.checkpoint import Checkpoint, training_key
 from napari_btf.codec.fitting import check_neural_basis, fit_neural_basis
-from napari_btf.codec.network import NetworkSettings
+from napari_btf.codec.network import NetworkSettings, check_network
 from napari_btf.errors import UsageError
-from napari_btf.sampling import check_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +120,7 @@ def fit(
     Yields
     ------
     Progress
-        Phases "read", "basis", "train", "encode", "quantise", as the codec has them.
+        Phases "read", "basis", "encode", "train", "imagine", "quantise", as the codec has them.
 
     Returns
     -------
@@ -177,9 +176,9 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
             f"{settings.memory / 2**30:.2g} GiB of memory are not enough",
             "allow 0.25 or more",
         )
-    check_seed(settings.network.seed)
+    check_network(settings.network)
     if codec == "neural-basis":
-        check_neural_basis(btf, coords, settings.budget, settings.network)
+        check_neural_basis(btf, coords, settings.budget)
         return
     if codec in ("abrdf-conv", "mlp"):
         from napari_btf.codec.texel_network_training import check_texel_network

@@ -1,38 +1,37 @@
 """A basis known at the captured directions, continued to all of them.
 
-Directions that count as one are merged, the network is trained, and cross-validation says whether
-it helps and how much the spline is smoothed.
+Directions that count as one are merged, and cross-validation says how the spline is made.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_btf.codec.basis import SmoothNetwork, direction_space
-from napari_btf.codec.network import NetworkSettings, train_network
-from napari_btf.codec.spline import fit_spline, leave_one_out, spread_subset
+from napari_btf.codec.basis import TRENDS, Continuation, direction_space
+from napari_btf.codec.spline import leave_one_out, spread_subset
 from napari_btf.directions import group_directions
 from napari_btf.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from numpy.typing import NDArray
 
     from napari_btf.btf import BTF
+    from napari_btf.codec.basis import DirectionSpace
 
 __all__ = ["ContinuedBasis", "continue_basis"]
 
-#: Candidate weights of the spline's bending energy, chosen by cross-validation.
+#: What cross-validation chooses from.
 SMOOTHINGS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+DOMES = (0.25, 0.5, 1.0, 1.5)
 #: Coordinates this close (on the disk, a hundredth of a degree) are one point to the spline.
 SAME_POINT = 1e-4
-_CROSS_VALIDATION_POINTS = 1024
+_CROSS_VALIDATION_POINTS = 512
 _LEAST_POINTS = 20
-#: A network has to lower the error of generation to this share to be worth its bytes.
-_WORTHWHILE = 0.98
 
 
 class ContinuedBasis(NamedTuple):
@@ -41,19 +40,16 @@ class ContinuedBasis(NamedTuple):
     pairs: NDArray[np.intp]
     """One observation of each captured pair."""
     samples: NDArray[np.float64]
-    """(P, K + 1, C)"""
-    network: SmoothNetwork
-    smoothing: float
+    """(P + M, K + 1, C)"""
+    continuation: Continuation
+    imagined: tuple[NDArray[np.float64], NDArray[np.float64]] = (np.zeros((0, 3)),) * 2
+    """Light and view of M pairs that were not captured (`napari_btf.codec.imagination`)."""
 
 
 def continue_basis(
-    btf: BTF,
-    table: NDArray[np.float32],
-    importance: NDArray[np.float64],
-    training: NetworkSettings,
-    stop: Callable[[], bool],
+    btf: BTF, table: NDArray[np.float32], importance: NDArray[np.float64]
 ) -> Generator[Progress, None, ContinuedBasis]:
-    """What continues a basis to all directions: a spline, over a network if that helps.
+    """How a basis is best continued to all directions.
 
     Parameters
     ----------
@@ -62,48 +58,21 @@ def continue_basis(
         The basis at each observation.
     importance : ndarray, shape ((K + 1) * C,)
         Weight of each column: the spread of its latent over the texels.
-    training : NetworkSettings
-    stop : callable
-        Asked often; true ends the training of the network with the best so far.
 
     Yields
     ------
     Progress
-        Phases "train", "basis".
+        Phase "basis".
     """
     pairs, samples, count = _distinct_pairs(btf, table)
     space = direction_space(btf.light[pairs], btf.view[pairs])
-    points = space(btf.light[pairs], btf.view[pairs])
-    kept, samples = _merge_points(points, samples, count)
-    pairs, points = pairs[kept], points[kept]
-    network, held = yield from train_network(points, samples, importance, training, stop)
-    yield Progress("basis", 0, 1)
-    if not _network_helps(points, samples * importance, network(points) * importance, held):
-        network = SmoothNetwork((), ())
-    residual = samples - network(points)
-    smoothing = _cross_validate(points, residual * importance)
-    yield Progress("basis", 1, 1)
+    kept, samples = _merge_points(space(btf.light[pairs], btf.view[pairs]), samples, count)
+    pairs = pairs[kept]
+    continuation = yield from _cross_validate(
+        space, btf.light[pairs], btf.view[pairs], samples * importance
+    )
     shape = (len(pairs), table.shape[1], btf.channels)
-    return ContinuedBasis(pairs, samples.reshape(shape), network, smoothing)
-
-
-def _network_helps(
-    points: NDArray[np.float64],
-    values: NDArray[np.float64],
-    trend: NDArray[np.float64] | float,
-    held: NDArray[np.intp],
-) -> bool:
-    """Whether the spline predicts directions the network never saw better over the network."""
-    if not len(held):
-        return False
-    used = np.setdiff1d(np.arange(len(points)), held)
-
-    def error(residual: NDArray[np.float64]) -> float:
-        smoothing = _cross_validate(points[used], residual[used])
-        spline = fit_spline(points[used], residual[used], smoothing)
-        return float(np.sum((spline(points[held]) - residual[held]) ** 2))
-
-    return error(values - trend) < _WORTHWHILE * error(values)
+    return ContinuedBasis(pairs, samples.reshape(shape), continuation)
 
 
 def _distinct_pairs(
@@ -146,14 +115,25 @@ def _merge_points(
     return kept, merged / weight
 
 
-def _cross_validate(points: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """The smoothing that predicts left-out directions best."""
-    if len(points) < _LEAST_POINTS:
-        return 0.0
-    some = spread_subset(points, _CROSS_VALIDATION_POINTS)
-    points, values = points[some], values[some]
-
-    def error(smoothing: float) -> float:
-        return float(np.sum(leave_one_out(points, values, smoothing) ** 2))
-
-    return min(SMOOTHINGS, key=error)
+def _cross_validate(
+    space: DirectionSpace,
+    light: NDArray[np.float64],
+    view: NDArray[np.float64],
+    values: NDArray[np.float64],
+) -> Generator[Progress, None, Continuation]:
+    """The continuation that predicts left-out pairs best."""
+    best, least = Continuation(), np.inf
+    if len(values) < _LEAST_POINTS:
+        return best
+    some = spread_subset(space(light, view), _CROSS_VALIDATION_POINTS)
+    light, view, values = light[some], view[some], values[some]
+    geometries = list(product(DOMES, TRENDS))
+    for i, (dome, trend) in enumerate(geometries):
+        yield Progress("basis", i, len(geometries))
+        places = space.places(light, view, Continuation(0.0, dome, trend))
+        for smoothing in SMOOTHINGS:
+            error = float(np.sum(leave_one_out(places, values, smoothing) ** 2))
+            if error < least:
+                best, least = Continuation(smoothing, dome, trend), error
+    yield Progress("basis", len(geometries), len(geometries))
+    return best

@@ -1,8 +1,8 @@
 """Fitting the neural-basis codec: PCA over texels, then its basis continued over directions.
 
 The codec is linear in the latents. For captured directions the best such codec is PCA, so
-the encoder is the PCA projection and the decoder meets PCA's basis there. What training adds
-is the basis between the captured directions.
+the encoder is the PCA projection and the decoder meets PCA's basis there. Between them it is
+continued by a spline: all of this has a closed form, and no time to train for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.codec.basis import SmoothNetwork
 from napari_btf.codec.budget import (
     FREE_BYTES,
     Budget,
@@ -21,14 +20,14 @@ from napari_btf.codec.budget import (
     quantise,
 )
 from napari_btf.codec.continuation import ContinuedBasis, continue_basis
+from napari_btf.codec.imagination import FEWEST_PAIRS, MOST_PAIRS, Known, imagine
 from napari_btf.codec.latent_coding import Spectrum
 from napari_btf.codec.layers import Scratch, in_chunks
 from napari_btf.codec.model import DTYPES
-from napari_btf.codec.network import NetworkSettings, pick_device
 from napari_btf.codec.neural_basis import NeuralBasisBTF
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, is_report_due
-from napari_btf.sampling import all_texels, check_seed, random_texels
+from napari_btf.sampling import all_texels, random_texels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from napari_btf.btf import BTF
     from napari_btf.codec.latent_coding import CodedLatents
+    from napari_btf.codec.network import NetworkSettings
 
 __all__ = [
     "check_capture",
@@ -59,6 +59,10 @@ MOST_LATENTS = 72
 MOST_FOR_QUALITY = 256
 #: Values of the images that are projected together: 32 MiB.
 _TOGETHER = 2**23
+#: Imagined pairs, and the share of a file that their rows in the table may take.
+_FEWEST_IMAGINED, _MOST_IMAGINED, _IMAGINED_SHARE = 18, 64, 0.08
+#: Bytes per texel of a file, where a quality is asked for.
+_USUAL_BYTES = 4.0
 #: What a file holds beside tensors that grow with it: names, shapes, the description.
 _HEADER_BYTES = 2048
 
@@ -86,14 +90,15 @@ def fit_neural_basis(
     budget : Budget
         What the model may cost.
     training : NetworkSettings
-        Length, device and seed of the training.
+        Length, device and seed of the training of the network that imagines pairs in the gaps
+        between those that were captured (`napari_btf.codec.imagination`).
     stop : callable, optional
-        Asked often; true ends the training early and keeps the best so far.
+        Asked often; true ends the training early.
 
     Yields
     ------
     Progress
-        Phases "read", "basis", "train", "encode", "quantise".
+        Phases "read", "basis", "encode", "train", "imagine", "quantise".
 
     Returns
     -------
@@ -106,7 +111,7 @@ def fit_neural_basis(
     CaptureError
         If an image cannot be read.
     """
-    check_neural_basis(btf, coords, budget, training)
+    check_neural_basis(btf, coords, budget)
     yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
     yx = random_texels(yx, texels_that_fit(btf), training.seed)
     abrdfs = yield from gather_abrdfs(btf, yx)
@@ -120,8 +125,19 @@ def fit_neural_basis(
     table = np.concatenate([mean[np.newaxis], components])
     table = table.reshape(count + 1, len(btf), btf.channels).transpose(1, 0, 2)
     importance = np.repeat(np.concatenate([[1.0], deviation]), btf.channels)
-    basis = yield from continue_basis(btf, table, importance, training, stop)
+    basis = yield from continue_basis(btf, table, importance)
     latents, total, peak = yield from _encode(btf, table)
+    pairs = _pairs_to_imagine(btf, basis, budget)
+    if pairs:
+        learned = np.ravel_multi_index((yx[:, 0], yx[:, 1]), (btf.height, btf.width))
+        known = Known(
+            btf.light[basis.pairs], btf.view[basis.pairs], basis.samples, basis.continuation
+        )
+        flat = latents.reshape(-1, count)
+        found = yield from imagine(known, flat, learned, pairs, training, stop)
+        if found is not None:
+            basis = basis._replace(samples=found.samples, imagined=(found.light, found.view))
+            latents, total = found.latents.reshape(latents.shape), total + found.energy
     yield Progress("quantise", 0, 1)
     coded = quantise(Spectrum(latents), _content(btf, latents, total, peak, basis), budget)
     yield Progress("quantise", 1, 1)
@@ -132,46 +148,36 @@ def _content(
     btf: BTF, latents: NDArray[np.float32], total: float, peak: float, basis: ContinuedBasis
 ) -> Content:
     """What a file of these latents has beside them."""
-    pairs = len(basis.pairs)
-    *inner, outer = (
-        (
-            weight.size + bias.size
-            for weight, bias in zip(basis.network.weights, basis.network.biases, strict=True)
-        )
-        if basis.network.weights
-        else (0,)
-    )
-    # The last layer has a part for each latent, and one for the mean.
-    share = 2 * outer // (latents.shape[2] + 1)
+    # Both the captured and the imagined ones.
+    pairs = len(basis.samples)
     return Content(
         values=btf.height * btf.width * len(btf) * btf.channels,
         beyond=max(0.0, total - float(np.sum(np.square(latents), dtype=np.float64))),
         peak=peak if btf.values.is_float and peak > 0 else 1.0,
-        fixed_bytes=_fixed_bytes(btf, pairs) + 2 * sum(inner) + share,
-        latent_bytes=_latent_bytes(btf, pairs) + share,
+        fixed_bytes=_fixed_bytes(btf, pairs),
+        latent_bytes=_latent_bytes(btf, pairs),
     )
 
 
 def _model(btf: BTF, basis: ContinuedBasis, coded: CodedLatents) -> NeuralBasisBTF:
     """What a file can hold of the basis, with the latents that were kept."""
     kept = slice(0, coded.latents + 1)
-    outputs = (coded.latents + 1) * btf.channels
-    network = basis.network
-    if network.weights:
-        last = network.weights[-1][:outputs], network.biases[-1][:outputs]
-        weights = [*network.weights[:-1], last[0]], [*network.biases[:-1], last[1]]
-        network = SmoothNetwork(*(tuple(_half(array) for array in part) for part in weights))
-    single = [array[basis.pairs].astype(np.float32) for array in (btf.light, btf.view)]
     return NeuralBasisBTF(
         coded=coded,
         table=_half(np.ascontiguousarray(basis.samples[:, kept])),
-        network=network,
-        smoothing=basis.smoothing,
-        light=single[0].astype(np.float64),
-        view=single[1].astype(np.float64),
+        imagined_light=_single(basis.imagined[0]),
+        imagined_view=_single(basis.imagined[1]),
+        continuation=basis.continuation,
+        light=_single(btf.light[basis.pairs]),
+        view=_single(btf.view[basis.pairs]),
         dtype=np.dtype(btf.frames.dtype),
         source=btf.name,
     )
+
+
+def _single(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Directions as a file holds them."""
+    return vectors.astype(np.float32).astype(np.float64)
 
 
 def _half(values: NDArray[Any]) -> NDArray[Any]:
@@ -190,8 +196,18 @@ def _candidates(btf: BTF, texels: int, budget: Budget) -> int:
     return max(1, min(MOST_LATENTS, most, int(room) // _latent_bytes(btf, pairs)))
 
 
+def _pairs_to_imagine(btf: BTF, basis: ContinuedBasis, budget: Budget) -> int:
+    """How many pairs to imagine: so few that their rows in the table hardly count."""
+    if budget.latents is not None or not FEWEST_PAIRS <= len(basis.pairs) <= MOST_PAIRS:
+        return 0
+    bytes_per_texel = budget.bytes_per_texel or _USUAL_BYTES
+    room = _IMAGINED_SHARE * (bytes_per_texel * btf.height * btf.width + FREE_BYTES)
+    pairs = min(_MOST_IMAGINED, int(room / (2 * btf.channels * (basis.samples.shape[1] - 1))))
+    return pairs if pairs >= _FEWEST_IMAGINED else 0
+
+
 def _fixed_bytes(btf: BTF, pairs: int) -> int:
-    """Of a file without latents and without a network."""
+    """Of a file without latents."""
     return _HEADER_BYTES + direction_bytes(btf) + 2 * pairs * btf.channels
 
 
@@ -204,9 +220,7 @@ def _most_latents(btf: BTF, texels: int) -> int:
     return min(texels - 1, len(btf) * btf.channels)
 
 
-def check_neural_basis(
-    btf: BTF, coords: ArrayLike | None, budget: Budget, training: NetworkSettings
-) -> None:
+def check_neural_basis(btf: BTF, coords: ArrayLike | None, budget: Budget) -> None:
     """Refuse what `fit_neural_basis` cannot do, before anything is read.
 
     Raises
@@ -235,11 +249,11 @@ def check_neural_basis(
             btf.height * btf.width,
             _fixed_bytes(btf, pairs) + _latent_bytes(btf, pairs),
         )
-    check_capture(btf, training)
+    check_capture(btf)
 
 
-def check_capture(btf: BTF, network: NetworkSettings) -> None:
-    """Refuse captures no codec can learn, and trainings that cannot be.
+def check_capture(btf: BTF) -> None:
+    """Refuse captures no codec can learn.
 
     Raises
     ------
@@ -257,12 +271,6 @@ def check_capture(btf: BTF, network: NetworkSettings) -> None:
             f"its values are {btf.values.dtype}, models hold {', '.join(DTYPES)}",
             "convert them",
         )
-    if network.seconds is not None and not network.seconds > 0:
-        raise UsageError(None, f"{network.seconds} seconds of training", "use more than 0")
-    if network.epochs is not None and network.epochs < 1:
-        raise UsageError(None, f"{network.epochs} epochs of training", "use 1 or more")
-    check_seed(network.seed)
-    pick_device(network.device)
 
 
 def gather_abrdfs(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:

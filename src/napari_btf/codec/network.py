@@ -1,34 +1,18 @@
-"""Training of the smooth network over directions."""
+"""What codecs with networks share: how long and where they are trained."""
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_btf.codec.basis import SmoothNetwork
 from napari_btf.errors import UsageError
-from napari_btf.progress import Progress
+from napari_btf.sampling import check_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Iterator
 
-    import torch
-    from numpy.typing import NDArray
-
-__all__ = ["NetworkSettings", "one_core", "pick_device", "train_network"]
-
-HIDDEN = 64
-LEARNING_RATE = 5e-3
-#: Strong on purpose: without it the network follows single photographs and generates worse.
-WEIGHT_DECAY = 0.3
-BATCH = 1024
-EPOCHS = 1000
-VALIDATION_SHARE = 8
-REPORT_SECONDS = 0.1
+__all__ = ["NetworkSettings", "check_network", "one_core", "pick_device"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +22,7 @@ class NetworkSettings:
     Parameters
     ----------
     epochs : int, optional
-        Passes over the captured directions; used if ``seconds`` is None.
+        Passes over the capture; used if ``seconds`` is None.
     seconds : float, optional
         Train for this long instead.
     device : str
@@ -50,6 +34,23 @@ class NetworkSettings:
     seconds: float | None = None
     device: str = "auto"
     seed: int = 0
+
+
+def check_network(settings: NetworkSettings) -> None:
+    """Refuse trainings that cannot be.
+
+    Raises
+    ------
+    UsageError
+    """
+    if settings.seconds is not None and not settings.seconds > 0:
+        raise UsageError(None, f"{settings.seconds} seconds of training", "use more than 0")
+    if settings.epochs is not None and settings.epochs < 1:
+        raise UsageError(None, f"{settings.epochs} epochs of training", "use 1 or more")
+    check_seed(settings.seed)
+    # "auto" always works, and a codec without a network has no need to wait for torch.
+    if settings.device != "auto":
+        pick_device(settings.device)
 
 
 def pick_device(name: str) -> str:
@@ -73,90 +74,6 @@ def pick_device(name: str) -> str:
     return name
 
 
-def train_network(
-    coordinates: NDArray[np.float64],
-    targets: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    settings: NetworkSettings,
-    stop: Callable[[], bool],
-) -> Generator[Progress, None, tuple[SmoothNetwork, NDArray[np.intp]]]:
-    """Fit a `SmoothNetwork` to a table over directions.
-
-    One direction of eight is kept for validation; the state with the least validation error
-    is what comes out. AdamW with a cosine schedule.
-
-    Parameters
-    ----------
-    coordinates : ndarray, shape (N, D)
-    targets : ndarray, shape (N, M)
-    weight : ndarray, shape (M,)
-        Importance of each column: the errors are measured on ``targets * weight``.
-    settings : NetworkSettings
-    stop : callable
-        Asked often; true ends the training with the best state so far.
-
-    Yields
-    ------
-    Progress
-        In thousandths of the training, with training and validation error.
-
-    Returns
-    -------
-    SmoothNetwork
-    ndarray of int
-        The directions kept for validation.
-    """
-    n = len(coordinates)
-    if n < 2 * VALIDATION_SHARE:
-        # Too few directions to tell a trend from noise: the spline does it alone.
-        return SmoothNetwork((), ()), np.zeros(0, dtype=np.intp)
-    import torch
-
-    device = pick_device(settings.device)
-    rng = np.random.default_rng(settings.seed)
-    order = rng.permutation(n)
-    held, used = order[: n // VALIDATION_SHARE], order[n // VALIDATION_SHARE :]
-    x = _tensor(SmoothNetwork.features(coordinates), device)
-    y = _tensor(targets * weight, device)
-    net = _build(x.shape[1], y.shape[1], settings.seed).to(device)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-
-    def error(rows: NDArray[np.intp]) -> torch.Tensor:
-        residual: torch.Tensor = net(x[rows]) - y[rows]
-        return (residual**2).sum(1).mean()
-
-    best_error, best_state = np.inf, {k: v.clone() for k, v in net.state_dict().items()}
-    start, reported = time.monotonic(), -np.inf
-    epochs = settings.epochs or EPOCHS
-    epoch, train_error = 0, None
-    while True:
-        elapsed = time.monotonic() - start
-        done = elapsed / settings.seconds if settings.seconds else epoch / epochs
-        with torch.no_grad(), one_core():
-            validation_error = float(error(held))
-        if validation_error < best_error:
-            best_error = validation_error
-            best_state = {k: v.clone() for k, v in net.state_dict().items()}
-        if done >= 1.0 or stop():
-            break
-        if time.monotonic() - reported > REPORT_SECONDS:
-            reported = time.monotonic()
-            yield Progress("train", int(1000 * done), 1000, train_error, validation_error)
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * 0.5 * (1.0 + np.cos(np.pi * done))
-        shuffled = rng.permutation(used)
-        with one_core():
-            for i in range(0, len(shuffled), BATCH):
-                loss = error(shuffled[i : i + BATCH])
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-        train_error = loss.item()
-        epoch += 1
-    yield Progress("train", 1000, 1000, train_error, best_error)
-    return _to_numpy(best_state, weight), held
-
-
 @contextmanager
 def one_core() -> Iterator[None]:
     """Let torch use one core: for networks so small that sharing them out costs more.
@@ -171,34 +88,3 @@ def one_core() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _tensor(values: NDArray[np.float64], device: str) -> torch.Tensor:
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-def _build(features: int, outputs: int, seed: int) -> torch.nn.Sequential:
-    import torch
-    from torch import nn
-
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return nn.Sequential(
-            nn.Linear(features, HIDDEN),
-            nn.SiLU(),
-            nn.Linear(HIDDEN, HIDDEN),
-            nn.SiLU(),
-            nn.Linear(HIDDEN, outputs),
-        )
-
-
-def _to_numpy(state: dict[str, torch.Tensor], weight: NDArray[np.float64]) -> SmoothNetwork:
-    arrays = {name: value.cpu().numpy() for name, value in state.items()}
-    weights = [arrays[name] for name in sorted(arrays) if name.endswith("weight")]
-    biases = [arrays[name] for name in sorted(arrays) if name.endswith("bias")]
-    # The last layer gives columns times their importance; take that out again.
-    weights[-1] = (weights[-1] / weight[:, np.newaxis]).astype(np.float32)
-    biases[-1] = (biases[-1] / weight).astype(np.float32)
-    return SmoothNetwork(tuple(weights), tuple(biases))

@@ -1,21 +1,21 @@
 """The neural-basis codec: linear in the latents, its basis evaluated once per frame.
 
 ``colour = B[0] + latents @ B[1:]`` with a basis ``B(light, view)`` of K + 1 colours: PCA's
-mean and components at the captured directions, a small network (where it helps) and a spline
-between them (see `napari_btf.codec.basis`).
+mean and components at the captured directions, and a spline between them (see
+`napari_btf.codec.basis`).
 """
 
 from __future__ import annotations
 
 import reprlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from napari_btf.codec.basis import DirectionBasis, SmoothNetwork, direction_space
+from napari_btf.codec.basis import TRENDS, Continuation, DirectionBasis, direction_space
 from napari_btf.codec.latent_coding import CodedLatents
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.spline import fit_spline
@@ -35,8 +35,7 @@ _FRAMES_VALUES = 1 << 22
 """Values of the frames that are computed together."""
 _WORTH_SHARING = 1 << 20
 """Latents below which a second core does not help."""
-_LARGEST_LAYERS = 8
-_LARGEST_SMOOTHING = 1e6
+_LARGEST_SMOOTHING, _LARGEST_DOME = 1e6, 1e3
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -47,18 +46,19 @@ class NeuralBasisBTF(CompressedBTF):
     ----------
     coded : CodedLatents
         Of K latents.
-    table : ndarray of float16 or float32, shape (N, K + 1, C)
-        The basis at the captured pairs.
-    network : SmoothNetwork
-        Trend of the basis over directions; none for zero.
-    smoothing : float
-        Of the spline over what the network leaves of the table.
+    table : ndarray of float16 or float32, shape (N + M, K + 1, C)
+        The basis at the captured pairs, then at the imagined ones.
+    imagined_light, imagined_view : ndarray, shape (M, 3)
+        Pairs that were not captured (`napari_btf.codec.imagination`).
+    continuation : Continuation
+        How the table is continued to all pairs.
     """
 
     coded: CodedLatents
     table: NDArray[np.floating[Any]]
-    network: SmoothNetwork
-    smoothing: float
+    imagined_light: NDArray[np.float64]
+    imagined_view: NDArray[np.float64]
+    continuation: Continuation
 
     architecture: ClassVar[str] = ARCHITECTURE
 
@@ -96,12 +96,14 @@ class NeuralBasisBTF(CompressedBTF):
     def basis(self) -> DirectionBasis:
         """The basis for all directions."""
         space = direction_space(self.light, self.view)
-        points = space(self.light, self.view)
-        samples = self.table.reshape(len(points), -1).astype(np.float64)
+        light = np.concatenate([self.light, self.imagined_light])
+        view = np.concatenate([self.view, self.imagined_view])
+        places = space.places(light, view, self.continuation)
+        samples = self.table.reshape(len(places), -1).astype(np.float64)
         return DirectionBasis(
             space=space,
-            network=self.network,
-            spline=fit_spline(points, samples - self.network(points), self.smoothing),
+            continuation=self.continuation,
+            spline=fit_spline(places, samples, self.continuation.smoothing),
             latents=self.latent_count,
             channels=self.channels,
         )
@@ -162,6 +164,8 @@ def pack(model: NeuralBasisBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
     coded = model.coded
     tensors: dict[str, NDArray[Any]] = {
         "table": model.table,
+        "imagined_light": model.imagined_light.astype(np.float32),
+        "imagined_view": model.imagined_view.astype(np.float32),
         "latent_offset": coded.offset,
         "latent_streams": coded.streams,
         "latent_lengths": coded.lengths,
@@ -169,15 +173,7 @@ def pack(model: NeuralBasisBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
         "latent_far_index": coded.far_index,
         "latent_far_code": coded.far_code,
     }
-    layers = zip(model.network.weights, model.network.biases, strict=True)
-    for i, (weight, bias) in enumerate(layers):
-        tensors[f"network_{i}_weight"], tensors[f"network_{i}_bias"] = weight, bias
-    description = {
-        "step": coded.step,
-        "smoothing": model.smoothing,
-        "layers": len(model.network.weights),
-    }
-    return description, tensors
+    return {"step": coded.step, **asdict(model.continuation)}, tensors
 
 
 def expected(
@@ -197,19 +193,21 @@ def expected(
     ValueError, KeyError, TypeError, IndexError
         If the description is none.
     """
-    for key, most in (("step", 1e9), ("smoothing", _LARGEST_SMOOTHING)):
+    bounds = (("step", 1e9), ("smoothing", _LARGEST_SMOOTHING), ("dome", _LARGEST_DOME))
+    for key, most in bounds:
         value = description[key]
         if type(value) not in (int, float) or not 0 <= value <= most:
             raise ValueError(f"{key} is {reprlib.repr(value)}")
-    layers = description["layers"]
-    if type(layers) is not int or not 0 <= layers <= _LARGEST_LAYERS:
-        raise ValueError(f"layers is {reprlib.repr(layers)}")
+    if description["trend"] not in TRENDS:
+        raise ValueError(f"trend is {reprlib.repr(description['trend'])}")
     k, c = description["latents"], description["channels"]
-    pairs = description["pairs"]
+    imagined = shapes["imagined_light"][0]
     floats, integers = ("F16", "F32"), ("I64",)
     streams, far = shapes["latent_lengths"][0], shapes["latent_far_index"][0]
-    found: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
-        "table": ((pairs, k + 1, c), floats),
+    return {
+        "table": ((description["pairs"] + imagined, k + 1, c), floats),
+        "imagined_light": ((imagined, 3), ("F32",)),
+        "imagined_view": ((imagined, 3), ("F32",)),
         "latent_offset": ((k,), floats),
         "latent_streams": ((shapes["latent_streams"][0],), ("U8",)),
         "latent_lengths": ((streams,), integers),
@@ -217,13 +215,6 @@ def expected(
         "latent_far_index": ((far,), integers),
         "latent_far_code": ((far,), integers),
     }
-    width = shapes["network_0_weight"][1] if layers else 0
-    for i in range(layers):
-        out = (k + 1) * c if i == layers - 1 else shapes[f"network_{i}_bias"][0]
-        found[f"network_{i}_weight"] = ((out, width), floats)
-        found[f"network_{i}_bias"] = ((out,), floats)
-        width = out
-    return found
 
 
 def unpack(
@@ -241,9 +232,8 @@ def unpack(
     Raises
     ------
     ValueError
-        If the latents are damaged, or the network does not fit the directions.
+        If the latents are damaged.
     """
-    layers = range(description["layers"])
     model = NeuralBasisBTF(
         coded=CodedLatents(
             height=description["height"],
@@ -258,16 +248,13 @@ def unpack(
             far_code=tensors["latent_far_code"],
         ),
         table=tensors["table"],
-        network=SmoothNetwork(
-            tuple(tensors[f"network_{i}_weight"] for i in layers),
-            tuple(tensors[f"network_{i}_bias"] for i in layers),
+        imagined_light=tensors["imagined_light"].astype(np.float64),
+        imagined_view=tensors["imagined_view"].astype(np.float64),
+        continuation=Continuation(
+            float(description["smoothing"]), float(description["dome"]), description["trend"]
         ),
-        smoothing=float(description["smoothing"]),
         **common,
     )
-    features = 3 * direction_space(model.light, model.view).axes.shape[1]
-    if layers and tensors["network_0_weight"].shape[1] != features:
-        raise ValueError("the network is for other directions")
     # Now rather than when it is shown: a damaged file is refused as a whole.
     if not np.isfinite(model.latent_map).all():
         raise ValueError("the latents are not finite")

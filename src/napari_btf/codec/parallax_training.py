@@ -11,7 +11,7 @@ import numpy as np
 from napari_btf.btf import SMALL_BYTES
 from napari_btf.codec.checkpoint import Checkpoint, Notes
 from napari_btf.codec.fitting import check_capture
-from napari_btf.codec.network import NetworkSettings, pick_device
+from napari_btf.codec.network import NetworkSettings, check_network, pick_device
 from napari_btf.codec.parallax_batches import hold_out, is_periodic, load_pool, load_probe
 from napari_btf.codec.parallax_steps import Course, Trainer
 from napari_btf.codec.parallax_surface import Surface
@@ -187,8 +187,8 @@ def check_parallax(btf: BTF, coords: ArrayLike | None, settings: ParallaxSetting
     if coords is not None and not len(np.asarray(coords)):
         raise UsageError(None, "no texels are chosen", "choose some, or none to use all")
     # What all codecs check; how many latents a linear one could use is no matter here.
-    network = NetworkSettings(1, settings.seconds, settings.device, settings.seed)
-    check_capture(btf, network)
+    check_capture(btf)
+    check_network(NetworkSettings(1, settings.seconds, settings.device, settings.seed))
 
 
 @dataclass

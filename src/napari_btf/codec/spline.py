@@ -1,6 +1,6 @@
 """Interpolation of tables over directions: a smoothed spline that still meets its samples.
 
-A polyharmonic spline with a smoothing term generates unseen directions better than one that
+A spline with a smoothing term generates unseen directions better than one that
 passes through every sample, because each photograph carries an error of its own
 (registration, exposure, noise). What the smoothing leaves over is added back close to its
 own sample only, by a compact bump that is zero at every other sample. So captured directions
@@ -11,16 +11,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-Kernel = Literal["cubic", "thin-plate"]
+Kernel = Literal["matern", "thin-plate"]
 
-__all__ = ["MAX_CENTRES", "DirectionSpline", "fit_spline", "leave_one_out", "spread_subset"]
+__all__ = [
+    "MAX_CENTRES",
+    "DirectionSpline",
+    "Places",
+    "fit_spline",
+    "leave_one_out",
+    "linear_places",
+    "spread_subset",
+]
 
 #: Most samples the dense system of the spline is solved for (memory grows with the square).
 MAX_CENTRES = 2048
@@ -30,6 +38,38 @@ _REACH = 0.75
 
 #: Weight that decides slopes the samples leave open (all in one hyperplane); else without effect.
 _RIDGE = 1e-9
+
+#: Of the Matern kernel; directions lie on spheres of radius 1.
+_LENGTH = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where a spline is asked for values, or has its samples.
+
+    Parameters
+    ----------
+    points : ndarray, shape (P, D)
+        Distances are measured between them.
+    trend : ndarray, shape (P, T)
+        Functions that the spline follows freely; the first is 1.
+    """
+
+    points: NDArray[np.float64]
+    trend: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def at(self, rows: NDArray[Any] | slice) -> Places:
+        """Some of the places."""
+        return Places(self.points[rows], self.trend[rows])
+
+
+def linear_places(points: ArrayLike) -> Places:
+    """Places at points of shape (P, D), whose constant and linear functions are the trend."""
+    x = np.asarray(points, dtype=np.float64)
+    return Places(x, np.concatenate([np.ones((len(x), 1)), x], axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,21 +83,21 @@ class DirectionSpline:
     centres : ndarray of int, shape (n,)
         Which of them the spline stands on.
     coefficients : ndarray, shape (n, M)
-    polynomial : ndarray, shape (D + 1, M)
-        Constant and linear terms.
+    slopes : ndarray, shape (T, M)
+        Of the trend.
     bumps : ndarray, shape (N, M) or (0, M)
         What is added at each sample point; no rows where the spline meets the samples alone.
-    kernel : {"cubic", "thin-plate"}
-        r^3, or r^2 log r. On directions left out of real captures the first does better
-        (docs/codec.md).
+    kernel : {"matern", "thin-plate"}
+        Matern's of smoothness 3/2, which goes with r^3 nearby and with any trend, or r^2 log r.
+        On directions left out of real captures the first does better (docs/codec.md).
     """
 
     points: NDArray[np.float64]
     centres: NDArray[np.intp]
     coefficients: NDArray[np.float32]
-    polynomial: NDArray[np.float32]
+    slopes: NDArray[np.float32]
     bumps: NDArray[np.float32]
-    kernel: Kernel = "cubic"
+    kernel: Kernel = "matern"
 
     @cached_property
     def _reach(self) -> NDArray[np.float64]:
@@ -67,22 +107,12 @@ class DirectionSpline:
     def _stand(self) -> NDArray[np.float64]:
         return self.points[self.centres]
 
-    def __call__(self, at: ArrayLike) -> NDArray[np.float64]:
-        """Values at some points.
-
-        Parameters
-        ----------
-        at : array_like, shape (P, D)
-
-        Returns
-        -------
-        ndarray, shape (P, M)
-        """
-        at = np.asarray(at, dtype=np.float64)
-        out = _KERNELS[self.kernel](_squared_distances(at, self._stand)) @ self.coefficients
-        out += self.polynomial[0] + at @ self.polynomial[1:].astype(np.float64)
+    def __call__(self, at: Places) -> NDArray[np.float64]:
+        """Values at P places, shape (P, M)."""
+        kernel = _KERNELS[self.kernel](_squared_distances(at.points, self._stand))
+        out = kernel @ self.coefficients + at.trend @ self.slopes.astype(np.float64)
         if len(self.bumps):
-            distance = np.sqrt(_squared_distances(at, self.points))
+            distance = np.sqrt(_squared_distances(at.points, self.points))
             rows, columns = np.nonzero(distance < self._reach)
             weight = _wendland(distance[rows, columns] / self._reach[columns])
             np.add.at(out, rows, weight[:, None] * self.bumps[columns].astype(np.float64))
@@ -90,52 +120,52 @@ class DirectionSpline:
 
 
 def fit_spline(
-    points: ArrayLike,
+    places: Places,
     values: ArrayLike,
     smoothing: float,
     max_centres: int = MAX_CENTRES,
-    kernel: Kernel = "cubic",
+    kernel: Kernel = "matern",
 ) -> DirectionSpline:
     """Fit a `DirectionSpline` that meets every sample.
 
     Parameters
     ----------
-    points : array_like, shape (N, D)
-        All different.
+    places : Places
+        Of the N samples, at different points.
     values : array_like, shape (N, M)
     smoothing : float
         Weight of the bending energy; 0 lets the spline alone meet its centres
         (G. Wahba, Spline Models for Observational Data, 1990, chapter 2).
     max_centres : int
         Above this many samples the spline stands on a well-spread subset.
-    kernel : {"cubic", "thin-plate"}
+    kernel : {"matern", "thin-plate"}
     """
-    x, y = np.asarray(points, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    n = len(x)
-    centres = np.arange(n) if n <= max_centres else spread_subset(x, max_centres)
+    y = np.asarray(values, dtype=np.float64)
+    n = len(places)
+    centres = np.arange(n) if n <= max_centres else spread_subset(places.points, max_centres)
     m = len(centres)
-    right = np.zeros((m + x.shape[1] + 1, y.shape[1]))
+    right = np.zeros((m + places.trend.shape[1], y.shape[1]))
     right[:m] = y[centres]
     from scipy.linalg import solve
 
-    system = _system(x[centres], smoothing, kernel)
+    system = _system(places.at(centres), smoothing, kernel)
     solution = solve(system, right, assume_a="sym", overwrite_a=True, overwrite_b=True)
     smooth = DirectionSpline(
-        x,
+        places.points,
         centres,
         solution[:m].astype(np.float32),
         solution[m:].astype(np.float32),
         np.zeros((0, y.shape[1]), dtype=np.float32),
         kernel,
     )
-    left_over = y - np.concatenate([smooth(x[i : i + 512]) for i in range(0, n, 512)])
+    left_over = y - np.concatenate([smooth(places.at(slice(i, i + 512))) for i in range(0, n, 512)])
     if np.abs(left_over).max() < 1e-3 * np.abs(y).max():
         return smooth
     return replace(smooth, bumps=left_over.astype(np.float32))
 
 
 def leave_one_out(
-    points: ArrayLike, values: ArrayLike, smoothing: float, kernel: Kernel = "cubic"
+    places: Places, values: ArrayLike, smoothing: float, kernel: Kernel = "matern"
 ) -> NDArray[np.float64]:
     """What a spline without each sample would miss at it.
 
@@ -144,33 +174,34 @@ def leave_one_out(
 
     Parameters
     ----------
-    points : array_like, shape (N, D)
+    places : Places
+        Of the N samples.
     values : array_like, shape (N, M)
     smoothing : float
-    kernel : {"cubic", "thin-plate"}
+    kernel : {"matern", "thin-plate"}
 
     Returns
     -------
     ndarray, shape (N, M)
     """
-    x, y = np.asarray(points, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    inverse = np.linalg.inv(_system(x, smoothing, kernel))[: len(x), : len(x)]
+    y, n = np.asarray(values, dtype=np.float64), len(places)
+    inverse = np.linalg.inv(_system(places, smoothing, kernel))[:n, :n]
     diagonal = np.diag(inverse)
     # A sample that alone spans a dimension cannot be left out.
     diagonal = np.where(np.abs(diagonal) > _RIDGE, diagonal, np.inf)
     return np.asarray((inverse @ y) / diagonal[:, np.newaxis])
 
 
-def _system(x: NDArray[np.float64], smoothing: float, kernel: Kernel) -> NDArray[np.float64]:
-    """Matrix of the spline's equations, (n + D + 1) squared."""
-    m, d = x.shape
-    system = np.zeros((m + d + 1, m + d + 1))
-    system[:m, :m] = _KERNELS[kernel](_squared_distances(x, x))
+def _system(places: Places, smoothing: float, kernel: Kernel) -> NDArray[np.float64]:
+    """Matrix of the spline's equations, (N + T) squared."""
+    m, t = places.trend.shape
+    system = np.zeros((m + t, m + t))
+    system[:m, :m] = _KERNELS[kernel](_squared_distances(places.points, places.points))
     system[np.arange(m), np.arange(m)] += smoothing
-    system[:m, m] = system[m, :m] = 1.0
-    system[:m, m + 1 :] = x
-    system[m + 1 :, :m] = x.T
-    system[np.arange(m + 1, m + d + 1), np.arange(m + 1, m + d + 1)] = -_RIDGE
+    system[:m, m:] = places.trend
+    system[m:, :m] = places.trend.T
+    # Not on the constant, which no samples leave open.
+    system[np.arange(m + 1, m + t), np.arange(m + 1, m + t)] = -_RIDGE
     return system
 
 
@@ -205,9 +236,10 @@ def _nearest_distance(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(distance[:, 1])
 
 
-def _cubic(squared: NDArray[np.float64]) -> NDArray[np.float64]:
-    """r^3 of squared distances."""
-    return squared * np.sqrt(squared)
+def _matern(squared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of smoothness 3/2: Rasmussen and Williams, Gaussian Processes, 2006, equation 4.17."""
+    scaled = np.sqrt(3.0 * squared) / _LENGTH
+    return np.asarray((1.0 + scaled) * np.exp(-scaled))
 
 
 def _thin_plate(squared: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -215,7 +247,7 @@ def _thin_plate(squared: NDArray[np.float64]) -> NDArray[np.float64]:
     return 0.5 * squared * np.log(np.maximum(squared, 1e-30))
 
 
-_KERNELS = {"cubic": _cubic, "thin-plate": _thin_plate}
+_KERNELS = {"matern": _matern, "thin-plate": _thin_plate}
 
 
 def _wendland(r: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -263,8 +263,10 @@ def _check_values(path: Path, tensors: dict[str, NDArray[Any]]) -> None:
         # As float64: half precision knows no number as large as most of the bounds.
         if values.size and float(np.abs(values).max()) > _MOST:
             raise _damaged(path, name)
-    for name in ("lights", "views"):
-        vectors = tensors[name].astype(np.float64)
+    for name in ("lights", "views", "imagined_light", "imagined_view"):
+        vectors = tensors.get(name, np.zeros((0, 3))).astype(np.float64)
+        if not len(vectors):
+            continue
         length = np.linalg.norm(vectors, axis=1)
         if np.abs(length - 1).max() > 1e-3 or vectors[:, 2].min() < -0.1:
             raise _damaged(path, name)

@@ -55,6 +55,7 @@ _PHASES = {
     "read": "Reading images",
     "basis": "Finding the basis",
     "train": "Training",
+    "imagine": "Imagining lights",
     "train slower": "Training with smaller steps",
     "encode": "Encoding texels",
     "quantise": "Compressing latents",

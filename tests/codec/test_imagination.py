@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_btf.btf import BTF
+from napari_btf.codec import FitSettings, NetworkSettings, fit, load
+from napari_btf.codec.neural_basis import NeuralBasisBTF
+from napari_btf.directions import angle_between, angles_to_vectors
+from napari_btf.evaluate import psnr_over
+from napari_btf.progress import finish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SETTINGS = FitSettings(network=NetworkSettings(epochs=40), bytes_per_texel=48)
+
+
+def glossy(lights: int = 64, size: int = 28, noise: float = 0.0) -> BTF:
+    """A bumpy surface whose highlights are narrower than the lights are apart."""
+    rng = np.random.default_rng(0)
+    i = np.arange(lights)
+    order = rng.permutation(lights)
+    theta = np.degrees(np.arccos(1 - (1 - np.cos(np.radians(65))) * (i + 0.5) / lights))[order]
+    light = angles_to_vectors(theta, (137.5 * i % 360)[order])
+    view = np.tile([0.0, 0.0, 1.0], (lights, 1))
+    half = (light + view) / np.linalg.norm(light + view, axis=1, keepdims=True)
+    y, x = np.indices((size, size)) / size
+    slopes = 0.35 * np.stack([np.sin(9 * x + 4 * y), np.cos(7 * y - 3 * x)], axis=-1)
+    normal = np.concatenate([slopes, np.ones((size, size, 1))], axis=-1)
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    colour = np.array([0.5, 0.4, 0.3]) * (0.7 + 0.3 * x[..., None])
+    matte = np.clip(np.einsum("hwk,nk->nhw", normal, light), 0, 1)[..., None] * colour
+    gloss = np.clip(np.einsum("hwk,nk->nhw", normal, half), 0, 1) ** 60
+    values = matte + 0.4 * gloss[..., None] + noise * rng.normal(size=matte.shape)
+    return BTF((255 * np.clip(values, 0, 1)).round().astype(np.uint8), light, view)
+
+
+def fitted(btf: BTF, settings: FitSettings = SETTINGS) -> NeuralBasisBTF:
+    model = finish(fit(btf, settings=settings))
+    assert isinstance(model, NeuralBasisBTF)
+    return model
+
+
+def test_what_was_imagined_makes_unseen_lights_better(tmp_path: Path) -> None:
+    btf = glossy()
+    seen = np.arange(64) % 4 != 1
+    model = fitted(btf.select(seen))
+    plain = finish(fit(btf.select(seen), settings=SETTINGS, stop=lambda: True))
+    assert len(model.imagined_light) > 0
+    gain = finish(psnr_over(model, btf.select(~seen))) - finish(psnr_over(plain, btf.select(~seen)))
+    assert gain > 1.0
+    # The captured lights hardly pay for it, the size not at all, and a file keeps it.
+    assert finish(psnr_over(model, btf.select(seen))) > 40
+    assert model.file_size <= 48 * 28 * 28 + (1 << 16)
+    back = load(model.save(tmp_path / "model.safetensors"))
+    between = angles_to_vectors(33, 71), [0.0, 0.0, 1.0]
+    np.testing.assert_array_equal(back.decode(*between), model.decode(*between))
+    assert len(model.light) == 48
+
+
+def test_imagined_pairs_lie_in_the_gaps_between_the_captured() -> None:
+    btf = glossy()
+    model = fitted(btf)
+    apart = np.array([angle_between(btf.light, light).min() for light in model.imagined_light])
+    assert apart.min() > 3
+    assert model.imagined_light[:, 2].min() > btf.light[:, 2].min() - 1e-6
+    np.testing.assert_array_equal(model.imagined_view, np.tile([0.0, 0.0, 1.0], (len(apart), 1)))
+
+
+def test_nothing_is_imagined_of_noise() -> None:
+    rng = np.random.default_rng(1)
+    btf = glossy()
+    noise = rng.integers(0, 255, btf.frames.shape).astype(np.uint8)
+    assert len(fitted(replace(btf, frames=noise)).imagined_light) == 0
+
+
+def test_few_lights_and_a_number_of_latents_are_left_alone() -> None:
+    btf = glossy()
+    few = np.arange(64) % 5 == 0
+    assert len(fitted(btf.select(few)).imagined_light) == 0
+    assert len(fitted(btf, replace(SETTINGS, bytes_per_texel=None, latents=6)).imagined_light) == 0
