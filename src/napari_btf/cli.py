@@ -297,6 +297,8 @@ def train(
     checkpoint.remove()
     if checkpoint.failure:
         say(f"note: the training could not be noted on the way: {checkpoint.failure}")
+    if (seconds is not None or epochs is not None) and "train" not in phases:
+        say("note: there was nothing to train, this model has a closed form")
     if target_psnr is not None and report.psnr_train < target_psnr:
         say(f"note: {target_psnr:g} dB were asked for, {report.psnr_train:.2f} dB were reached")
     summary = report.summary(out.stat().st_size)

@@ -17,7 +17,7 @@ from napari_btf.progress import finish
 from napari_btf.samples import open_sample
 
 Make = Callable[..., BTF]
-NETWORK = NetworkSettings(epochs=20)
+NETWORK = NetworkSettings(seconds=0.2)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from napari_btf.progress import finish
 if TYPE_CHECKING:
     from pathlib import Path
 
-SETTINGS = FitSettings(network=NetworkSettings(epochs=40), bytes_per_texel=48)
+SETTINGS = FitSettings(network=NetworkSettings(epochs=10), bytes_per_texel=24)
 
 
-def glossy(lights: int = 64, size: int = 28, noise: float = 0.0) -> BTF:
+def glossy(lights: int = 64, size: int = 40, noise: float = 0.0) -> BTF:
     """A bumpy surface whose highlights are narrower than the lights are apart."""
     rng = np.random.default_rng(0)
     i = np.arange(lights)
@@ -51,10 +51,10 @@ def test_what_was_imagined_makes_unseen_lights_better(tmp_path: Path) -> None:
     plain = finish(fit(btf.select(seen), settings=SETTINGS, stop=lambda: True))
     assert len(model.imagined_light) > 0
     gain = finish(psnr_over(model, btf.select(~seen))) - finish(psnr_over(plain, btf.select(~seen)))
-    assert gain > 1.0
+    assert gain > 1.5
     # The captured lights hardly pay for it, the size not at all, and a file keeps it.
-    assert finish(psnr_over(model, btf.select(seen))) > 40
-    assert model.file_size <= 48 * 28 * 28 + (1 << 16)
+    assert finish(psnr_over(model, btf.select(seen))) > 55
+    assert model.file_size <= 24 * 40 * 40 + (1 << 16)
     back = load(model.save(tmp_path / "model.safetensors"))
     between = angles_to_vectors(33, 71), [0.0, 0.0, 1.0]
     np.testing.assert_array_equal(back.decode(*between), model.decode(*between))

@@ -14,6 +14,7 @@ from napari_btf.codec.basis import TRENDS, Continuation, direction_space
 from napari_btf.codec.spline import leave_one_out, spread_subset
 from napari_btf.directions import group_directions
 from napari_btf.progress import Progress
+from napari_btf.threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -132,7 +133,8 @@ def _cross_validate(
         yield Progress("basis", i, len(geometries))
         places = space.places(light, view, Continuation(0.0, dome, trend))
         for smoothing in SMOOTHINGS:
-            error = float(np.sum(leave_one_out(places, values, smoothing) ** 2))
+            with one_thread():
+                error = float(np.sum(leave_one_out(places, values, smoothing) ** 2))
             if error < least:
                 best, least = Continuation(smoothing, dome, trend), error
     yield Progress("basis", len(geometries), len(geometries))

@@ -2,7 +2,7 @@
 
 The codec is linear in the latents. For captured directions the best such codec is PCA, so
 the encoder is the PCA projection and the decoder meets PCA's basis there. Between them it is
-continued by a spline: all of this has a closed form, and no time to train for.
+continued by a spline; where the gaps are wide, pairs that a network imagined stand in them.
 """
 
 from __future__ import annotations
@@ -129,14 +129,14 @@ def fit_neural_basis(
     latents, total, peak = yield from _encode(btf, table)
     pairs = _pairs_to_imagine(btf, basis, budget)
     if pairs:
+        light, view = btf.light[basis.pairs], btf.view[basis.pairs]
+        known = Known(light, view, basis.samples, basis.continuation)
         learned = np.ravel_multi_index((yx[:, 0], yx[:, 1]), (btf.height, btf.width))
-        known = Known(
-            btf.light[basis.pairs], btf.view[basis.pairs], basis.samples, basis.continuation
-        )
         flat = latents.reshape(-1, count)
         found = yield from imagine(known, flat, learned, pairs, training, stop)
         if found is not None:
             basis = basis._replace(samples=found.samples, imagined=(found.light, found.view))
+            # The error at imagined pairs counts, too, so a quality asked for is met all the more.
             latents, total = found.latents.reshape(latents.shape), total + found.energy
     yield Progress("quantise", 0, 1)
     coded = quantise(Spectrum(latents), _content(btf, latents, total, peak, basis), budget)

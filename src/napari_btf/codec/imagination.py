@@ -38,9 +38,9 @@ __all__ = ["FEWEST_PAIRS", "MOST_PAIRS", "Imagined", "Known", "imagine"]
 FEWEST_PAIRS, MOST_PAIRS = 16, 512
 #: One pair of so many is kept from the network at first.
 _HELD_SHARE = 6
-#: Share of the squared error at these pairs that has to go for the rest to be worth it: where the
-#: spline is good already, less than this was found to turn out worse at other pairs.
-_WORTHWHILE = 0.1
+#: Share of the squared error at these pairs that has to go for the rest to be worth it. They are few:
+#: with a tenth, other pairs sometimes turned out worse (docs/codec.md).
+_WORTHWHILE = 0.25
 #: What of the best share at these pairs is taken: the gaps that they leave are wider than those
 #: that stay, where the spline does better.
 _CAUTION = 0.6
@@ -132,6 +132,7 @@ def imagine(
     network = ShadingNetwork(texels.latents.shape[1], values.shape[2], settings)
     share = yield from _trained(network, known, texels, values / scale, settings, stop)
     if share <= 0.0:
+        yield Progress("train", 1000, 1000)
         return None
     space = direction_space(known.light, known.view)
     light, view = _gap_pairs(space, known, pairs)

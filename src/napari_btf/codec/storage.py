@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "save", "to_bytes"]
 
 FORMAT = "napari-btf model"
-VERSION = 3
+VERSION = 4
 
 _CODECS: dict[str, Any] = {
     neural_basis.ARCHITECTURE: neural_basis,

@@ -78,7 +78,7 @@ class Train(QWidget):
         self.budget = ComboBox(choices=tuple(_BUDGETS), value=_BYTES)
         self.budget.tooltip = "What decides how large and how good the model gets"
         self.amount = FloatSpinBox(min=0.1, max=1000.0)
-        self.seconds = FloatSpinBox(value=5.0, min=0.5, max=36000.0, step=1.0)
+        self.seconds = FloatSpinBox(value=20.0, min=0.5, max=36000.0, step=1.0)
         self.seconds.tooltip = "How long to train, in seconds"
         self.start_button = QPushButton("Train")
         self.keep_button = QPushButton("Stop and keep")
