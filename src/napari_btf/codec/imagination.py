@@ -38,8 +38,8 @@ __all__ = ["FEWEST_PAIRS", "MOST_PAIRS", "Imagined", "Known", "imagine"]
 FEWEST_PAIRS, MOST_PAIRS = 16, 512
 #: One pair of so many is kept from the network at first.
 _HELD_SHARE = 6
-#: Share of the squared error at these pairs that has to go for the rest to be worth it. They are few:
-#: with a tenth, other pairs sometimes turned out worse (docs/codec.md).
+#: Share of the squared error at these pairs that has to go for the rest to be worth it. They are
+#: few: with a tenth, other pairs sometimes turned out worse (docs/codec.md).
 _WORTHWHILE = 0.25
 #: What of the best share at these pairs is taken: the gaps that they leave are wider than those
 #: that stay, where the spline does better.

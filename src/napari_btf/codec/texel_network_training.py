@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.codec.fitting import check_capture, gather_abrdfs, texels_that_fit
-from napari_btf.codec.network import NetworkSettings, one_core, pick_device
+from napari_btf.codec.network import NetworkSettings, check_network, one_core, pick_device
 from napari_btf.codec.quantised import quantise
 from napari_btf.codec.texel_network import AbrdfConvBTF, MlpBTF, direction_inputs
 from napari_btf.codec.texel_network_autoencoder import Autoencoder
@@ -190,7 +190,8 @@ def check_texel_network(btf: BTF, coords: ArrayLike | None, settings: TexelNetwo
         raise UsageError(None, f"{latents} latents were asked for", remedy)
     if len(btf) < 2:
         raise UsageError(btf.source or None, f"{name} needs 2 observations", "take another codec")
-    check_capture(btf, settings.network)
+    check_network(settings.network)
+    check_capture(btf)
 
 
 def _order(btf: BTF) -> NDArray[np.intp]:
