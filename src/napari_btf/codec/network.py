@@ -142,6 +142,8 @@ def train_network(
         if time.monotonic() - reported > REPORT_SECONDS:
             reported = time.monotonic()
             yield Progress("train", int(1000 * done), 1000, train_error, validation_error)
+            # A pause between reports is not training.
+            start += time.monotonic() - reported
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * 0.5 * (1.0 + np.cos(np.pi * done))
         shuffled = rng.permutation(used)
