@@ -36,11 +36,11 @@ def test_a_large_capture_is_kept_in_part() -> None:
 
 
 def test_the_parallax_codec_takes_the_seconds_it_is_given(make_btf: Make) -> None:
-    settings = FitSettings(codec="parallax", network=NetworkSettings(seconds=600))
+    settings = FitSettings(12, codec="parallax", network=NetworkSettings(seconds=600))
     found = outlook(make_btf(), settings)
     assert found.seconds == pytest.approx(601, abs=1)
     assert str(found).endswith("parallax, about 10 min.")
-    by_itself = outlook(make_btf(), FitSettings(codec="parallax"))
+    by_itself = outlook(make_btf(), FitSettings(12, codec="parallax"))
     assert 60 < by_itself.seconds < 600
     passes = dataclasses.replace(settings, network=NetworkSettings(epochs=1))
     assert outlook(make_btf(), passes).seconds < 5

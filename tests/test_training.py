@@ -10,7 +10,7 @@ import pytest
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings
 from napari_btf.directions import angles_to_vectors
-from napari_btf.errors import UsageError
+from napari_btf.errors import CaptureError, UsageError
 from napari_btf.evaluate import psnr_over
 from napari_btf.progress import Progress, finish
 from napari_btf.training import hold_out_lights, read_lights, split_lights, train
@@ -40,6 +40,17 @@ def test_the_seconds_of_each_phase_add_up(make_btf: Make) -> None:
     summary = report.summary(1000)
     assert summary["codec"] == "neural-basis"
     assert summary["phases"]["train"] == round(report.phases["train"], 2)
+
+
+@pytest.mark.parametrize("codec", ["neural-basis", "parallax"])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_values_that_are_not_numbers_are_refused(make_btf: Make, codec: str, wrong: float) -> None:
+    btf = make_btf(lights=20)
+    frames = btf.frames.astype(np.float32)
+    frames[7, 3, 4, 1] = wrong
+    spoilt = BTF(frames, btf.light, btf.view, source="made/here")
+    with pytest.raises(CaptureError, match="observation 7 holds 1 values that are infinite or not"):
+        finish(train(spoilt, settings=FitSettings(12, codec=codec)))
 
 
 @pytest.mark.parametrize("codec", ["neural-basis", "parallax"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.choice import FitSettings, pick_codec
+from napari_btf.codec.choice import FitSettings, _parallax_settings, pick_codec
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
@@ -69,7 +69,7 @@ def outlook(btf: BTF, settings: FitSettings) -> Outlook:
     Raises
     ------
     UsageError
-        If there is no such codec.
+        If there is no such codec, or its size cannot be had.
     """
     codec = pick_codec(btf, settings)
     texels = btf.height * btf.width
@@ -84,16 +84,12 @@ def outlook(btf: BTF, settings: FitSettings) -> Outlook:
 
 
 def _parallax_seconds(btf: BTF, settings: FitSettings) -> float:
-    from napari_btf.codec.parallax_training import ParallaxSettings
-
-    network, texels = settings.network, btf.height * btf.width
-    if network.seconds is not None:
-        return network.seconds
-    batch = _FRAMES * int(np.clip(texels // _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS))
-    steps: float = ParallaxSettings().steps
-    if network.epochs is not None:
-        steps = network.epochs * len(btf) * texels / batch
-    return steps * batch * _STEP_VALUE
+    chosen = _parallax_settings(btf, settings)
+    if chosen.seconds is not None:
+        return chosen.seconds
+    texels = btf.height * btf.width // _FRAMES
+    batch = _FRAMES * int(np.clip(texels, _FEWEST_TEXELS, _MOST_TEXELS))
+    return chosen.steps * batch * _STEP_VALUE
 
 
 def duration(seconds: float) -> str:

@@ -20,7 +20,7 @@ from napari_btf.directions import (
     angles_to_vectors,
     format_angles,
 )
-from napari_btf.errors import UsageError
+from napari_btf.errors import CaptureError, UsageError
 from napari_btf.evaluate import psnr_over
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def train(
     UsageError
         If a setting does not fit the capture; nothing has been read then.
     CaptureError
-        If an image cannot be read.
+        If an image cannot be read, or holds values that are not numbers.
     """
     phases: dict[str, float] = {}
     settings = settings or FitSettings()
@@ -130,6 +130,7 @@ def train(
     check_fit(btf if held_out is None else btf.select(~held_out), coords, settings)
     # All at once, so that what is held out is not read on its own.
     btf = yield from _timed(into_memory(btf, settings.memory // 4), phases)
+    _check_finite(btf)
     seen = btf if held_out is None else btf.select(~held_out)
     model = yield from _timed(fit(seen, coords, settings, stop, checkpoint), phases)
     psnr_train = yield from _timed(psnr_over(model, seen), phases)
@@ -147,6 +148,20 @@ def train(
         codec=model.architecture,
         phases=phases,
     )
+
+
+def _check_finite(btf: BTF) -> None:
+    """Refuse numbers that are none, in captures that no reader of this package has checked."""
+    if not (btf.values.is_float and isinstance(btf.frames, np.ndarray)):
+        return
+    for i, frame in enumerate(btf.frames):
+        wrong = int(np.count_nonzero(~np.isfinite(frame)))
+        if wrong:
+            raise CaptureError(
+                btf.source or None,
+                f"observation {i} holds {wrong:,} values that are infinite or not numbers",
+                "mend it, or leave it out",
+            )
 
 
 def _timed(job: Job[T], phases: dict[str, float]) -> Job[T]:
@@ -242,7 +257,8 @@ def hold_out_lights(btf: BTF, every: int) -> NDArray[np.bool_]:
             f"one of {every} lights cannot be held out of {lights}",
             f"use 2 to {lights}" if lights > 1 else "hold out none",
         )
-    return btf.grid.light_of % every == every // 2
+    held_out: NDArray[np.bool_] = btf.grid.light_of % every == every // 2
+    return held_out
 
 
 def split_lights(btf: BTF, path: str | Path) -> NDArray[np.bool_]:
