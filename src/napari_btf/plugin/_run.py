@@ -16,6 +16,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_btf.errors import BTFError
 from napari_btf.evaluate.metrics import ssim
 from napari_btf.plugin._names import PHASES
+from napari_btf.plugin.model_layers import LayerData, latent_layer_data
 from napari_btf.progress import Progress
 from napari_btf.training import train
 from napari_btf.values import to_display
@@ -39,6 +40,8 @@ _PREVIEW_SECONDS, _PREVIEW_SHARE = 1.0, 0.03
 #: SSIM is measured on so many images: it takes longer than decoding them.
 _SSIM_IMAGES = 9
 _REPORTS_A_SECOND = 10
+#: napari repaints its window at every change of its bar.
+_BAR_SECONDS = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +99,8 @@ class Outcome:
     report : TrainingReport
     ssim : float
         Mean over some images, NaN for small ones.
+    layers : list of tuple
+        The latents as layer data.
     problem : str
         Why it could not be saved, or nothing.
     """
@@ -104,6 +109,7 @@ class Outcome:
     model: CompressedBTF
     report: TrainingReport
     ssim: float
+    layers: list[LayerData]
     problem: str = ""
 
 
@@ -162,6 +168,7 @@ class Run(QObject):
         self._control = _Control()
         self._phase = ("", 0.0, 0)
         self._pausing = self._showing = False
+        self._next_bar = 0.0
         # The dock may be destroyed with its window while the thread still trains.
         self.destroyed.connect(partial(_abandon, self.__dict__))
 
@@ -256,9 +263,9 @@ class Run(QObject):
             self.previewed.emit(preview)
         # At the end, and one at a time: napari's bar lets other events in, and the next report or
         # the outcome may be among them.
-        bar = self._control.bar
-        if bar is not None and not self._showing:
-            self._showing = True
+        bar, now = self._control.bar, time.monotonic()
+        if bar is not None and not self._showing and now >= self._next_bar:
+            self._showing, self._next_bar = True, now + _BAR_SECONDS
             _show(bar, progress)
             self._showing = False
 
@@ -297,8 +304,11 @@ def _show(bar: napari_progress, progress: Progress) -> None:
     """One bar for all phases: its length and name change."""
     if bar.total != progress.total or bar.n > progress.step:
         bar.reset(total=progress.total)
-    bar.set_description(PHASES.get(progress.phase, progress.phase))
-    bar.update(progress.step - bar.n)
+    name = PHASES.get(progress.phase, progress.phase)
+    if not bar.desc.startswith(name):
+        bar.set_description(name)
+    if progress.step != bar.n:
+        bar.update(progress.step - bar.n)
 
 
 # --------------------------------------------------------------------------- in the thread
@@ -323,7 +333,10 @@ def _work(
             except BTFError as error:
                 problem = str(error)
         similarity = yield from _ssim(model, plan.btf)
-        return Outcome(plan, model, report, similarity, problem)
+        # What takes a while is done here: the size of the file, the percentiles of the latents.
+        assert model.file_size
+        layers = latent_layer_data(model, plan.btf)
+        return Outcome(plan, model, report, similarity, layers, problem)
     except RuntimeError as error:
         raise _UnforeseenError(str(error)) from error
 

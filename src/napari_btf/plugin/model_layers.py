@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec.model import CompressedBTF
 
-__all__ = ["latent_layer_data", "model_of"]
+__all__ = ["LayerData", "latent_layer_data", "model_of"]
 
 #: What counts as black and as white in a latent, in percent of the texels.
 _PERCENTILES = (1.0, 99.0)

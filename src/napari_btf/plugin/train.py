@@ -30,8 +30,6 @@ from napari_btf.plugin._remember import recall, remember
 from napari_btf.plugin._run import Run
 from napari_btf.plugin._section import Scrolled, allow
 from napari_btf.plugin._summary import Summary
-from napari_btf.plugin.layers import capture_of
-from napari_btf.plugin.model_layers import latent_layer_data
 from napari_btf.plugin.workspace import workspace_of
 
 if TYPE_CHECKING:
@@ -195,13 +193,12 @@ class Train(QWidget):
             show_error(text)
 
     def _add_layers(self, outcome: Outcome) -> None:
-        viewer, model, btf = self._workspace.viewer, outcome.model, outcome.plan.btf
+        viewer, model = self._workspace.viewer, outcome.model
         if viewer is None:
             return
         self.preview.end()
         active = viewer.layers.selection.active
-        is_open = self._capture in viewer.layers
-        for data in latent_layer_data(model, capture_of(self._capture) if is_open else btf):
+        for data in outcome.layers:
             layer = Layer.create(*data)
             corner = free_place(viewer, model.height, model.width, row=1)
             layer.translate = (0.0,) * (layer.ndim - 2) + corner
