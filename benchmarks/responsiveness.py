@@ -11,6 +11,8 @@ with the parallax codec; neural-basis ends by itself.
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,10 +52,20 @@ def settings(codec: str, seconds: float) -> napari_btf.FitSettings:
 
 
 def without_window(capture: str, codec: str, seconds: float, steps: Steps) -> tuple[int, float]:
-    """Steps and seconds of a training on its own."""
-    steps.count, start = 0, time.monotonic()
-    napari_btf.finish(napari_btf.train(napari_btf.read(capture), settings=settings(codec, seconds)))
+    """Steps and seconds of a training on its own, after a short one that imports torch."""
+    for length in (0.5, seconds):
+        steps.count, start = 0, time.monotonic()
+        job = napari_btf.train(napari_btf.read(capture), settings=settings(codec, length))
+        napari_btf.finish(job)
     return steps.count, time.monotonic() - start
+
+
+def in_a_process(capture: str, codec: str, seconds: float) -> tuple[int, float]:
+    """`without_window` in a process of its own, in which no window has ever been."""
+    command = [sys.executable, __file__, capture, "--seconds", str(seconds), "--alone", codec]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    count, took = done.stdout.split()
+    return int(count), float(took)
 
 
 class Window:
@@ -126,16 +138,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("capture")
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--alone", help=argparse.SUPPRESS)
     options = parser.parse_args()
     steps = Steps()
     steps.watch()
-    # torch is imported once, before anything is measured.
-    without_window(options.capture, "parallax", 1.0, steps)
+    if options.alone:
+        print(*without_window(options.capture, options.alone, options.seconds, steps))
+        return
     alone = {
-        codec: without_window(options.capture, codec, options.seconds, steps)
+        codec: in_a_process(options.capture, codec, options.seconds)
         for codec in ("parallax", "neural-basis")
     }
     window = Window(options.capture)
+    for codec in alone:
+        # torch is imported before anything is measured.
+        window.train(codec, 0.5, steps, slide=False)
     idle_end = time.monotonic() + 5
     rows = [("no training", window.gaps(lambda: time.monotonic() >= idle_end), "")]
     for codec, slide in (("parallax", False), ("parallax", True), ("neural-basis", False)):

@@ -8,6 +8,7 @@ import pytest
 
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings
+from napari_btf.errors import UsageError
 from napari_btf.outlook import duration, outlook, size
 
 Make = Callable[..., BTF]
@@ -41,9 +42,20 @@ def test_the_parallax_codec_takes_the_seconds_it_is_given(make_btf: Make) -> Non
     assert found.seconds == pytest.approx(601, abs=1)
     assert str(found).endswith("parallax, about 10 min.")
     by_itself = outlook(make_btf(), FitSettings(12, codec="parallax"))
+    assert by_itself.seconds is not None
     assert 60 < by_itself.seconds < 600
     passes = dataclasses.replace(settings, network=NetworkSettings(epochs=1))
-    assert outlook(make_btf(), passes).seconds < 5
+    assert (outlook(make_btf(), passes).seconds or 60) < 5
+
+
+def test_a_length_that_cannot_be_told_is_not_told(make_btf: Make) -> None:
+    assert str(outlook(make_btf(), FitSettings(8, codec="mlp"))).endswith("in memory; mlp.")
+
+
+@pytest.mark.parametrize("codec", ["parallax", "mlp"])
+def test_a_size_that_cannot_be_had_is_refused(make_btf: Make, codec: str) -> None:
+    with pytest.raises(UsageError, match="not for"):
+        outlook(make_btf(), FitSettings(target_psnr=30.0, codec=codec))
 
 
 def test_words() -> None:

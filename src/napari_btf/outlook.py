@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.choice import FitSettings, _parallax_settings, pick_codec
+from napari_btf.codec.choice import (
+    FitSettings,
+    _parallax_settings,
+    _texel_network_settings,
+    pick_codec,
+)
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
@@ -35,15 +40,15 @@ class Outlook:
         Pixel values that are read, uncompressed.
     kept : int
         Bytes of pixel values in memory at most.
-    seconds : float
-        About, on two cores.
+    seconds : float or None
+        About, on two cores; None where it cannot be told.
     """
 
     codec: str
     images: int
     nbytes: int
     kept: int
-    seconds: float
+    seconds: float | None
 
     def __str__(self) -> str:
         if self.kept >= self.nbytes:
@@ -51,10 +56,8 @@ class Outlook:
         else:
             memory = f"keeps {size(self.kept)} of them in memory at a time"
         images = f"{self.images:,} image{'s' if self.images > 1 else ''}"
-        return (
-            f"Reads {images} ({size(self.nbytes)}), {memory}; "
-            f"{self.codec}, about {duration(self.seconds)}."
-        )
+        time = "" if self.seconds is None else f", about {duration(self.seconds)}"
+        return f"Reads {images} ({size(self.nbytes)}), {memory}; {self.codec}{time}."
 
 
 def outlook(btf: BTF, settings: FitSettings) -> Outlook:
@@ -73,12 +76,16 @@ def outlook(btf: BTF, settings: FitSettings) -> Outlook:
     """
     codec = pick_codec(btf, settings)
     texels = btf.height * btf.width
-    seconds = _START + btf.nbytes / _BYTES_A_SECOND
-    network = settings.network
+    before = _START + btf.nbytes / _BYTES_A_SECOND
+    given = settings.network.seconds
+    seconds: float | None
     if codec == "parallax":
-        seconds += _parallax_seconds(btf, settings) + len(btf) * texels * _DECODED_TEXEL
+        seconds = before + _parallax_seconds(btf, settings) + len(btf) * texels * _DECODED_TEXEL
+    elif codec == "neural-basis":
+        seconds = before + _OBSERVATION * min(len(btf), _MOST_OBSERVATIONS) + (given or 0.0)
     else:
-        seconds += _OBSERVATION * min(len(btf), _MOST_OBSERVATIONS) + (network.seconds or 0.0)
+        _texel_network_settings(codec, settings)
+        seconds = None if given is None else before + given
     kept = min(btf.nbytes, settings.memory // 4)
     return Outlook(codec, len(btf), btf.nbytes, kept, seconds)
 

@@ -39,9 +39,9 @@ __all__ = ["Outcome", "Plan", "Preview", "Run", "Status"]
 _PREVIEW_SECONDS, _PREVIEW_SHARE = 1.0, 0.03
 #: SSIM is measured on so many images: it takes longer than decoding them.
 _SSIM_IMAGES = 9
-_REPORTS_A_SECOND = 10
+_REPORTS_A_SECOND = 4
 #: napari repaints its window at every change of its bar.
-_BAR_SECONDS = 0.5
+_BAR_SECONDS = 1.0
 
 
 @dataclass(frozen=True, eq=False)

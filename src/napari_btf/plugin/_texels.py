@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QComboBox
 
+from napari_btf.plugin._painted import default_name
 from napari_btf.plugin.layers import TAG
-from napari_btf.sampling import every_nth, masked_texels
+from napari_btf.sampling import masked_texels, region_counts, sampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,31 +48,21 @@ class TexelChooser(QComboBox):
         regions = self._workspace.regions_layer(self._captures.layer)
         if regions is None:
             return np.empty((0, 2), dtype=np.intp)
-        step = regions.metadata[TAG].get("step", 1)
-        return every_nth(masked_texels(np.asarray(regions.data) == label), step)
+        region = np.asarray(regions.data) == label
+        return masked_texels(sampled(region, self._workspace.sampling(self._captures.layer)))
 
     def refresh(self) -> None:
         """List what is painted now; what was chosen stays, unless its region is gone."""
         before, label = self.currentIndex(), self.currentData()
         regions = self._workspace.regions_layer(self._captures.layer)
-        found = [] if regions is None else _labels(np.asarray(regions.data))
+        found = [] if regions is None else list(region_counts(regions.data))
         names = {} if regions is None else regions.metadata[TAG].get("names", {})
         with QSignalBlocker(self):
             while self.count() > 2:
                 self.removeItem(2)
             for i in found:
-                self.addItem(names.get(i) or f"region {i}", i)
+                self.addItem(names.get(i) or default_name(i), i)
             chosen = before if label is None else self.findData(label)
             self.setCurrentIndex(max(chosen, 0))
         if self.currentData() != label:
             self.currentIndexChanged.emit(self.currentIndex())
-
-
-def _labels(painted: NDArray[Any]) -> list[int]:
-    """The regions of a label image."""
-    if painted.dtype == np.uint8:
-        # Counting is many times faster than sorting.
-        numbers = np.flatnonzero(np.bincount(painted.ravel(), minlength=1))
-    else:
-        numbers = np.unique(painted)
-    return [int(i) for i in numbers if i]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager, show_error, show_info
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -30,12 +31,14 @@ from napari_btf.plugin._remember import recall, remember
 from napari_btf.plugin._run import Run
 from napari_btf.plugin._section import Scrolled, allow
 from napari_btf.plugin._summary import Summary
+from napari_btf.plugin.model_layers import model_of
 from napari_btf.plugin.workspace import workspace_of
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_btf.plugin._run import Outcome, Status
+    from napari_btf.plugin.model_layers import LayerData
 
 __all__ = ["Train"]
 
@@ -51,7 +54,7 @@ class Train(QWidget):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self._workspace = workspace_of(napari_viewer)
-        self._capture: Any = None
+        self._waiting: list[LayerData] = []
         self.form = TrainingForm(self._workspace)
         self.outlook = Note()
         self.start_button = QPushButton("Train")
@@ -125,12 +128,12 @@ class Train(QWidget):
 
     @property
     def running(self) -> bool:
-        """Whether a training runs."""
-        return self.run.running
+        """Whether a training runs, or its layers are still to come."""
+        return self.run.running or bool(self._waiting)
 
     def start(self) -> None:
         """Start training on the chosen capture; what is wrong becomes a notification."""
-        if self.running:
+        if self.run.running:
             return
         try:
             plan = self.form.plan()
@@ -139,16 +142,15 @@ class Train(QWidget):
             show_error(str(error))
             return
         remember("training", self.form.values())
-        self._capture = self.form.captures.layer
         self.summary.cancel()
         self.curve.clear()
         self.message.setText("Starting")
-        self.preview.begin(self._capture)
+        self.preview.begin(self.form.captures.layer)
         self.run.start(plan)
 
     def cancel(self) -> None:
         """End the job now and drop it; an earlier model stays."""
-        if self.running:
+        if self.run.running:
             self.run.cancel()
             self.message.setText(_CANCELLED)
 
@@ -182,7 +184,9 @@ class Train(QWidget):
         model = outcome.model
         self.summary.show_outcome(outcome)
         self._workspace.model = model
-        self._add_layers(outcome)
+        self.preview.end()
+        self._waiting += outcome.layers
+        QTimer.singleShot(0, self._add_next)
         self.message.setText("Done: open Relight to move the light, Compare to see the error.")
         if model.path is not None:
             self._workspace.saved(model, model.path)
@@ -192,21 +196,24 @@ class Train(QWidget):
             self.message.setText(text)
             show_error(text)
 
-    def _add_layers(self, outcome: Outcome) -> None:
-        viewer, model = self._workspace.viewer, outcome.model
-        if viewer is None:
+    def _add_next(self) -> None:
+        """Add a layer of a new model: napari takes a while for each, so one at a time."""
+        viewer = self._workspace.viewer
+        if viewer is None or not self._waiting:
             return
-        self.preview.end()
+        layer = Layer.create(*self._waiting.pop(0))
+        model = model_of(layer)
+        assert model is not None
+        corner = free_place(viewer, model.height, model.width, row=1)
+        layer.translate = (0.0,) * (layer.ndim - 2) + corner
         active = viewer.layers.selection.active
-        for data in outcome.layers:
-            layer = Layer.create(*data)
-            corner = free_place(viewer, model.height, model.width, row=1)
-            layer.translate = (0.0,) * (layer.ndim - 2) + corner
-            viewer.add_layer(layer)
+        viewer.add_layer(layer)
         # Whoever paints meanwhile goes on painting.
         if active is not None and active in viewer.layers:
             viewer.layers.selection.active = active
         self._watch.show_all()
+        if self._waiting:
+            QTimer.singleShot(0, self._add_next)
 
     def _on_error(self, error: Exception) -> None:
         if isinstance(error, BTFError):
@@ -218,7 +225,7 @@ class Train(QWidget):
             notification_manager.receive_error(type(error), error, error.__traceback__)
 
     def _on_run(self) -> None:
-        if not self.running:
+        if not self.run.running:
             self.preview.end()
             self.bar.reset()
         if self.run.paused:
@@ -252,8 +259,8 @@ class Train(QWidget):
 
     def _show_outlook(self) -> None:
         btf = self.form.captures.btf
-        self.outlook.setVisible(btf is not None and not self.running)
-        if btf is not None and not self.running:
+        self.outlook.setVisible(btf is not None and not self.run.running)
+        if btf is not None and not self.run.running:
             try:
                 self.outlook.setText(str(outlook(btf, self.form.settings)))
             except BTFError as error:
