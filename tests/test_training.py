@@ -10,10 +10,10 @@ import pytest
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings
 from napari_btf.directions import angles_to_vectors
-from napari_btf.errors import UsageError
+from napari_btf.errors import CaptureError, UsageError
 from napari_btf.evaluate import psnr_over
 from napari_btf.progress import Progress, finish
-from napari_btf.training import read_lights, split_lights, train
+from napari_btf.training import hold_out_lights, read_lights, split_lights, train
 
 Make = Callable[..., BTF]
 QUICK = FitSettings(6, NetworkSettings(epochs=20))
@@ -38,11 +38,51 @@ def test_the_seconds_of_each_phase_add_up(make_btf: Make) -> None:
     phases = [phase for phase in report.phases if phase != "imagine"]  # only where it helps
     assert phases == ["read", "basis", "encode", "train", "quantise", "evaluate"]
     assert min(report.phases.values()) >= 0
-    # The rest is the reports themselves.
-    assert 0 < sum(report.phases.values()) < report.seconds
+    assert report.seconds == pytest.approx(sum(report.phases.values()))
     summary = report.summary(1000)
     assert summary["codec"] == "neural-basis"
     assert summary["phases"]["train"] == round(report.phases["train"], 2)
+
+
+@pytest.mark.parametrize("codec", ["neural-basis", "parallax"])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_values_that_are_not_numbers_are_refused(make_btf: Make, codec: str, wrong: float) -> None:
+    btf = make_btf(lights=20)
+    frames = btf.frames.astype(np.float32)
+    frames[7, 3, 4, 1] = wrong
+    spoilt = BTF(frames, btf.light, btf.view, source="made/here")
+    with pytest.raises(CaptureError, match="observation 7 holds 1 values that are infinite or not"):
+        finish(train(spoilt, settings=FitSettings(12, codec=codec)))
+
+
+@pytest.mark.parametrize("codec", ["neural-basis", "parallax"])
+def test_a_pause_is_no_part_of_the_training(make_btf: Make, codec: str) -> None:
+    settings = FitSettings(6, NetworkSettings(seconds=1.0), codec=codec)
+    reports: list[Progress] = []
+
+    def pause(progress: Progress) -> None:
+        if progress.phase == "train":
+            # Longer than the whole training.
+            if not reports:
+                time.sleep(2.0)
+            reports.append(progress)
+
+    _, report = finish(train(make_btf(lights=20), settings=settings), pause)
+    assert len([r for r in reports[1:] if r.step < 1000]) >= 2
+    assert report.seconds == pytest.approx(sum(report.phases.values()))
+
+
+def test_lights_held_out_are_spread(make_btf: Make) -> None:
+    btf = make_btf(lights=20)
+    held_out = hold_out_lights(btf, 4)
+    assert held_out.sum() == 5 * 3
+    # Every view of a light, and neither the first light nor the last one.
+    lights = btf.grid.light_of[held_out]
+    assert sorted(set(lights.tolist())) == [2, 6, 10, 14, 18]
+    assert not hold_out_lights(btf, 0).any()
+    for wrong in (1, 21):
+        with pytest.raises(UsageError, match="use 2 to 20"):
+            hold_out_lights(btf, wrong)
 
 
 def test_held_out_observations_have_no_influence(make_btf: Make) -> None:

@@ -20,7 +20,7 @@ from napari_btf.directions import (
     angles_to_vectors,
     format_angles,
 )
-from napari_btf.errors import UsageError
+from napari_btf.errors import CaptureError, UsageError
 from napari_btf.evaluate import psnr_over
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["TrainingReport", "read_lights", "split_lights", "train"]
+__all__ = ["TrainingReport", "hold_out_lights", "read_lights", "split_lights", "train"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class TrainingReport:
     psnr_held_out : float or None
         dB over the whole image at the directions held out.
     seconds : float
-        Reading, training, encoding and evaluation.
+        Reading, training, encoding and evaluation, without pauses between reports.
     bytes_capture : int
         All pixel values of the capture, uncompressed.
     texels_trained, latents : int
@@ -119,9 +119,8 @@ def train(
     UsageError
         If a setting does not fit the capture; nothing has been read then.
     CaptureError
-        If an image cannot be read.
+        If an image cannot be read, or holds values that are not numbers.
     """
-    start = time.monotonic()
     phases: dict[str, float] = {}
     settings = settings or FitSettings()
     if held_out is None or not held_out.any():
@@ -130,18 +129,19 @@ def train(
         raise UsageError(None, "all observations are held out", "leave some to train on")
     check_fit(btf if held_out is None else btf.select(~held_out), coords, settings)
     # All at once, so that what is held out is not read on its own.
-    btf = yield from _timed(into_memory(btf, settings.memory // 4), phases, start)
+    btf = yield from _timed(into_memory(btf, settings.memory // 4), phases)
+    _check_finite(btf)
     seen = btf if held_out is None else btf.select(~held_out)
-    model = yield from _timed(fit(seen, coords, settings, stop, checkpoint), phases, start)
-    psnr_train = yield from _timed(psnr_over(model, seen), phases, start)
+    model = yield from _timed(fit(seen, coords, settings, stop, checkpoint), phases)
+    psnr_train = yield from _timed(psnr_over(model, seen), phases)
     psnr_held_out = None
     if held_out is not None:
-        psnr_held_out = yield from _timed(psnr_over(model, btf.select(held_out)), phases, start)
+        psnr_held_out = yield from _timed(psnr_over(model, btf.select(held_out)), phases)
     chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
     return model, TrainingReport(
         psnr_train=psnr_train,
         psnr_held_out=psnr_held_out,
-        seconds=time.monotonic() - start,
+        seconds=sum(phases.values()),
         bytes_capture=btf.nbytes,
         texels_trained=min(chosen, texels_that_fit(seen)),
         latents=model.latent_count,
@@ -150,20 +150,39 @@ def train(
     )
 
 
-def _timed(job: Job[T], phases: dict[str, float], start: float) -> Job[T]:
-    """A job whose seconds are added up by phase, and reported since ``start``."""
+def _check_finite(btf: BTF) -> None:
+    """Refuse numbers that are none, in captures that no reader of this package has checked."""
+    if not (btf.values.is_float and isinstance(btf.frames, np.ndarray)):
+        return
+    for i, frame in enumerate(btf.frames):
+        wrong = int(np.count_nonzero(~np.isfinite(frame)))
+        if wrong:
+            raise CaptureError(
+                btf.source or None,
+                f"observation {i} holds {wrong:,} values that are infinite or not numbers",
+                "mend it, or leave it out",
+            )
+
+
+def _timed(job: Job[T], phases: dict[str, float]) -> Job[T]:
+    """A job whose seconds are added up by phase, and reported as their sum.
+
+    What the caller does with a report, a pause above all, is not the job's.
+    """
+    phase = ""
     before = time.monotonic()
     with closing(job):
         while True:
             try:
                 progress = next(job)
             except StopIteration as stop:
+                if phase:
+                    phases[phase] += time.monotonic() - before
                 result: T = stop.value
                 return result
-            now = time.monotonic()
-            phases[progress.phase] = phases.get(progress.phase, 0.0) + now - before
-            yield replace(progress, seconds=now - start)
-            # What the caller does with a report is not the job's.
+            phase = progress.phase
+            phases[phase] = phases.get(phase, 0.0) + time.monotonic() - before
+            yield replace(progress, seconds=sum(phases.values()))
             before = time.monotonic()
 
 
@@ -206,6 +225,40 @@ def read_lights(path: str | Path) -> NDArray[np.float64]:
     if not angles:
         raise UsageError(path, "it has no directions", "add lines of theta and phi")
     return angles_to_vectors(*np.array(angles).T)
+
+
+def hold_out_lights(btf: BTF, every: int) -> NDArray[np.bool_]:
+    """Which observations have one of every so many lights.
+
+    The lights are taken in the order of `BTF.grid`, from the middle of the first ``every`` on, so
+    that those at the edge of the captured range stay.
+
+    Parameters
+    ----------
+    btf : BTF
+    every : int
+        0 for none.
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+
+    Raises
+    ------
+    UsageError
+        If there are not so many lights, or none would be left.
+    """
+    if every == 0:
+        return np.zeros(len(btf), dtype=bool)
+    lights = len(btf.grid.lights)
+    if not 2 <= every <= lights:
+        raise UsageError(
+            btf.source or None,
+            f"one of {every} lights cannot be held out of {lights}",
+            f"use 2 to {lights}" if lights > 1 else "hold out none",
+        )
+    held_out: NDArray[np.bool_] = btf.grid.light_of % every == every // 2
+    return held_out
 
 
 def split_lights(btf: BTF, path: str | Path) -> NDArray[np.bool_]:

@@ -14,9 +14,12 @@ from napari.components import ViewerModel
 from napari.utils.notifications import Notification, notification_manager
 from npe2 import PluginManager
 from PIL import Image
+from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
+from train_hand import PATIENCE, Hand
 
 import napari_btf
 from napari_btf.plugin.open_capture import open_path
+from napari_btf.plugin.train import Train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -163,6 +166,37 @@ def open_dock(qtbot: QtBot) -> Callable[[type[QWidget], Any], QWidget]:
         return dock
 
     return open_dock
+
+
+@pytest.fixture(autouse=True)
+def settings_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A folder of its own for what docks remember, not that of whoever runs the tests."""
+    from napari import settings
+
+    folder = tmp_path_factory.mktemp("settings")
+    monkeypatch.setattr(settings, "_CFG_PATH", str(folder / "settings.yaml"))
+    # For programs in processes of their own.
+    monkeypatch.setenv("NAPARI_CONFIG", str(folder / "settings.yaml"))
+    settings._clear_plugin_settings_cache()
+    yield folder
+    settings._clear_plugin_settings_cache()
+
+
+@pytest.fixture
+def make_hand(qtbot: QtBot, open_dock: Callable[..., Any]) -> Iterator[Callable[..., Hand]]:
+    """Open the dock Train for a viewer."""
+    yield lambda viewer: Hand(qtbot, open_dock(Train, viewer))
+    # The dock is closed by now; with it goes its training.
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+
+
+@pytest.fixture
+def hand(loaded: ViewerModel, make_hand: Callable[..., Hand]) -> Hand:
+    """The dock Train over the open capture."""
+    return make_hand(loaded)
 
 
 @pytest.fixture

@@ -297,8 +297,8 @@ def test_painted_regions_and_other_docks_follow(
     assert select.regions_layer() == regions
     assert len(select.texels()) == 2
     assert select.count.text() == "2 of 768 texels, 1 region"
-    assert train.captures.btf.notes == ("azimuths are taken as ccw+180",)
-    assert train.captures.btf is dock.captures.btf
+    assert train.form.captures.btf.notes == ("azimuths are taken as ccw+180",)
+    assert train.form.captures.btf is dock.captures.btf
 
 
 def test_a_duplicate_of_the_layer_stays_as_it_is(loaded: ViewerModel, dock: Directions) -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import pytest
 from napari._app_model.constants import MenuId
 from npe2 import PluginManager, PluginManifest
 
-from napari_btf.plugin.reader import get_reader
+from napari_btf.plugin._form import TrainingForm
+from napari_btf.plugin.reader import get_model_reader, get_reader
+from napari_btf.plugin.workspace import workspace_of
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from pytestqt.qtbot import QtBot
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +45,7 @@ def test_menus_and_widgets_name_known_commands(manifest: PluginManifest) -> None
     used = {item.command for items in manifest.contributions.menus.values() for item in items}
     used |= {widget.command for widget in manifest.contributions.widgets}
     used |= {reader.command for reader in manifest.contributions.readers}
+    used |= {writer.command for writer in manifest.contributions.writers}
     used |= {sample.command for sample in manifest.contributions.sample_data}
     assert used == known
 
@@ -50,7 +58,23 @@ def test_every_dock_is_in_the_menu_of_the_layers(manifest: PluginManifest) -> No
 
 
 def test_the_reader_takes_folders_and_archives(manifest: PluginManifest) -> None:
-    (reader,) = manifest.contributions.readers
+    reader, models = manifest.contributions.readers
     assert reader.accepts_directories
     assert {"*.lp", "*.btf", "*.zip", "*.zarr", "*.tif", "*.npy"} <= set(reader.filename_patterns)
     assert PluginManager.instance().commands.get(reader.command) is get_reader
+    assert models.filename_patterns == ["*.safetensors"]
+    assert PluginManager.instance().commands.get(models.command) is get_model_reader
+
+
+def test_what_is_remembered_is_what_the_docks_choose(
+    manifest: PluginManifest, display: None, qtbot: QtBot, viewer: ViewerModel
+) -> None:
+    sections = manifest.contributions.configurations
+    form = TrainingForm(workspace_of(viewer))
+    qtbot.addWidget(form)
+    properties = sections["training"].properties
+    assert set(form.values()) == set(properties)
+    defaults = {name: chosen.default for name, chosen in properties.items()}
+    assert form.values() == defaults
+    for name, box in (("size_by", form.budget), ("codec", form.codec)):
+        assert properties[name].enum == [box.itemText(i) for i in range(box.count())]

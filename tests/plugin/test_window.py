@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton
 
 import napari_btf
 from napari_btf.plugin._disk import Disk
+from napari_btf.plugin.compare import Compare
 from napari_btf.plugin.directions import Directions
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.select_texels import SelectTexels
@@ -34,6 +35,7 @@ DOCKS = {
     "Select texels": SelectTexels,
     "Train": Train,
     "Relight": Relight,
+    "Compare": Compare,
 }
 DISC = (24.0, 22.0)
 """Centre of the sample's red disc, (y, x); its radius is 12 texels."""
@@ -77,7 +79,8 @@ def test_docks_and_menus(
 
 
 @pytest.mark.parametrize(
-    "names", [("Select texels", "Train", "Relight"), ("Directions", "Select texels")]
+    "names",
+    [("Select texels", "Train", "Relight"), ("Directions", "Select texels"), ("Train", "Compare")],
 )
 def test_nothing_is_squeezed_on_a_small_screen(
     make_napari_viewer: Callable[..., Viewer], qtbot: QtBot, names: tuple[str, ...]
@@ -257,7 +260,7 @@ def test_closing_the_window_ends_the_training(capture: Any) -> None:
 viewer.open({str(capture.folder)!r}, plugin="napari-btf")
 train = docks[1]
 run_until(train.isVisible)
-train.seconds.value = 600
+train.form.seconds.setValue(600)
 train.start()
 run_until(lambda: train.message.text().startswith("Training"))
 viewer.close()

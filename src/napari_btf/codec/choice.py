@@ -185,12 +185,6 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
 
         check_texel_network(btf, coords, _texel_network_settings(codec, settings))
         return
-    if settings.target_psnr is not None:
-        raise UsageError(
-            None,
-            "the parallax codec is trained for a size, not for a quality",
-            "give --bytes-per-texel, or --codec neural-basis",
-        )
     from napari_btf.codec.parallax_training import check_parallax
 
     check_parallax(btf, coords, _parallax_settings(btf, settings))
@@ -213,6 +207,12 @@ def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
     """Settings of the parallax codec that meet a budget."""
     from napari_btf.codec.parallax_training import ParallaxSettings
 
+    if settings.target_psnr is not None:
+        raise UsageError(
+            None,
+            "the parallax codec is trained for a size, not for a quality",
+            "give --bytes-per-texel, or --codec neural-basis",
+        )
     budget, network, most_bytes = settings.budget, settings.network, None
     texels = btf.height * btf.width
     if budget.latents is not None:

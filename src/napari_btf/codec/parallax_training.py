@@ -281,6 +281,8 @@ def _train(
             if time.monotonic() - reported > REPORT_SECONDS:
                 reported = time.monotonic()
                 yield _report(at, done, surface)
+                # A pause between reports is not training.
+                start += time.monotonic() - reported
             error = trainer.step(_schedule(done))
             at.step += 1
             if not error < _DIVERGED * max(at.best_error, 1e-6):

@@ -24,8 +24,10 @@ class Note(QLabel):
 
     def setText(self, text: str | None) -> None:
         """Show another text."""
-        super().setText(text)
-        self._claim_height()
+        # Another height has the whole window laid out anew.
+        if text != self.text():
+            super().setText(text)
+            self._claim_height()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Wrap the text at another width."""

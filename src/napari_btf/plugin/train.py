@@ -1,15 +1,15 @@
-"""Dock *Train*: compress the chosen capture, with progress and cancel."""
+"""Dock *Train*: choose, watch, keep or cancel, save."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, FloatSpinBox
-from napari.qt.threading import GeneratorWorker, create_worker
+from napari.layers import Layer
 from napari.utils.notifications import notification_manager, show_error, show_info
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QProgressBar,
     QPushButton,
@@ -17,107 +17,102 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_btf.codec.choice import FitSettings
-from napari_btf.codec.network import NetworkSettings
 from napari_btf.errors import BTFError
-from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.outlook import duration, outlook
+from napari_btf.plugin._chooser import NO_CAPTURE
+from napari_btf.plugin._curve import Curve
+from napari_btf.plugin._form import TrainingForm
+from napari_btf.plugin._model_chooser import ModelChooser
+from napari_btf.plugin._names import PHASES
 from napari_btf.plugin._note import Note
+from napari_btf.plugin._placing import Watch, free_place
+from napari_btf.plugin._preview import PreviewLayer
+from napari_btf.plugin._remember import recall, remember
+from napari_btf.plugin._run import Run
+from napari_btf.plugin._section import Scrolled, allow
+from napari_btf.plugin._summary import Summary
+from napari_btf.plugin.model_layers import model_of
 from napari_btf.plugin.workspace import workspace_of
-from napari_btf.training import train
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
 
-    from napari_btf.codec.model import CompressedBTF
-    from napari_btf.progress import Job, Progress
-    from napari_btf.training import TrainingReport
+    from napari_btf.plugin._run import Outcome, Status
+    from napari_btf.plugin.model_layers import LayerData
 
 __all__ = ["Train"]
 
-_WHOLE, _PAINTED = "whole image", "painted texels"
-_BYTES, _QUALITY, _LATENTS = "bytes per texel", "quality in dB", "latents per texel"
-
-
-class _Budget(NamedTuple):
-    """A way to say how large a model may be."""
-
-    setting: str
-    usual: float
-    tooltip: str
-
-
-_BUDGETS = {
-    _BYTES: _Budget("bytes_per_texel", 8.0, "Size of the file: bytes for each texel, and 64 KiB"),
-    _QUALITY: _Budget("target_psnr", 32.0, "The smallest file of this quality (PSNR)"),
-    _LATENTS: _Budget("latents", 16.0, "Numbers kept for each texel, as fine as is worth it"),
-}
-_PHASES = {
-    "read": "Reading images",
-    "basis": "Finding the basis",
-    "train": "Training",
-    "imagine": "Imagining lights",
-    "train slower": "Training with smaller steps",
-    "encode": "Encoding texels",
-    "quantise": "Compressing latents",
-    "evaluate": "Measuring quality",
-}
+_TRAIN = "Compress the capture with these choices"
+_RUNS = "A training runs: wait for it, stop it or cancel it."
+_NOT_RUNNING = "No training runs."
+_CANCELLED = "Cancelled: nothing was changed."
 
 
 class Train(QWidget):
-    """Choose texels, latents and time; watch; stop and keep, or cancel."""
+    """The form, the controls of the training that runs, and what the last one gave."""
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self._workspace = workspace_of(napari_viewer)
-        self._worker: GeneratorWorker | None = None
-        self._stop = False
-
-        self.captures = CaptureChooser(self._workspace)
-        self.texels = ComboBox(choices=(_WHOLE, _PAINTED), value=_WHOLE)
-        self.texels.tooltip = "Which texels to learn from; the whole image is encoded in any case"
-        self.budget = ComboBox(choices=tuple(_BUDGETS), value=_BYTES)
-        self.budget.tooltip = "What decides how large and how good the model gets"
-        self.amount = FloatSpinBox(min=0.1, max=1000.0)
-        self.seconds = FloatSpinBox(value=20.0, min=0.5, max=36000.0, step=1.0)
-        self.seconds.tooltip = "How long to train, in seconds"
+        self._waiting: list[LayerData] = []
+        self.form = TrainingForm(self._workspace)
+        self.outlook = Note()
         self.start_button = QPushButton("Train")
+        self.pause_button = QPushButton("Pause")
         self.keep_button = QPushButton("Stop and keep")
-        self.keep_button.setToolTip("End the training now and keep the best so far")
         self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("End the training now and keep nothing of it")
         self.bar = QProgressBar()
         self.message = Note()
+        self.curve = Curve()
+        self.summary = Summary()
+        self.models = ModelChooser(self._workspace)
         self.save_button = QPushButton("Save model...")
+        self.run = Run(self)
+        self._watch = Watch(self._workspace)
+        self.preview = PreviewLayer(self._workspace, self.run, self._watch, self)
+        self._lay_out()
+        self._connect()
+        values = recall("training")
+        if values:
+            self.form.set_values(values)
+        self._show_state()
 
+    def _lay_out(self) -> None:
         buttons = QHBoxLayout()
-        for button in (self.start_button, self.keep_button, self.cancel_button):
+        buttons.setSpacing(4)
+        for button in (self.start_button, self.pause_button, self.keep_button, self.cancel_button):
             buttons.addWidget(button)
-        form = QFormLayout()
-        form.addRow("capture", self.captures)
-        form.addRow("texels", self.texels.native)
-        size = QHBoxLayout()
-        size.addWidget(self.budget.native, 1)
-        size.addWidget(self.amount.native)
-        form.addRow("size by", size)
-        form.addRow("seconds", self.seconds.native)
-        column = QVBoxLayout(self)
-        column.addLayout(form)
+        kept = QHBoxLayout()
+        kept.addWidget(self.models, 1)
+        kept.addWidget(self.save_button)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.addWidget(self.form)
+        column.addWidget(self.outlook)
         column.addLayout(buttons)
         column.addWidget(self.bar)
         column.addWidget(self.message)
-        column.addWidget(self.save_button)
+        column.addWidget(self.curve)
+        column.addWidget(self.summary)
+        column.addLayout(kept)
         column.addStretch()
+        self.scrolled = Scrolled(inside)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self.scrolled)
 
-        self.budget.changed.connect(self._on_budget)
-        self._on_budget()
-        self.captures.chosen.connect(self._show_state)
+    def _connect(self) -> None:
+        self.form.changed.connect(self._show_state)
         self.start_button.clicked.connect(self.start)
-        self.keep_button.clicked.connect(self.stop_and_keep)
+        self.pause_button.clicked.connect(self.run.toggle_pause)
+        self.keep_button.clicked.connect(self.run.stop_and_keep)
         self.cancel_button.clicked.connect(self.cancel)
         self.save_button.clicked.connect(self._ask_save)
-        # The dock may be destroyed with its window while a thread still trains.
-        self.destroyed.connect(lambda _=None, state=self.__dict__: _abandon(state))
-        self._show_state()
+        self.run.reported.connect(self._on_report)
+        self.run.done.connect(self._on_done)
+        self.run.failed.connect(self._on_error)
+        self.run.changed.connect(self._on_run)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Follow the model."""
@@ -126,69 +121,38 @@ class Train(QWidget):
         self._show_state()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following it."""
+        """Stop following it; remember the choices."""
         super().hideEvent(event)
         self._workspace.model_changed.disconnect(self._show_state, missing_ok=True)
+        remember("training", self.form.values())
 
     @property
     def running(self) -> bool:
-        """Whether a training runs."""
-        return self._worker is not None
+        """Whether a training runs, or its layers are still to come."""
+        return self.run.running or bool(self._waiting)
 
     def start(self) -> None:
         """Start training on the chosen capture; what is wrong becomes a notification."""
-        btf = self.captures.btf
-        if btf is None:
-            show_error(NO_CAPTURE)
+        if self.run.running:
             return
-        if self.running:
+        try:
+            plan = self.form.plan()
+        except BTFError as error:
+            self.message.setText(str(error))
+            show_error(str(error))
             return
-        coords = None
-        if self.texels.value == _PAINTED:
-            coords = self._workspace.selected_texels(self.captures.layer)
-            if not len(coords):
-                show_error("Nothing is painted over this capture: paint in Select texels first.")
-                return
-        network = NetworkSettings(seconds=self.seconds.value)
-        chosen: dict[str, Any] = {_BUDGETS[self.budget.value].setting: self.amount.value}
-        if self.budget.value == _LATENTS:
-            chosen = {"latents": round(self.amount.value)}
-        settings = FitSettings(network=network, **chosen)
-        self._stop = False
-        # Its errors come to _on_error alone, else napari would show them a second time.
-        worker = create_worker(
-            _train,
-            btf,
-            coords,
-            settings,
-            stop=lambda: self._stop,
-            _start_thread=False,
-            _ignore_errors=True,
-        )
-        worker.yielded.connect(self._on_progress)
-        worker.returned.connect(self._on_done)
-        worker.errored.connect(self._on_error)
-        worker.finished.connect(self._on_finished)
-        self._worker = worker
+        remember("training", self.form.values())
+        self.summary.cancel()
+        self.curve.clear()
         self.message.setText("Starting")
-        self._show_state()
-        worker.start()
-
-    def _on_budget(self) -> None:
-        budget = _BUDGETS[self.budget.value]
-        self.amount.value = budget.usual
-        self.amount.tooltip = budget.tooltip
-
-    def stop_and_keep(self) -> None:
-        """End the training now; encoding and measuring still follow."""
-        self._stop = True
+        self.preview.begin(self.form.captures.layer)
+        self.run.start(plan)
 
     def cancel(self) -> None:
         """End the job now and drop it; an earlier model stays."""
-        if self._worker is not None:
-            self._stop = True
-            self._worker.quit()
-            self.message.setText("Cancelled: nothing was changed.")
+        if self.run.running:
+            self.run.cancel()
+            self.message.setText(_CANCELLED)
 
     def save(self, path: str) -> None:
         """Save the model; what is wrong becomes a notification."""
@@ -201,35 +165,55 @@ class Train(QWidget):
         except BTFError as error:
             show_error(str(error))
             return
+        self._workspace.saved(model, saved)
         show_info(f"Model saved as {saved}.")
 
-    @property
-    def _cancelled(self) -> bool:
-        return self._worker is None or self._worker.abort_requested
-
-    def _on_progress(self, progress: Progress) -> None:
-        if self._cancelled:
-            return
+    def _on_report(self, status: Status) -> None:
+        progress = status.progress
         self.bar.setMaximum(progress.total)
         self.bar.setValue(progress.step)
-        text = _PHASES.get(progress.phase, progress.phase)
-        if progress.validation_error is not None:
-            text += f": error {progress.validation_error:.2e} on directions left out as a check"
+        text = PHASES.get(progress.phase, progress.phase)
+        if status.left is not None:
+            text += f", about {duration(status.left)} left"
         self.message.setText(text)
+        if progress.train_error is not None or progress.validation_error is not None:
+            self.curve.add(progress.seconds, progress.train_error, progress.validation_error)
+            self.curve.show()
 
-    def _on_done(self, result: tuple[CompressedBTF, TrainingReport]) -> None:
-        # The thread may have been faster than the click on Cancel.
-        if self._cancelled:
-            return
-        model, report = result
+    def _on_done(self, outcome: Outcome) -> None:
+        model = outcome.model
+        self.summary.show_outcome(outcome)
         self._workspace.model = model
-        # No file yet: the size it would have is what counts.
-        ratio = report.bytes_capture / model.file_size
-        self.message.setText(
-            f"PSNR {report.psnr_train:.2f} dB on the captured directions, "
-            f"{ratio:.0f} : 1 ({model.file_size / 1e6:.2f} MB), {report.seconds:.1f} s. "
-            "Open Relight to move the light."
-        )
+        self.preview.end()
+        self._waiting += outcome.layers
+        QTimer.singleShot(0, self._add_next)
+        self.message.setText("Done: open Relight to move the light, Compare to see the error.")
+        if model.path is not None:
+            self._workspace.saved(model, model.path)
+            self.message.setText(f"Saved as {model.path}.")
+        if outcome.problem:
+            text = f"Not saved, but kept here: {outcome.problem}"
+            self.message.setText(text)
+            show_error(text)
+
+    def _add_next(self) -> None:
+        """Add a layer of a new model: napari takes a while for each, so one at a time."""
+        viewer = self._workspace.viewer
+        if viewer is None or not self._waiting:
+            return
+        layer = Layer.create(*self._waiting.pop(0))
+        model = model_of(layer)
+        assert model is not None
+        corner = free_place(viewer, model.height, model.width, row=1)
+        layer.translate = (0.0,) * (layer.ndim - 2) + corner
+        active = viewer.layers.selection.active
+        viewer.add_layer(layer)
+        # Whoever paints meanwhile goes on painting.
+        if active is not None and active in viewer.layers:
+            viewer.layers.selection.active = active
+        self._watch.show_all()
+        if self._waiting:
+            QTimer.singleShot(0, self._add_next)
 
     def _on_error(self, error: Exception) -> None:
         if isinstance(error, BTFError):
@@ -240,48 +224,53 @@ class Train(QWidget):
             # A defect: napari shows its traceback on demand.
             notification_manager.receive_error(type(error), error, error.__traceback__)
 
-    def _on_finished(self) -> None:
-        self._worker = None
-        self.bar.reset()
+    def _on_run(self) -> None:
+        if not self.run.running:
+            self.preview.end()
+            self.bar.reset()
+        if self.run.paused:
+            self.message.setText("Paused.")
         self._show_state()
 
     def _show_state(self) -> None:
-        ready = self.captures.btf is not None
-        self.start_button.setEnabled(ready and not self.running)
-        self.start_button.setToolTip("" if ready else NO_CAPTURE)
-        self.keep_button.setEnabled(self.running)
-        self.cancel_button.setEnabled(self.running)
-        self.save_button.setEnabled(self._workspace.model is not None)
-        if self.running:
+        run, btf = self.run, self.form.captures.btf
+        ends = run.running and (run.cancelled or run.stopped)
+        why_not = NO_CAPTURE if btf is None else ""
+        allow(self.start_button, _TRAIN, _RUNS if run.running else why_not)
+        idle = _NOT_RUNNING if not run.running else "It is about to end." if ends else ""
+        pausing = "It stands still at its next report." if run.pausing else ""
+        allow(self.pause_button, "Give the processor to something else", idle or pausing)
+        self.pause_button.setText("Resume" if run.paused else "Pause")
+        allow(self.keep_button, "End the training now and keep the best so far", idle)
+        cancel = _NOT_RUNNING if not run.running else idle if run.cancelled else ""
+        allow(self.cancel_button, "End the training now and keep nothing of it", cancel)
+        no_model = "" if self._workspace.model is not None else "Train or load a model first."
+        allow(self.save_button, "Write the model to a file", no_model)
+        self.bar.setVisible(run.running)
+        self.curve.setVisible(bool(self.curve.points))
+        self._show_outlook()
+        if run.running:
             return
         # The outcome of a training stays, also if its capture was closed meanwhile.
-        if ready and self.message.text() == NO_CAPTURE:
+        if btf is not None and self.message.text() == NO_CAPTURE:
             self.message.setText("")
-        elif not ready and not self.message.text():
+        elif btf is None and not self.message.text():
             self.message.setText(NO_CAPTURE)
 
+    def _show_outlook(self) -> None:
+        btf = self.form.captures.btf
+        self.outlook.setVisible(btf is not None and not self.run.running)
+        if btf is not None and not self.run.running:
+            try:
+                self.outlook.setText(str(outlook(btf, self.form.settings)))
+            except BTFError as error:
+                self.outlook.setText(str(error))
+
     def _ask_save(self) -> None:
+        model = self._workspace.model
+        name = "model" if model is None or not model.source else Path(model.source).stem
         path, _ = QFileDialog.getSaveFileName(
-            self, "Save model", "model.safetensors", "Model (*.safetensors)"
+            self, "Save model", f"{name}.safetensors", "Model (*.safetensors)"
         )
         if path:
             self.save(path)
-
-
-class _UnforeseenError(Exception):
-    """A RuntimeError of the training, under a name that reaches the dock."""
-
-
-def _train(*args: Any, **options: Any) -> Job[tuple[CompressedBTF, TrainingReport]]:
-    """`train` for a worker: torch raises RuntimeErrors, at which a worker ends without a signal."""
-    try:
-        return (yield from train(*args, **options))
-    except RuntimeError as error:
-        raise _UnforeseenError(str(error)) from error
-
-
-def _abandon(state: dict[str, Any]) -> None:
-    worker = state.get("_worker")
-    if worker is not None:
-        state["_stop"] = True
-        worker.quit()

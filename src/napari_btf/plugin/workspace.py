@@ -19,16 +19,19 @@ from napari_btf.plugin.layers import (
     step_after,
     turn_capture,
 )
+from napari_btf.plugin.model_layers import model_of
 from napari_btf.sampling import Sampling, masked_texels, sampled
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from napari_btf.btf import BTF
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.directions import AzimuthConvention
 
-__all__ = ["Workspace", "current_workspace", "workspace_of"]
+__all__ = ["Workspace", "current_workspace", "saved_anywhere", "workspace_of"]
 
 
 class Workspace:
@@ -39,7 +42,7 @@ class Workspace:
     captures_changed
         A capture layer was added, removed or renamed, or its directions are others now.
     model_changed
-        There is another model.
+        There is another model, or one was saved.
     """
 
     captures_changed = Signal()
@@ -48,6 +51,8 @@ class Workspace:
     def __init__(self, viewer: Any) -> None:
         self._viewer = weakref.ref(viewer)
         self._model: CompressedBTF | None = None
+        self._models: list[CompressedBTF] = []
+        self._paths: weakref.WeakKeyDictionary[CompressedBTF, Path] = weakref.WeakKeyDictionary()
         self._relit = ""
         events = viewer.layers.events
         events.inserted.connect(self._on_inserted)
@@ -55,6 +60,7 @@ class Workspace:
         events.renamed.connect(self._on_layers)
         for layer in viewer.layers:
             layer.events.visible.connect(self._show_angles)
+            self._take_model(layer)
         viewer.layers.selection.events.active.connect(self._show_angles)
         viewer.dims.events.current_step.connect(self._show_angles)
         self._show_angles()
@@ -72,7 +78,29 @@ class Workspace:
     @model.setter
     def model(self, model: CompressedBTF | None) -> None:
         self._model = model
+        if model is not None and model not in self._models:
+            self._models.append(model)
         self.model_changed.emit()
+
+    @property
+    def models(self) -> tuple[CompressedBTF, ...]:
+        """All models of this session, in the order in which they came."""
+        return tuple(self._models)
+
+    def path_of(self, model: CompressedBTF) -> Path | None:
+        """The file a model came from or was saved to last, or None."""
+        return self._paths.get(model, model.path)
+
+    def saved(self, model: CompressedBTF, path: Path) -> None:
+        """Remember where a model was saved."""
+        self._paths[model] = path
+        self.model_changed.emit()
+
+    def _take_model(self, layer: Any) -> None:
+        """A layer of latents brings its model along, from a file or by being copied."""
+        model = model_of(layer)
+        if model is not None and model not in self._models:
+            self.model = model
 
     def capture_layers(self) -> list[Any]:
         """The layers of the viewer that show a capture, topmost first."""
@@ -189,6 +217,7 @@ class Workspace:
 
     def _on_inserted(self, event: Any) -> None:
         event.value.events.visible.connect(self._show_angles)
+        self._take_model(event.value)
         self._on_layers()
 
     def _on_removed(self, event: Any) -> None:
@@ -229,6 +258,13 @@ def workspace_of(viewer: Any) -> Workspace:
     if viewer not in _workspaces:
         _workspaces[viewer] = Workspace(viewer)
     return _workspaces[viewer]
+
+
+def saved_anywhere(model: CompressedBTF, path: Path) -> None:
+    """Remember where a model was saved, in all windows that have it."""
+    for workspace in list(_workspaces.values()):
+        if model in workspace.models:
+            workspace.saved(model, path)
 
 
 def current_workspace() -> Workspace | None:

@@ -1,0 +1,181 @@
+"""How long the window stands still while something is trained, and what it costs the training.
+
+    xvfb-run -a -s "-screen 0 1600x1000x24 +extension GLX" \\
+        python benchmarks/responsiveness.py CAPTURE
+
+trains a capture (the 256 x 256 wallpaper, say) with the dock *Train*, preview on, in a window of
+napari, and again without a window, and prints a table. ``--seconds`` is the length of the training
+with the parallax codec; neural-basis ends by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import napari_btf
+from napari_btf.codec.parallax_steps import Trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Milliseconds between the ticks that should come.
+TICK = 5
+LATENTS = 16
+
+
+@dataclass
+class Steps:
+    """Counts the steps of the parallax training, wherever it runs."""
+
+    count: int = 0
+
+    def watch(self) -> None:
+        step = Trainer.step
+
+        def counted(trainer: Trainer, share: float) -> float:
+            self.count += 1
+            return step(trainer, share)
+
+        Trainer.step = counted  # type: ignore[method-assign]
+
+
+def settings(codec: str, seconds: float) -> napari_btf.FitSettings:
+    network = napari_btf.NetworkSettings(seconds=seconds if codec == "parallax" else None)
+    return napari_btf.FitSettings(LATENTS, network, codec=codec)
+
+
+def without_window(capture: str, codec: str, seconds: float, steps: Steps) -> tuple[int, float]:
+    """Steps and seconds of a training on its own, after a short one that imports torch."""
+    for length in (0.5, seconds):
+        steps.count, start = 0, time.monotonic()
+        job = napari_btf.train(napari_btf.read(capture), settings=settings(codec, length))
+        napari_btf.finish(job)
+    return steps.count, time.monotonic() - start
+
+
+def in_a_process(capture: str, codec: str, seconds: float) -> tuple[int, float]:
+    """`without_window` in a process of its own, in which no window has ever been."""
+    command = [sys.executable, __file__, capture, "--seconds", str(seconds), "--alone", codec]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    count, took = done.stdout.split()
+    return int(count), float(took)
+
+
+class Window:
+    """napari with the capture and the dock *Train*."""
+
+    def __init__(self, capture: str) -> None:
+        import napari
+
+        self.viewer = napari.Viewer(show_welcome_screen=False)
+        self.viewer.window.resize(1400, 900)
+        self.viewer.open(capture, plugin="napari-btf")
+        _, self.dock = self.viewer.window.add_plugin_dock_widget("napari-btf", "Train")
+        self.run_until(self.dock.isVisible)
+        self.rest(2.0)
+
+    def run_until(self, condition: Callable[[], Any]) -> None:
+        from qtpy.QtCore import QEventLoop, QTimer
+
+        loop, timer = QEventLoop(), QTimer()
+        timer.timeout.connect(lambda: loop.quit() if condition() else None)
+        timer.start(20)
+        loop.exec()
+
+    def rest(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        self.run_until(lambda: time.monotonic() >= end)
+
+    def gaps(self, condition: Callable[[], Any]) -> np.ndarray:
+        """Milliseconds between ticks until something is the case."""
+        from qtpy.QtCore import Qt, QTimer
+
+        ticks = [time.perf_counter()]
+        timer = QTimer()
+        timer.setTimerType(Qt.TimerType.PreciseTimer)
+        timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
+        timer.start(TICK)
+        self.run_until(condition)
+        timer.stop()
+        return 1000 * np.diff(ticks)
+
+    def train(
+        self, codec: str, seconds: float, steps: Steps, slide: bool
+    ) -> tuple[np.ndarray, int, float]:
+        """Gaps, steps and seconds of a training in the dock; the sliders may move meanwhile."""
+        from qtpy.QtCore import QTimer
+
+        form = self.dock.form
+        form.budget.setCurrentText("latents per texel")
+        form.amount.setValue(LATENTS)
+        form.seconds.setValue(seconds if codec == "parallax" else 0.0)
+        form.codec.setCurrentText(codec)
+        steps.count, start = 0, time.monotonic()
+        slider = QTimer()
+        axis = self.viewer.dims.ndim - 3
+        slider.timeout.connect(
+            lambda: self.viewer.dims.set_current_step(
+                axis, (self.viewer.dims.current_step[axis] + 1) % int(self.viewer.dims.nsteps[axis])
+            )
+        )
+        if slide:
+            slider.start(200)
+        self.dock.start()
+        gaps = self.gaps(lambda: not self.dock.running)
+        took = time.monotonic() - start
+        slider.stop()
+        return gaps, steps.count, took
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("capture")
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--alone", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    steps = Steps()
+    steps.watch()
+    if options.alone:
+        print(*without_window(options.capture, options.alone, options.seconds, steps))
+        return
+    codecs = ("parallax", "neural-basis")
+    alone = {codec: in_a_process(options.capture, codec, options.seconds) for codec in codecs}
+    window = Window(options.capture)
+    # torch is imported before anything is measured.
+    window.train("parallax", 0.5, steps, slide=False)
+    idle_end = time.monotonic() + 5
+    rows = [("no training", window.gaps(lambda: time.monotonic() >= idle_end), "")]
+    measured = {
+        (codec, slide): window.train(codec, options.seconds, steps, slide)
+        for codec, slide in (("parallax", False), ("parallax", True), ("neural-basis", False))
+    }
+    window.viewer.close()
+    # Before and after: other work of the machine comes and goes.
+    for codec in codecs:
+        again = in_a_process(options.capture, codec, options.seconds)
+        alone[codec] = (round((alone[codec][0] + again[0]) / 2), (alone[codec][1] + again[1]) / 2)
+    for (codec, slide), (gaps, count, took) in measured.items():
+        before = alone[codec]
+        if codec == "parallax":
+            share = f"{count / before[0]:.2f} ({count} of {before[0]} steps)"
+        else:
+            share = f"{before[1] / took:.2f} ({took:.1f} s instead of {before[1]:.1f} s)"
+        rows.append((f"{codec}{', sliding' if slide else ''}", gaps, share))
+    print(f"Milliseconds between ticks of {TICK} ms in the window's thread:\n")
+    print("| training | median | 99 % | max | over 50 ms | throughput beside no window |")
+    print("| --- | ---: | ---: | ---: | ---: | --- |")
+    for name, gaps, share in rows:
+        late = int(np.count_nonzero(gaps > 50))
+        figures = f"{np.median(gaps):.1f} | {np.percentile(gaps, 99):.1f} | {gaps.max():.0f}"
+        print(f"| {name} | {figures} | {late} of {len(gaps)} | {share} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Where new images stand beside the others, and how all of them come into view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari_btf.plugin.workspace import Workspace
+
+__all__ = ["GAP", "Watch", "free_place"]
+
+#: A place is so much larger than the image that stands there.
+GAP = 1.04
+
+
+def free_place(viewer: Any, height: int, width: int, row: int = 0) -> tuple[float, float]:
+    """Where an image of some texels covers no layer: (y, x) of its corner, in a row of images."""
+    top, step = row * GAP * height, GAP * width
+    taken = [np.asarray(layer.extent.world)[:, -2:] for layer in viewer.layers if layer.ndim >= 2]
+    column = 0
+    while any(_overlap(box, top, column * step, height, width) for box in taken):
+        column += 1
+    return top, column * step
+
+
+def _overlap(box: Any, top: float, left: float, height: int, width: int) -> bool:
+    (y0, x0), (y1, x1) = box
+    # Half a texel: the extent of an image begins at the middle of its first one, or at its edge.
+    return bool(y0 < top + height - 1 and y1 > top and x0 < left + width - 1 and x1 > left)
+
+
+class Watch:
+    """Brings all layers into view, unless the user has moved the camera since."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._seen: tuple[Any, ...] | None = None
+
+    def begin(self) -> None:
+        """From now on a camera that moves is the user's."""
+        self._seen = self._camera()
+
+    def show_all(self) -> None:
+        """Show everything, if the camera still stands where it was."""
+        viewer = self._workspace.viewer
+        if viewer is not None and self._camera() == self._seen:
+            viewer.reset_view()
+            self._seen = self._camera()
+
+    def _camera(self) -> tuple[Any, ...] | None:
+        viewer = self._workspace.viewer
+        if viewer is None:
+            return None
+        camera = viewer.scene.camera
+        return (camera.zoom, *camera.center)

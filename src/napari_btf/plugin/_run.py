@@ -1,0 +1,382 @@
+"""One training in a thread: what it is told, what it reports, how it ends."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.qt.threading import GeneratorWorker, create_worker
+from napari.utils import progress as napari_progress
+from qtpy.QtCore import QObject, Signal
+
+from napari_btf.errors import BTFError
+from napari_btf.evaluate.metrics import ssim
+from napari_btf.plugin._names import PHASES
+from napari_btf.plugin.model_layers import LayerData, latent_layer_data
+from napari_btf.progress import Progress
+from napari_btf.training import train
+from napari_btf.values import to_display
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec.choice import FitSettings
+    from napari_btf.codec.model import CompressedBTF
+    from napari_btf.progress import Job
+    from napari_btf.training import TrainingReport
+
+__all__ = ["Outcome", "Plan", "Preview", "Run", "Status"]
+
+#: Seconds between previews at least, and the share of the time they may take.
+_PREVIEW_SECONDS, _PREVIEW_SHARE = 1.0, 0.03
+#: SSIM is measured on so many images: it takes longer than decoding them.
+_SSIM_IMAGES = 9
+_REPORTS_A_SECOND = 4
+#: napari repaints its window at every change of its bar.
+_BAR_SECONDS = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is trained.
+
+    Parameters
+    ----------
+    btf : BTF
+    coords : ndarray, shape (T, 2), optional
+    settings : FitSettings
+    held_out : ndarray of bool, shape (N,)
+    path : Path, optional
+        Where the model is to be saved.
+    """
+
+    btf: BTF
+    coords: NDArray[np.intp] | None
+    settings: FitSettings
+    held_out: NDArray[np.bool_]
+    path: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """What a training has come to: a model, and its image under some directions."""
+
+    model: CompressedBTF
+    pixels: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Status:
+    """A report for the dock.
+
+    Parameters
+    ----------
+    progress : Progress
+    left : float or None
+        Seconds that this phase still takes, where it can be told.
+    """
+
+    progress: Progress
+    left: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A trained model and what is known about it.
+
+    Parameters
+    ----------
+    plan : Plan
+    model : CompressedBTF
+    report : TrainingReport
+    ssim : float
+        Mean over some images, NaN for small ones.
+    layers : list of tuple
+        The latents as layer data.
+    problem : str
+        Why it could not be saved, or nothing.
+    """
+
+    plan: Plan
+    model: CompressedBTF
+    report: TrainingReport
+    ssim: float
+    layers: list[LayerData]
+    problem: str = ""
+
+
+@dataclass
+class _Control:
+    """What the window tells the thread; plain values, so that either may read and write them."""
+
+    stopped: bool = False
+    directions: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    worker: GeneratorWorker | None = None
+    bar: napari_progress | None = field(default=None, repr=False)
+
+    def abandon(self) -> None:
+        """End everything, whether the window is still there or not."""
+        self.stopped = True
+        if self.worker is not None:
+            self.worker.quit()
+        self.close_bar()
+
+    def close_bar(self) -> None:
+        """Take the bar out of the activity dock."""
+        bar, self.bar = self.bar, None
+        if bar is not None:
+            try:
+                bar.close()
+            except RuntimeError:
+                # The activity dock went with its window.
+                return
+
+
+class Run(QObject):
+    """The training of a dock, one at a time.
+
+    Signals
+    -------
+    reported
+        `Status`.
+    previewed
+        `Preview`.
+    done
+        `Outcome`.
+    failed
+        The exception that ended it.
+    changed
+        It started, was paused, went on, or is over.
+    """
+
+    reported = Signal(object)
+    previewed = Signal(object)
+    done = Signal(object)
+    failed = Signal(object)
+    changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._control = _Control()
+        self._phase = ("", 0.0, 0)
+        self._pausing = self._showing = False
+        self._next_bar = 0.0
+        # The dock may be destroyed with its window while the thread still trains.
+        self.destroyed.connect(partial(_abandon, self.__dict__))
+
+    @property
+    def running(self) -> bool:
+        """Whether a training runs, or is about to end."""
+        return self._control.worker is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether it stands still."""
+        return self._control.worker is not None and self._control.worker.is_paused
+
+    @property
+    def pausing(self) -> bool:
+        """Whether it will stand still at its next report."""
+        return self._pausing and not self.paused
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether what it gives is dropped."""
+        worker = self._control.worker
+        return worker is None or worker.abort_requested
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is told to end."""
+        return self._control.stopped
+
+    def start(self, plan: Plan) -> None:
+        """Start; does nothing while one runs."""
+        if self.running:
+            return
+        control = self._control = _Control(directions=self._control.directions)
+        self._pausing, self._phase = False, ("", 0.0, 0)
+        # Its errors come to `failed` alone, else napari would show them a second time.
+        worker = create_worker(_work, plan, control, _start_thread=False, _ignore_errors=True)
+        worker.yielded.connect(self._on_report)
+        worker.returned.connect(self._on_returned)
+        worker.errored.connect(self._on_error)
+        worker.finished.connect(self._on_finished)
+        worker.paused.connect(self._on_paused)
+        worker.resumed.connect(self.changed)
+        control.worker = worker
+        control.bar = napari_progress(total=0, desc=f"Training {plan.btf.name}")
+        self.changed.emit()
+        worker.start()
+
+    def toggle_pause(self) -> None:
+        """Stand still at the next report, or go on."""
+        worker = self._control.worker
+        if worker is None:
+            return
+        if worker.is_paused:
+            self._pausing = False
+            worker.resume()
+        elif not self._pausing:
+            self._pausing = True
+            worker.pause()
+        self.changed.emit()
+
+    def stop_and_keep(self) -> None:
+        """End the training now; encoding and measuring still follow."""
+        self._control.stopped = True
+        if self.paused:
+            self.toggle_pause()
+        self.changed.emit()
+
+    def cancel(self) -> None:
+        """End the job now and drop it."""
+        if self._control.worker is not None:
+            self._control.stopped = True
+            self._control.worker.quit()
+            self.changed.emit()
+
+    def look(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> None:
+        """Preview under other directions from now on, unit vectors."""
+        self._control.directions = light, view
+
+    def _on_paused(self) -> None:
+        # A click on "stop" may have come before the thread stood still.
+        if self._control.stopped:
+            self.toggle_pause()
+        self.changed.emit()
+
+    def _on_report(self, report: tuple[Progress, Preview | None]) -> None:
+        if self.cancelled:
+            return
+        progress, preview = report
+        self.reported.emit(Status(progress, self._left(progress)))
+        if preview is not None:
+            self.previewed.emit(preview)
+        # At the end, and one at a time: napari's bar lets other events in, and the next report or
+        # the outcome may be among them.
+        bar, now = self._control.bar, time.monotonic()
+        if bar is not None and not self._showing and now >= self._next_bar:
+            self._showing, self._next_bar = True, now + _BAR_SECONDS
+            _show(bar, progress)
+            self._showing = False
+
+    def _left(self, progress: Progress) -> float | None:
+        name, began, first = self._phase
+        if name != progress.phase:
+            self._phase = progress.phase, progress.seconds, progress.step
+            return None
+        done, took = progress.step - first, progress.seconds - began
+        if done <= 0 or took < 0.3:
+            return None
+        return took / done * (progress.total - progress.step)
+
+    def _on_returned(self, outcome: Outcome) -> None:
+        # The thread may have been faster than the click on Cancel.
+        if not self.cancelled:
+            self.done.emit(outcome)
+
+    def _on_error(self, error: Exception) -> None:
+        self.failed.emit(error)
+
+    def _on_finished(self) -> None:
+        self._control.close_bar()
+        self._control.worker = None
+        self._pausing = False
+        self.changed.emit()
+
+
+def _abandon(state: dict[str, Any], _: Any = None) -> None:
+    control = state.get("_control")
+    if control is not None:
+        control.abandon()
+
+
+def _show(bar: napari_progress, progress: Progress) -> None:
+    """One bar for all phases: its length and name change."""
+    if bar.total != progress.total or bar.n > progress.step:
+        bar.reset(total=progress.total)
+    name = PHASES.get(progress.phase, progress.phase)
+    if not bar.desc.startswith(name):
+        bar.set_description(name)
+    if progress.step != bar.n:
+        bar.update(progress.step - bar.n)
+
+
+# --------------------------------------------------------------------------- in the thread
+
+
+class _UnforeseenError(Exception):
+    """A RuntimeError of the training, under a name that reaches the dock."""
+
+
+def _work(
+    plan: Plan, control: _Control
+) -> Generator[tuple[Progress, Preview | None], None, Outcome]:
+    """Train, save, measure; torch raises RuntimeErrors, at which a worker ends without a signal."""
+    try:
+        held_out = plan.held_out if plan.held_out.any() else None
+        job = train(plan.btf, plan.coords, plan.settings, held_out, stop=lambda: control.stopped)
+        model, report = yield from _with_previews(job, control)
+        problem = ""
+        if plan.path is not None:
+            try:
+                model = replace(model, path=model.save(plan.path))
+            except BTFError as error:
+                problem = str(error)
+        similarity = yield from _ssim(model, plan.btf)
+        # What takes a while is done here: the size of the file, the percentiles of the latents.
+        assert model.file_size
+        layers = latent_layer_data(model, plan.btf)
+        return Outcome(plan, model, report, similarity, layers, problem)
+    except RuntimeError as error:
+        raise _UnforeseenError(str(error)) from error
+
+
+def _with_previews(
+    job: Job[tuple[CompressedBTF, TrainingReport]], control: _Control
+) -> Generator[tuple[Progress, Preview | None], None, tuple[CompressedBTF, TrainingReport]]:
+    """Reports of a job, now and then with a preview; not more of either than people can see."""
+    reported, phase, next_preview = -np.inf, "", time.monotonic()
+    with closing(job):
+        while True:
+            try:
+                progress = next(job)
+            except StopIteration as stop:
+                result: tuple[CompressedBTF, TrainingReport] = stop.value
+                return result
+            preview, now = None, time.monotonic()
+            if progress.preview is not None and now >= next_preview and control.directions:
+                model = progress.preview()
+                preview = Preview(
+                    model, to_display(model.values.store(model.decode(*control.directions)))
+                )
+                took = time.monotonic() - now
+                next_preview = now + took + max(_PREVIEW_SECONDS, took / _PREVIEW_SHARE)
+            is_last = progress.step == progress.total
+            is_new = progress.phase != phase or is_last or preview is not None
+            if is_new or now >= reported + 1 / _REPORTS_A_SECOND:
+                reported, phase = now, progress.phase
+                yield replace(progress, preview=None), preview
+
+
+def _ssim(model: CompressedBTF, btf: BTF) -> Generator[tuple[Progress, None], None, float]:
+    """Mean structural similarity over some images spread over all."""
+    if btf.values.is_float or min(btf.height, btf.width) < 11:
+        return float("nan")
+    some = np.unique(np.linspace(0, len(btf) - 1, _SSIM_IMAGES).astype(int))
+    found = []
+    images = model.shaded(btf.light[some], btf.view[some])
+    for i, (which, image) in enumerate(zip(some, images, strict=True)):
+        captured = btf.values.encode(btf.frame(int(which)))
+        found.append(ssim(np.clip(image, 0.0, 1.0), captured))
+        yield Progress("similarity", i + 1, len(some)), None
+    return float(np.mean(found))

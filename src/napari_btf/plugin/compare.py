@@ -1,0 +1,235 @@
+"""Dock *Compare*: captured, decoded and error side by side, while the sliders move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image
+from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, QWidget
+
+from napari_btf.errors import BTFError
+from napari_btf.evaluate.comparison import check_match
+from napari_btf.evaluate.metrics import psnr
+from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin._latest import Latest
+from napari_btf.plugin._model_chooser import ModelChooser
+from napari_btf.plugin._note import Note
+from napari_btf.plugin._placing import free_place
+from napari_btf.plugin._remember import recall, remember
+from napari_btf.plugin._section import allow
+from napari_btf.plugin.layers import (
+    TAG,
+    directions_text,
+    for_display,
+    is_kind,
+    observation_at,
+)
+from napari_btf.plugin.workspace import workspace_of
+from napari_btf.values import to_display
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from qtpy.QtGui import QHideEvent, QShowEvent
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec.model import CompressedBTF
+
+__all__ = ["Compare"]
+
+_NO_MODEL = "Train a model first (dock Train), or open one."
+_KINDS = ("decoded", "error")
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """One observation and what the model makes of it."""
+
+    light: NDArray[np.float64]
+    view: NDArray[np.float64]
+    decoded: NDArray[Any]
+    error: NDArray[np.float32] | None
+    psnr: float
+
+
+class Compare(QWidget):
+    """Two Image layers right of a capture follow its sliders."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._workspace = workspace_of(napari_viewer)
+        self._pair: _Pair | None = None
+        self.captures = CaptureChooser(self._workspace)
+        self.models = ModelChooser(self._workspace)
+        self.compare = QCheckBox("Show decoded and error beside the capture")
+        self.gain = QDoubleSpinBox()
+        self.gain.setRange(1.0, 100.0)
+        self.gain.setDecimals(0)
+        self.gain.setPrefix("× ")
+        self.gain.setToolTip("How much brighter the error is shown than it is")
+        self.gain.setValue(recall("comparing").get("gain", 5.0))
+        self.figures = Note()
+
+        form = QFormLayout()
+        form.addRow("capture", self.captures)
+        form.addRow("model", self.models)
+        form.addRow("error", self.gain)
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addWidget(self.compare)
+        column.addWidget(self.figures)
+        column.addStretch()
+
+        self._latest = Latest(self)
+        self._latest.done.connect(self._on_pair)
+        self._latest.failed.connect(self._on_error)
+        self.captures.chosen.connect(self._on_choice)
+        self.compare.toggled.connect(self._on_toggled)
+        self.gain.valueChanged.connect(self._on_gain)
+        self._show_state()
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Follow the sliders and the model."""
+        super().showEvent(event)
+        self._workspace.model_changed.connect(self._on_choice)
+        viewer = self._workspace.viewer
+        if viewer is not None:
+            viewer.dims.events.current_step.connect(self._ask)
+        self._on_choice()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Stop following them."""
+        super().hideEvent(event)
+        self._workspace.model_changed.disconnect(self._on_choice, missing_ok=True)
+        viewer = self._workspace.viewer
+        if viewer is not None:
+            viewer.dims.events.current_step.disconnect(self._ask)
+        remember("comparing", {"gain": self.gain.value()})
+
+    def layer(self, kind: str) -> Any:
+        """The layer "decoded" or "error", or None."""
+        viewer = self._workspace.viewer
+        layers = [] if viewer is None else [x for x in viewer.layers if is_kind(x, kind)]
+        return layers[-1] if layers else None
+
+    @property
+    def why_not(self) -> str:
+        """Why there is nothing to compare, or nothing."""
+        btf, model = self.captures.btf, self._workspace.model
+        if btf is None:
+            return NO_CAPTURE
+        if model is None:
+            return _NO_MODEL
+        try:
+            check_match(model, btf)
+        except BTFError as error:
+            return str(error)
+        return ""
+
+    def _on_choice(self) -> None:
+        self._show_state()
+        self._ask()
+
+    def _show_state(self) -> None:
+        why_not = self.why_not
+        allow(self.compare, "Two layers that follow the sliders of the capture", why_not)
+        if why_not:
+            self._latest.forget()
+        if why_not or not self.compare.isChecked():
+            self.figures.setText(why_not)
+
+    def _on_toggled(self, wanted: bool) -> None:
+        if wanted:
+            self._ask()
+            return
+        self._latest.forget()
+        self.figures.setText("")
+        viewer = self._workspace.viewer
+        for layer in [self.layer(kind) for kind in _KINDS]:
+            if layer is not None:
+                viewer.layers.remove(layer)
+
+    def _ask(self, event: Any = None) -> None:
+        btf, layer, model = self.captures.btf, self.captures.layer, self._workspace.model
+        viewer = self._workspace.viewer
+        if not self.compare.isChecked() or viewer is None or self.why_not:
+            return
+        # While a layer goes, the sliders move before the chooser knows of it.
+        if btf is None or model is None or layer not in viewer.layers:
+            return
+        if viewer.dims.ndim < layer.ndim:
+            return
+        self._latest.ask(partial(_compare, model, btf, self._workspace.step(btf)))
+
+    def _on_pair(self, pair: _Pair) -> None:
+        viewer, layer = self._workspace.viewer, self.captures.layer
+        if viewer is None or layer is None or not self.compare.isChecked():
+            return
+        self._pair = pair
+        self._paint("decoded", to_display(pair.decoded))
+        self._on_gain()
+        directions = directions_text(pair.light, pair.view)
+        if pair.error is None:
+            self.figures.setText(f"{directions}\nnot captured: there is nothing to compare with")
+        else:
+            self.figures.setText(f"{directions}\nPSNR of this image: {pair.psnr:.2f} dB")
+
+    def _on_gain(self, _: float = 0.0) -> None:
+        if self._pair is None or not self.compare.isChecked():
+            return
+        error = self._pair.error
+        if error is None:
+            error = np.zeros(self._pair.decoded.shape, dtype=np.float32)
+        shown = np.clip(255 * self.gain.value() * error, 0, 255).astype(np.uint8)
+        self._paint("error", shown)
+
+    def _paint(self, kind: str, pixels: NDArray[Any]) -> None:
+        viewer, layer = self._workspace.viewer, self.layer(kind)
+        height, width, channels = pixels.shape
+        pixels, colour = for_display(pixels), channels == 3
+        if layer is not None and (layer.data.shape, layer.data.dtype) == (
+            pixels.shape,
+            pixels.dtype,
+        ):
+            layer.data = pixels
+            return
+        if layer is not None:
+            # napari needs another layer for another size or type.
+            viewer.layers.remove(layer)
+        active = viewer.layers.selection.active
+        viewer.add_layer(
+            Image(
+                pixels,
+                name=kind,
+                rgb=colour,
+                contrast_limits=(0, int(np.iinfo(pixels.dtype).max)),
+                metadata={TAG: {"kind": kind}},
+                translate=(0.0,) * (pixels.ndim - colour - 2) + free_place(viewer, height, width),
+            )
+        )
+        # The sliders and the brush stay with the layer that has them.
+        if active is not None and active in viewer.layers:
+            viewer.layers.selection.active = active
+        if kind == _KINDS[-1]:
+            viewer.reset_view()
+
+    def _on_error(self, error: Exception) -> None:
+        self.figures.setText(str(error))
+        if not isinstance(error, BTFError):
+            # A defect: napari shows its traceback on demand.
+            notification_manager.receive_error(type(error), error, error.__traceback__)
+
+
+def _compare(model: CompressedBTF, btf: BTF, step: tuple[int, ...]) -> _Pair:
+    light, view, i = observation_at(btf, step)
+    image = model.values.store(model.decode(light, view))
+    if i < 0:
+        return _Pair(light, view, image, None, float("nan"))
+    fitted = [btf.values.encode(x) for x in (image, btf.frame(i))]
+    # Of radiance the errors of its logarithm count, as in training, up to the largest one here.
+    peak = 1.0 if not btf.values.is_float else max(float(fitted[1].max()), 1e-6)
+    error = np.abs(fitted[0] - fitted[1]) / np.float32(peak)
+    return _Pair(light, view, image, error, psnr(fitted[0] / peak, fitted[1] / peak))

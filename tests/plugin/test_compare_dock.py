@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
+
+import napari_btf
+from napari_btf.plugin.compare import Compare
+from napari_btf.plugin.open_capture import open_path
+from napari_btf.plugin.workspace import workspace_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+    from pytestqt.qtbot import QtBot
+
+PATIENCE = 20_000
+
+
+@pytest.fixture
+def make_dock(
+    open_dock: Callable[..., Any], model: napari_btf.CompressedBTF
+) -> Iterator[Callable[..., Any]]:
+    """The dock over a viewer, with the model of the capture, and checked."""
+
+    def make(viewer: ViewerModel) -> Any:
+        workspace_of(viewer).model = model
+        dock = open_dock(Compare, viewer)
+        dock.compare.setChecked(True)
+        return dock
+
+    yield make
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+
+
+def test_decoded_and_error_follow_the_sliders(
+    make_dock: Callable[..., Any],
+    loaded: ViewerModel,
+    capture: Any,
+    model: napari_btf.CompressedBTF,
+    qtbot: QtBot,
+) -> None:
+    btf = napari_btf.read(capture.folder)
+    dock = make_dock(loaded)
+    for view, light in ((0, 0), (1, 7), (0, 4)):
+        loaded.dims.set_current_step((0, 1), (view, light))
+        i = int(btf.grid.observations[view, light])
+        image = model.values.store(model.decode(btf.light[i], btf.view[i]))
+        qtbot.waitUntil(
+            lambda image=image: (
+                dock.layer("error") is not None
+                and np.array_equal(dock.layer("decoded").data, image)
+            ),
+            timeout=PATIENCE,
+        )
+        difference = np.abs(capture.frames[i].astype(float) - image)
+        shown = np.clip(5 * difference, 0, 255)
+        np.testing.assert_allclose(dock.layer("error").data, shown, atol=1)
+        found = re.search(r"PSNR of this image: ([\d.]+) dB", dock.figures.text())
+        assert found is not None
+        mse = np.mean((difference / 255) ** 2)
+        assert float(found[1]) == pytest.approx(-10 * np.log10(mse), abs=0.01)
+    # Side by side.
+    lefts = [layer.translate[-1] for layer in (dock.layer("decoded"), dock.layer("error"))]
+    assert 32 < lefts[0] < lefts[0] + 32 < lefts[1]
+
+
+def test_gain(make_dock: Callable[..., Any], loaded: ViewerModel, qtbot: QtBot) -> None:
+    dock = make_dock(loaded)
+    qtbot.waitUntil(lambda: dock.layer("error") is not None, timeout=PATIENCE)
+    five = dock.layer("error").data.astype(float)
+    dock.gain.setValue(10)
+    ten = dock.layer("error").data
+    dark = five < 120
+    assert dark.mean() > 0.5
+    np.testing.assert_allclose(ten[dark], 2 * five[dark], atol=2)
+
+
+def test_layers_go_when_it_is_unchecked_and_come_back(
+    make_dock: Callable[..., Any], loaded: ViewerModel, qtbot: QtBot
+) -> None:
+    dock = make_dock(loaded)
+    qtbot.waitUntil(lambda: dock.layer("error") is not None, timeout=PATIENCE)
+    dock.compare.setChecked(False)
+    assert [layer.name for layer in loaded.layers] == ["cloth"]
+    dock.compare.setChecked(True)
+    qtbot.waitUntil(lambda: dock.layer("error") is not None, timeout=PATIENCE)
+    # Deleted by hand they are back at the next move.
+    loaded.layers.remove(dock.layer("decoded"))
+    loaded.dims.set_current_step(1, 2)
+    qtbot.waitUntil(lambda: dock.layer("decoded") is not None, timeout=PATIENCE)
+
+
+def test_it_says_what_is_missing(
+    open_dock: Callable[..., Any],
+    viewer: ViewerModel,
+    capture: Any,
+    make_capture: Callable[..., Any],
+    one_view_model: napari_btf.CompressedBTF,
+    model: napari_btf.CompressedBTF,
+) -> None:
+    dock = open_dock(Compare, viewer)
+    assert not dock.compare.isEnabled()
+    assert "Open a BTF capture first" in dock.figures.text()
+    open_path(viewer, capture.folder)
+    assert "Train a model first" in dock.figures.text()
+    assert dock.compare.toolTip() == dock.figures.text()
+    workspace_of(viewer).model = one_view_model
+    assert "32 x 24 with 3 channels, the model is of 32 x 24 with 1 channel" in dock.figures.text()
+    workspace_of(viewer).model = model
+    assert dock.compare.isEnabled()
+    assert dock.figures.text() == ""
+
+
+def test_a_pair_that_was_not_captured(
+    make_dock: Callable[..., Any],
+    viewer: ViewerModel,
+    make_capture: Callable[..., Any],
+    qtbot: QtBot,
+) -> None:
+    pairs = [((0, 0), (30, 0)), ((0, 0), (60, 0)), ((15, 90), (30, 0))]
+    open_path(viewer, make_capture("holes", pairs=pairs).folder)
+    viewer.dims.set_current_step((0, 1), (1, 1))
+    dock = make_dock(viewer)
+    qtbot.waitUntil(lambda: "not captured" in dock.figures.text(), timeout=PATIENCE)
+    assert dock.layer("decoded").data.any()
+    assert not dock.layer("error").data.any()
+
+
+def test_a_damaged_image_is_named(
+    make_dock: Callable[..., Any], viewer: ViewerModel, capture: Any, qtbot: QtBot
+) -> None:
+    damaged = capture.truncate(0)
+    open_path(viewer, capture.folder)
+    viewer.dims.set_current_step((0, 1), (1, 3))
+    dock = make_dock(viewer)
+    qtbot.waitUntil(lambda: dock.layer("error") is not None, timeout=PATIENCE)
+    viewer.dims.set_current_step((0, 1), (0, 0))
+    qtbot.waitUntil(lambda: damaged.name in dock.figures.text(), timeout=PATIENCE)
+
+
+def test_the_capture_may_be_closed_meanwhile(
+    make_dock: Callable[..., Any], loaded: ViewerModel, qtbot: QtBot
+) -> None:
+    dock = make_dock(loaded)
+    loaded.dims.set_current_step(1, 3)
+    del loaded.layers["cloth"]
+    assert not dock.compare.isEnabled()
+    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    qtbot.wait(50)
+    assert "Open a BTF capture first" in dock.figures.text()
+
+
+def test_the_gain_is_remembered(
+    open_dock: Callable[..., Any], loaded: ViewerModel, settings_folder: Path
+) -> None:
+    dock = open_dock(Compare, loaded)
+    dock.gain.setValue(20)
+    dock.hide()
+    assert open_dock(Compare, loaded).gain.value() == 20
