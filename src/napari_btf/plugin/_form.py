@@ -24,9 +24,9 @@ from napari_btf.codec.choice import CODECS, FitSettings
 from napari_btf.codec.network import NetworkSettings
 from napari_btf.errors import UsageError
 from napari_btf.plugin._chooser import CaptureChooser
-from napari_btf.plugin._run import Plan
 from napari_btf.plugin._section import Section
 from napari_btf.plugin._texels import TexelChooser
+from napari_btf.plugin._work import Plan
 from napari_btf.training import hold_out_lights
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.plugin._placing import Watch
-    from napari_btf.plugin._run import Preview, Run
+    from napari_btf.plugin._run import Run
+    from napari_btf.plugin._work import Preview
     from napari_btf.plugin.workspace import Workspace
 
 __all__ = ["PreviewLayer"]

@@ -3,74 +3,28 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils import progress as napari_progress
 from qtpy.QtCore import QObject, Signal
 
-from napari_btf.errors import BTFError
-from napari_btf.evaluate.metrics import ssim
 from napari_btf.plugin._names import PHASES
-from napari_btf.plugin.model_layers import LayerData, latent_layer_data
-from napari_btf.progress import Progress
-from napari_btf.training import train
-from napari_btf.values import to_display
+from napari_btf.plugin._work import Orders, Outcome, Plan, Preview, work
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
-
+    import numpy as np
     from numpy.typing import NDArray
 
-    from napari_btf.btf import BTF
-    from napari_btf.codec.choice import FitSettings
-    from napari_btf.codec.model import CompressedBTF
-    from napari_btf.progress import Job
-    from napari_btf.training import TrainingReport
+    from napari_btf.progress import Progress
 
-__all__ = ["Outcome", "Plan", "Preview", "Run", "Status"]
 
-#: Seconds between previews at least, and the share of the time they may take.
-_PREVIEW_SECONDS, _PREVIEW_SHARE = 1.0, 0.03
-#: SSIM is measured on so many images: it takes longer than decoding them.
-_SSIM_IMAGES = 9
-_REPORTS_A_SECOND = 4
+__all__ = ["Run", "Status"]
+
 #: napari repaints its window at every change of its bar.
 _BAR_SECONDS = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """What is trained.
-
-    Parameters
-    ----------
-    btf : BTF
-    coords : ndarray, shape (T, 2), optional
-    settings : FitSettings
-    held_out : ndarray of bool, shape (N,)
-    path : Path, optional
-        Where the model is to be saved.
-    """
-
-    btf: BTF
-    coords: NDArray[np.intp] | None
-    settings: FitSettings
-    held_out: NDArray[np.bool_]
-    path: Path | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Preview:
-    """What a training has come to: a model, and its image under some directions."""
-
-    model: CompressedBTF
-    pixels: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,43 +42,17 @@ class Status:
     left: float | None
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """A trained model and what is known about it.
-
-    Parameters
-    ----------
-    plan : Plan
-    model : CompressedBTF
-    report : TrainingReport
-    ssim : float
-        Mean over some images, NaN for small ones.
-    layers : list of tuple
-        The latents as layer data.
-    problem : str
-        Why it could not be saved, or nothing.
-    """
-
-    plan: Plan
-    model: CompressedBTF
-    report: TrainingReport
-    ssim: float
-    layers: list[LayerData]
-    problem: str = ""
-
-
 @dataclass
 class _Control:
-    """What the window tells the thread; plain values, so that either may read and write them."""
+    """A training from start to end: its orders, its worker, its bar in the activity dock."""
 
-    stopped: bool = False
-    directions: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    orders: Orders
     worker: GeneratorWorker | None = None
     bar: napari_progress | None = field(default=None, repr=False)
 
     def abandon(self) -> None:
         """End everything, whether the window is still there or not."""
-        self.stopped = True
+        self.orders.stopped = True
         if self.worker is not None:
             self.worker.quit()
         self.close_bar()
@@ -165,7 +93,7 @@ class Run(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._control = _Control()
+        self._control = _Control(Orders())
         self._phase = ("", 0.0, 0)
         self._pausing = self._showing = False
         self._next_bar = 0.0
@@ -196,16 +124,16 @@ class Run(QObject):
     @property
     def stopped(self) -> bool:
         """Whether it is told to end."""
-        return self._control.stopped
+        return self._control.orders.stopped
 
     def start(self, plan: Plan) -> None:
         """Start; does nothing while one runs."""
         if self.running:
             return
-        control = self._control = _Control(directions=self._control.directions)
+        control = self._control = _Control(Orders(directions=self._control.orders.directions))
         self._pausing, self._phase = False, ("", 0.0, 0)
         # Its errors come to `failed` alone, else napari would show them a second time.
-        worker = create_worker(_work, plan, control, _start_thread=False, _ignore_errors=True)
+        worker = create_worker(work, plan, control.orders, _start_thread=False, _ignore_errors=True)
         worker.yielded.connect(self._on_report)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_error)
@@ -232,7 +160,7 @@ class Run(QObject):
 
     def stop_and_keep(self) -> None:
         """End the training now; encoding and measuring still follow."""
-        self._control.stopped = True
+        self._control.orders.stopped = True
         if self.paused:
             self.toggle_pause()
         self.changed.emit()
@@ -240,17 +168,17 @@ class Run(QObject):
     def cancel(self) -> None:
         """End the job now and drop it."""
         if self._control.worker is not None:
-            self._control.stopped = True
+            self._control.orders.stopped = True
             self._control.worker.quit()
             self.changed.emit()
 
     def look(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> None:
         """Preview under other directions from now on, unit vectors."""
-        self._control.directions = light, view
+        self._control.orders.directions = light, view
 
     def _on_paused(self) -> None:
         # A click on "stop" may have come before the thread stood still.
-        if self._control.stopped:
+        if self._control.orders.stopped:
             self.toggle_pause()
         self.changed.emit()
 
@@ -309,74 +237,3 @@ def _show(bar: napari_progress, progress: Progress) -> None:
         bar.set_description(name)
     if progress.step != bar.n:
         bar.update(progress.step - bar.n)
-
-
-# --------------------------------------------------------------------------- in the thread
-
-
-class _UnforeseenError(Exception):
-    """A RuntimeError of the training, under a name that reaches the dock."""
-
-
-def _work(
-    plan: Plan, control: _Control
-) -> Generator[tuple[Progress, Preview | None], None, Outcome]:
-    """Train, save, measure; torch raises RuntimeErrors, at which a worker ends without a signal."""
-    try:
-        held_out = plan.held_out if plan.held_out.any() else None
-        job = train(plan.btf, plan.coords, plan.settings, held_out, stop=lambda: control.stopped)
-        model, report = yield from _with_previews(job, control)
-        problem = ""
-        if plan.path is not None:
-            try:
-                model = replace(model, path=model.save(plan.path))
-            except BTFError as error:
-                problem = str(error)
-        similarity = yield from _ssim(model, plan.btf)
-        # What takes a while is done here: the size of the file, the percentiles of the latents.
-        assert model.file_size
-        layers = latent_layer_data(model, plan.btf)
-        return Outcome(plan, model, report, similarity, layers, problem)
-    except RuntimeError as error:
-        raise _UnforeseenError(str(error)) from error
-
-
-def _with_previews(
-    job: Job[tuple[CompressedBTF, TrainingReport]], control: _Control
-) -> Generator[tuple[Progress, Preview | None], None, tuple[CompressedBTF, TrainingReport]]:
-    """Reports of a job, now and then with a preview; not more of either than people can see."""
-    reported, phase, next_preview = -np.inf, "", time.monotonic()
-    with closing(job):
-        while True:
-            try:
-                progress = next(job)
-            except StopIteration as stop:
-                result: tuple[CompressedBTF, TrainingReport] = stop.value
-                return result
-            preview, now = None, time.monotonic()
-            if progress.preview is not None and now >= next_preview and control.directions:
-                model = progress.preview()
-                preview = Preview(
-                    model, to_display(model.values.store(model.decode(*control.directions)))
-                )
-                took = time.monotonic() - now
-                next_preview = now + took + max(_PREVIEW_SECONDS, took / _PREVIEW_SHARE)
-            is_last = progress.step == progress.total
-            is_new = progress.phase != phase or is_last or preview is not None
-            if is_new or now >= reported + 1 / _REPORTS_A_SECOND:
-                reported, phase = now, progress.phase
-                yield replace(progress, preview=None), preview
-
-
-def _ssim(model: CompressedBTF, btf: BTF) -> Generator[tuple[Progress, None], None, float]:
-    """Mean structural similarity over some images spread over all."""
-    if btf.values.is_float or min(btf.height, btf.width) < 11:
-        return float("nan")
-    some = np.unique(np.linspace(0, len(btf) - 1, _SSIM_IMAGES).astype(int))
-    found = []
-    images = model.shaded(btf.light[some], btf.view[some])
-    for i, (which, image) in enumerate(zip(some, images, strict=True)):
-        captured = btf.values.encode(btf.frame(int(which)))
-        found.append(ssim(np.clip(image, 0.0, 1.0), captured))
-        yield Progress("similarity", i + 1, len(some)), None
-    return float(np.mean(found))

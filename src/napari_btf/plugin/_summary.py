@@ -18,7 +18,7 @@ from napari_btf.plugin._section import allow
 
 if TYPE_CHECKING:
     from napari_btf.evaluate import Evaluation
-    from napari_btf.plugin._run import Outcome
+    from napari_btf.plugin._work import Outcome
     from napari_btf.progress import Progress
 
 __all__ = ["Summary"]

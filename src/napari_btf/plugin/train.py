@@ -37,7 +37,8 @@ from napari_btf.plugin.workspace import workspace_of
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
 
-    from napari_btf.plugin._run import Outcome, Status
+    from napari_btf.plugin._run import Status
+    from napari_btf.plugin._work import Outcome
     from napari_btf.plugin.model_layers import LayerData
 
 __all__ = ["Train"]
