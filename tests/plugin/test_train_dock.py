@@ -87,7 +87,7 @@ def test_from_the_button_to_a_model(
 
     model = workspace_of(loaded).model
     assert model is not None
-    assert (model.height, model.width, model.channels, model.latent_count) == (24, 32, 3, 4)
+    assert (model.height, model.width, model.channels) == (24, 32, 3)
     assert model.source == "cloth"
     found = re.search(r"captured directions.*?([\d.]+) dB", hand.dock.summary.table.text())
     assert found is not None

@@ -26,9 +26,7 @@ class Hand:
     def click(self, button: QPushButton) -> None:
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
-    def start(
-        self, seconds: float = 0.5, latents: int | None = None, codec: str = "auto"
-    ) -> None:
+    def start(self, seconds: float = 0.5, latents: int | None = None, codec: str = "auto") -> None:
         """Start a training: of a number of latents, or of a size, which takes the seconds."""
         form = self.dock.form
         form.seconds.setValue(seconds)
