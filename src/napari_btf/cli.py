@@ -273,17 +273,9 @@ def train(
     if pixels is not None:
         coords = sampling.random_texels(coords, pixels, seed)
     held_out = None if hold_out_lights is None else training.split_lights(btf, hold_out_lights)
-    network = codec.NetworkSettings(seconds=seconds, device=device, seed=seed)
-    if epochs is not None:
-        network = codec.NetworkSettings(epochs=epochs, device=device, seed=seed)
-    settings = codec.FitSettings(
-        latents,
-        network,
-        bytes_per_texel,
-        target_psnr,
-        codec_name,
-        memory=int(memory * 2**30) if 0 < memory < 2**20 else 0,
-    )
+    most = int(memory * 2**30) if 0 < memory < 2**20 else 0
+    network = codec.NetworkSettings(epochs, seconds, device, seed, most)
+    settings = codec.FitSettings(latents, network, bytes_per_texel, target_psnr, codec_name)
     phases: set[str] = set()
     checkpoint = Checkpoint(checkpoint_path(out), resume)
     if checkpoint.is_there and not resume:

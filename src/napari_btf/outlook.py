@@ -86,7 +86,7 @@ def outlook(btf: BTF, settings: FitSettings) -> Outlook:
     else:
         _texel_network_settings(codec, settings)
         seconds = None if given is None else before + given
-    kept = min(btf.nbytes, settings.memory // 4)
+    kept = min(btf.nbytes, settings.network.memory // 4)
     return Outlook(codec, len(btf), btf.nbytes, kept, seconds)
 
 

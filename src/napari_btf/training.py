@@ -129,7 +129,7 @@ def train(
         raise UsageError(None, "all observations are held out", "leave some to train on")
     check_fit(btf if held_out is None else btf.select(~held_out), coords, settings)
     # All at once, so that what is held out is not read on its own.
-    btf = yield from _timed(into_memory(btf, settings.memory // 4), phases)
+    btf = yield from _timed(into_memory(btf, settings.network.memory // 4), phases)
     _check_finite(btf)
     seen = btf if held_out is None else btf.select(~held_out)
     model = yield from _timed(fit(seen, coords, settings, stop, checkpoint), phases)
@@ -143,7 +143,7 @@ def train(
         psnr_held_out=psnr_held_out,
         seconds=sum(phases.values()),
         bytes_capture=btf.nbytes,
-        texels_trained=min(chosen, texels_that_fit(seen)),
+        texels_trained=min(chosen, texels_that_fit(seen, settings.network.memory)),
         latents=model.latent_count,
         codec=model.architecture,
         phases=phases,

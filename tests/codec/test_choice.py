@@ -10,6 +10,7 @@ import pytest
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit
 from napari_btf.codec.choice import pick_codec
+from napari_btf.codec.fitting import texels_that_fit
 from napari_btf.errors import UsageError
 from napari_btf.evaluate import psnr_over
 from napari_btf.progress import finish
@@ -60,3 +61,13 @@ def test_what_parallax_cannot_do(make_btf: Make, settings: dict[str, float], pro
     btf = make_btf(views=16, lights=16, height=96, width=96)
     with pytest.raises(UsageError, match=problem):
         finish(fit(btf, settings=FitSettings(codec="parallax", **settings)))  # type: ignore[arg-type]
+
+
+def test_memory_is_kept_to(make_btf: Make) -> None:
+    """Less memory, fewer texels and latents; too little is refused."""
+    btf = make_btf(views=1, lights=12)
+    assert texels_that_fit(btf, 2**28) * 4 == pytest.approx(texels_that_fit(btf, 2**30), abs=4)
+    for memory in (0, 2**27):
+        network = NetworkSettings(memory=memory)
+        with pytest.raises(UsageError, match="of memory are not enough"):
+            finish(fit(btf, settings=FitSettings(network=network)))

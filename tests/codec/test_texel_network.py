@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit, fitting, load
 from napari_btf.codec.choice import pick_codec
+from napari_btf.codec.network import MEMORY
 from napari_btf.codec.storage import to_bytes
 from napari_btf.codec.texel_network import AbrdfConvBTF, MlpBTF, TexelNetworkBTF, direction_inputs
 from napari_btf.codec.texel_network_autoencoder import Autoencoder
@@ -124,7 +125,7 @@ def test_the_encoder_encodes_other_texels(
     other = replace(btf, frames=btf.frames[:, 16:])
     assert psnr(images, other.frames / 255) > mean_psnr(other) + 4
     # In blocks of a few texels it comes out the same.
-    monkeypatch.setattr(fitting, "GATHER_VALUES", 260 * 60)
+    monkeypatch.setattr(fitting, "_GATHERED_BYTES", MEMORY // (260 * 60))
     again = finish(fit(btf, coords, quick(codec)))
     np.testing.assert_allclose(again.latent_map, model.latent_map, atol=1e-4)
 

@@ -29,8 +29,6 @@ __all__ = ["CODECS", "FitSettings", "check_fit", "fit", "pick_codec"]
 #: Names of the codecs.
 CODECS = ("neural-basis", "parallax", "abrdf-conv", "mlp")
 
-#: Bytes for data, by default and at least.
-MEMORY, LEAST_MEMORY = 2**31, 2**28
 #: Views and images from which on `auto` takes parallax into account.
 _MANY_VIEWS, _MANY_IMAGES = 16, 256
 #: Bytes of the networks of the parallax codec in a file, about.
@@ -58,9 +56,6 @@ class FitSettings:
         One of `CODECS`, or "auto": "parallax" for captures of 16 views and 256 images or
         more, else "neural-basis". The others are there to compare with; they have as many
         latents as asked for, or as published.
-    memory : int
-        Bytes for data at most; the program itself takes about half a gigabyte more. A capture of up
-        to a quarter of it is read once and kept.
     """
 
     latents: int | None = None
@@ -68,7 +63,6 @@ class FitSettings:
     bytes_per_texel: float | None = None
     target_psnr: float | None = None
     codec: str = "auto"
-    memory: int = MEMORY
 
     @property
     def budget(self) -> Budget:
@@ -139,7 +133,7 @@ def fit(
     codec = pick_codec(btf, settings)
     # How long it takes and where does not matter.
     network = NetworkSettings(seed=settings.network.seed)
-    kept = asdict(replace(settings, codec=codec, network=network, memory=MEMORY))
+    kept = asdict(replace(settings, codec=codec, network=network))
     checkpoint.open(training_key(btf, coords, kept))
     if codec in ("abrdf-conv", "mlp"):
         from napari_btf.codec.texel_network_training import fit_texel_network
@@ -170,15 +164,9 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
     for name, value in given.items():
         if not (np.isfinite(value) and (value > 0 or name == "latents") and value < 1e6):
             raise UsageError(None, f"{name} is {value:g}", "use a number above 0")
-    if settings.memory < LEAST_MEMORY:
-        raise UsageError(
-            None,
-            f"{settings.memory / 2**30:.2g} GiB of memory are not enough",
-            "allow 0.25 or more",
-        )
     check_network(settings.network)
     if codec == "neural-basis":
-        check_neural_basis(btf, coords, settings.budget)
+        check_neural_basis(btf, coords, settings.budget, settings.network.memory)
         return
     if codec in ("abrdf-conv", "mlp"):
         from napari_btf.codec.texel_network_training import check_texel_network
@@ -245,6 +233,6 @@ def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
         seconds=network.seconds,
         device=network.device,
         seed=network.seed,
-        pool_bytes=settings.memory // 4,
+        pool_bytes=network.memory // 4,
         most_bytes=most_bytes,
     )

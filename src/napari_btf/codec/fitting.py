@@ -24,6 +24,7 @@ from napari_btf.codec.imagination import FEWEST_PAIRS, MOST_PAIRS, Known, imagin
 from napari_btf.codec.latent_coding import Spectrum
 from napari_btf.codec.layers import Scratch, in_chunks
 from napari_btf.codec.model import DTYPES
+from napari_btf.codec.network import MEMORY
 from napari_btf.codec.neural_basis import NeuralBasisBTF
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, is_report_due
@@ -47,12 +48,9 @@ __all__ = [
     "texels_that_fit",
 ]
 
-#: Values gathered for PCA at most: 512 MiB as float32, about four times that at the peak.
-GATHER_VALUES = 2**27
-
-#: Values of a latent map at most when a size or a quality is asked for: 2 GiB in float32, and as
-#: much for its transform.
-LATENT_VALUES = 2**29
+#: Bytes of the memory for a value: gathered for PCA, which takes four times as much at its peak,
+#: and of a latent map, which has a transform of its size, when a size or a quality is asked for.
+_GATHERED_BYTES, _LATENT_VALUE_BYTES = 16, 8
 #: Latents at most when a size is asked for: 512 x 512 texels take ten milliseconds to decode.
 MOST_LATENTS = 72
 #: Latents at most when a quality is asked for.
@@ -67,9 +65,9 @@ _USUAL_BYTES = 4.0
 _HEADER_BYTES = 2048
 
 
-def texels_that_fit(btf: BTF) -> int:
-    """How many texels' ABRDFs PCA can hold in memory at once."""
-    return max(1, GATHER_VALUES // (len(btf) * btf.channels))
+def texels_that_fit(btf: BTF, memory: int = MEMORY) -> int:
+    """How many texels' ABRDFs PCA can do with in so many bytes."""
+    return max(1, memory // (_GATHERED_BYTES * len(btf) * btf.channels))
 
 
 def fit_neural_basis(
@@ -111,12 +109,12 @@ def fit_neural_basis(
     CaptureError
         If an image cannot be read.
     """
-    check_neural_basis(btf, coords, budget)
+    check_neural_basis(btf, coords, budget, training.memory)
     yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
-    yx = random_texels(yx, texels_that_fit(btf), training.seed)
+    yx = random_texels(yx, texels_that_fit(btf, training.memory), training.seed)
     abrdfs = yield from gather_abrdfs(btf, yx)
     yield Progress("basis", 0, 1)
-    count = budget.latents or _candidates(btf, len(yx), budget)
+    count = budget.latents or _candidates(btf, len(yx), budget, training.memory)
     mean, components, deviation = principal_components(abrdfs, count, training.seed)
     del abrdfs
     yield Progress("basis", 1, 1)
@@ -186,9 +184,10 @@ def _half(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.float32 if large else np.float16)
 
 
-def _candidates(btf: BTF, texels: int, budget: Budget) -> int:
+def _candidates(btf: BTF, texels: int, budget: Budget, memory: int) -> int:
     """Latents to choose from when a size or a quality is asked for."""
-    most = min(_most_latents(btf, texels), max(8, LATENT_VALUES // (btf.height * btf.width)))
+    most = max(8, memory // (_LATENT_VALUE_BYTES * btf.height * btf.width))
+    most = min(_most_latents(btf, texels), most)
     if budget.bytes_per_texel is None:
         return min(MOST_FOR_QUALITY, most)
     pairs = len(btf) - btf.grid.duplicate_pairs
@@ -220,7 +219,9 @@ def _most_latents(btf: BTF, texels: int) -> int:
     return min(texels - 1, len(btf) * btf.channels)
 
 
-def check_neural_basis(btf: BTF, coords: ArrayLike | None, budget: Budget) -> None:
+def check_neural_basis(
+    btf: BTF, coords: ArrayLike | None, budget: Budget, memory: int = MEMORY
+) -> None:
     """Refuse what `fit_neural_basis` cannot do, before anything is read.
 
     Raises
@@ -228,7 +229,7 @@ def check_neural_basis(btf: BTF, coords: ArrayLike | None, budget: Budget) -> No
     UsageError
     """
     chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
-    texels = min(chosen, texels_that_fit(btf))
+    texels = min(chosen, texels_that_fit(btf, memory))
     most = _most_latents(btf, texels)
     if most < 1 or (budget.latents is not None and not 1 <= budget.latents <= most):
         asked = (

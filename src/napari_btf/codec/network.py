@@ -12,7 +12,10 @@ from napari_btf.sampling import check_seed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["NetworkSettings", "check_network", "one_core", "pick_device"]
+__all__ = ["MEMORY", "NetworkSettings", "check_network", "one_core", "pick_device"]
+
+#: Bytes for data, by default and at least.
+MEMORY, _LEAST_MEMORY = 2**31, 2**28
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,16 @@ class NetworkSettings:
     device : str
         ``"auto"``, or a torch device such as ``"cpu"`` or ``"cuda"``.
     seed : int
+    memory : int
+        Bytes for data at most; the program itself takes about half a gigabyte more. A capture of up
+        to a quarter of it is read once and kept.
     """
 
     epochs: int | None = None
     seconds: float | None = None
     device: str = "auto"
     seed: int = 0
+    memory: int = MEMORY
 
 
 def check_network(settings: NetworkSettings) -> None:
@@ -47,6 +54,9 @@ def check_network(settings: NetworkSettings) -> None:
         raise UsageError(None, f"{settings.seconds} seconds of training", "use more than 0")
     if settings.epochs is not None and settings.epochs < 1:
         raise UsageError(None, f"{settings.epochs} epochs of training", "use 1 or more")
+    if settings.memory < _LEAST_MEMORY:
+        asked = f"{settings.memory / 2**30:.2g} GiB of memory are not enough"
+        raise UsageError(None, asked, "allow 0.25 or more")
     check_seed(settings.seed)
     # "auto" always works, and a codec without a network has no need to wait for torch.
     if settings.device != "auto":

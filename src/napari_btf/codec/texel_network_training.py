@@ -141,7 +141,7 @@ def fit_texel_network(
     """
     check_texel_network(btf, coords, settings)
     yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
-    yx = random_texels(yx, texels_that_fit(btf), settings.network.seed)
+    yx = random_texels(yx, texels_that_fit(btf, settings.network.memory), settings.network.seed)
     order = _order(btf)
     abrdfs = yield from gather_abrdfs(btf, yx)
     abrdfs = abrdfs.reshape(len(yx), len(btf), btf.channels)[:, order]
@@ -157,7 +157,7 @@ def fit_texel_network(
     )
     del abrdfs
     yield from _train(autoencoder, settings, stop)
-    latents = yield from _encode(btf, autoencoder, order)
+    latents = yield from _encode(btf, autoencoder, order, settings.network.memory)
     layers = autoencoder.layers()
     common: dict[str, Any] = {
         "light": btf.light,
@@ -184,7 +184,11 @@ def check_texel_network(btf: BTF, coords: ArrayLike | None, settings: TexelNetwo
     most = _MOST_LATENTS
     if name == MlpBTF.architecture:
         # Principal components to start from.
-        most = min(most, min(chosen, texels_that_fit(btf)) - 1, len(btf) * btf.channels)
+        most = min(
+            most,
+            min(chosen, texels_that_fit(btf, settings.network.memory)) - 1,
+            len(btf) * btf.channels,
+        )
     if not 1 <= latents <= most:
         remedy = f"use 1 to {most}" if most else "choose more texels"
         raise UsageError(None, f"{latents} latents were asked for", remedy)
@@ -280,11 +284,11 @@ def _schedule(done: float) -> float:
 
 
 def _encode(
-    btf: BTF, autoencoder: Autoencoder, order: NDArray[np.intp]
+    btf: BTF, autoencoder: Autoencoder, order: NDArray[np.intp], memory: int
 ) -> Generator[Progress, None, NDArray[np.float32]]:
     """Latents of the whole surface, (H, W, K), a block of texels at a time."""
     yx = all_texels(btf.height, btf.width)
-    block, few = max(1, texels_that_fit(btf) // 2), _together(len(btf))
+    block, few = max(1, texels_that_fit(btf, memory) // 2), _together(len(btf))
     parts: list[NDArray[np.float32]] = []
     for start in range(0, len(yx), block):
         some = yx[start : start + block]
