@@ -15,7 +15,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from napari_btf.cli_relight import normals, relight
 from napari_btf.console import (
+    Model,
     check_not_input,
     check_writable,
     fail,
@@ -73,10 +75,6 @@ Azimuth = Annotated[
         help="How the capture counts azimuths: ccw or cw, and where from if not from the right "
         "of the image, e.g. cw+90 (clockwise from the top).",
     ),
-]
-Model = Annotated[
-    Path,
-    typer.Argument(metavar="MODEL", callback=reachable, help="A .safetensors file from train."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
 
@@ -300,33 +298,7 @@ def train(
     tell(f"{out}: {_figures(summary)}")
 
 
-@app.command()
-def relight(
-    model: Model,
-    light: Annotated[str, typer.Option(metavar="THETA,PHI", help="Direction of the light.")],
-    out: Annotated[
-        Path,
-        typer.Option(metavar="IMAGE", callback=reachable, help="Image to write (.png, .tif, ...)."),
-    ],
-    view: Annotated[
-        str | None,
-        typer.Option(metavar="THETA,PHI", help="Direction of the viewer [default: frontal]."),
-    ] = None,
-) -> None:
-    """Write the surface under any light, from any view."""
-    from napari_btf.codec import load
-    from napari_btf.export.images import write_image
-    from napari_btf.relighting import outside
-    from napari_btf.relighting import relight as relit
-
-    check_not_input(out, model)
-    light_angles = _angles("--light", light)
-    view_angles = None if view is None else _angles("--view", view)
-    loaded = load(model)
-    write_image(out, relit(loaded, light_angles, view_angles))
-    note = outside(loaded, light_angles, view_angles)
-    if note:
-        say(f"note: {note}")
+app.command()(relight)
 
 
 @app.command()
@@ -386,6 +358,9 @@ def evaluate(
         tell_json(found.summary())
         return
     tell(report.table(found))
+
+
+app.command()(normals)
 
 
 @app.command()
@@ -546,16 +521,6 @@ def _read(capture: Path, pattern: str | None, skip_bad: bool, azimuth: str) -> A
     for note in btf.notes:
         say(f"note: {note}")
     return btf
-
-
-def _angles(option: str, text: str) -> tuple[float, float]:
-    try:
-        theta, phi = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise UsageError(
-            None, f"{option} is {text!r}", "give THETA,PHI in degrees, for example 30,45"
-        ) from error
-    return theta, phi
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_btf.errors import BTFError, UsageError
 
-__all__ = ["write_file"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["replacing", "write_file"]
 
 
 def write_file(path: str | Path, content: bytes, failure: type[BTFError] = UsageError) -> Path:
@@ -41,9 +47,53 @@ def write_file(path: str | Path, content: bytes, failure: type[BTFError] = Usage
         _replace(path.resolve(), content)
     # Path.resolve reports a link to itself as a RuntimeError before Python 3.13.
     except (OSError, RuntimeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise failure(path, f"it cannot be written ({reason})", "choose another place") from error
+        raise _refusal(failure, path, error) from error
     return path
+
+
+@contextmanager
+def replacing(path: str | Path, failure: type[BTFError] = UsageError) -> Iterator[Path]:
+    """A place for a file, or a folder, that takes the place of ``path`` once it is complete.
+
+    Parameters
+    ----------
+    path : str or Path
+        Missing folders are made. A file that is there is replaced, and so is an empty folder.
+    failure : type of BTFError
+        What is raised if the place cannot be written to.
+
+    Yields
+    ------
+    Path
+        Beside it, of the same extension; there is nothing there yet. It is removed if anything is
+        raised, and ``path`` is as it was.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        target = path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _refusal(failure, path, error) from error
+    temporary = target.with_name(f".napari-btf-{secrets.token_hex(6)}.partial{path.suffix}")
+    try:
+        yield temporary
+        if temporary.is_dir() and target.is_dir():
+            target.rmdir()
+        temporary.replace(target)
+    # A keyboard interrupt, and a generator that is closed, too.
+    except BaseException as error:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _refusal(failure, path, error) from error
+        raise
+
+
+def _refusal(failure: type[BTFError], path: Path, error: Exception) -> BTFError:
+    reason = getattr(error, "strerror", None) or error
+    return failure(path, f"it cannot be written ({reason})", "choose another place")
 
 
 def _replace(target: Path, content: bytes) -> None:

@@ -15,19 +15,37 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ValueScale", "to_display"]
+__all__ = ["ValueScale", "from_linear", "to_display", "to_linear"]
+
+#: Values that are converted at once, so that what is in between stays in the cache.
+_PIECE = 1 << 15
 
 
-def to_display(stored: NDArray[Any]) -> NDArray[Any]:
-    """Pixels a screen can show: radiance as 8-bit sRGB with 1 as white, integers as they are.
+def to_linear(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Linear light of sRGB values in 0..1, by the transfer curve of IEC 61966-2-1."""
+    curve = np.power((encoded + np.float32(0.055)) * np.float32(1 / 1.055), np.float32(2.4))
+    return np.where(encoded <= 0.04045, encoded * np.float32(1 / 12.92), curve)
 
-    The transfer curve is that of IEC 61966-2-1.
+
+def from_linear(linear: NDArray[np.float32]) -> NDArray[np.float32]:
+    """SRGB values in 0..1 of linear light in 0..1; inverse of `to_linear`."""
+    curve = np.float32(1.055) * np.power(linear, np.float32(1 / 2.4)) - np.float32(0.055)
+    return np.where(linear <= 0.0031308, linear * np.float32(12.92), curve)
+
+
+def to_display(stored: NDArray[Any], gamma: float | None = None) -> NDArray[Any]:
+    """Pixels a screen can show: radiance as 8 bits with 1 as white, integers as they are.
+
+    Parameters
+    ----------
+    stored : ndarray
+    gamma : float, optional
+        Radiance becomes ``v ** (1 / gamma)`` instead of sRGB.
     """
     if stored.dtype.kind != "f":
         return stored
     linear = np.clip(np.nan_to_num(stored.astype(np.float32), posinf=1.0), 0.0, 1.0)
-    curve = 1.055 * linear ** (1 / 2.4) - 0.055
-    shown = np.where(linear <= 0.0031308, 12.92 * linear, curve)
+    shown = from_linear(linear) if gamma is None else linear ** np.float32(1.0 / gamma)
     return np.asarray(np.rint(shown * 255).astype(np.uint8))
 
 
@@ -76,5 +94,12 @@ class ValueScale:
         """What `decode` gave, in the stored type."""
         if self.is_float:
             return values.astype(self.dtype)
-        scaled = values * np.float32(self.largest)
-        return np.asarray(np.rint(scaled, out=scaled).astype(self.dtype))
+        stored = np.empty(values.shape, dtype=self.dtype)
+        source, target = values.reshape(-1), stored.reshape(-1)
+        room = np.empty(min(_PIECE, len(source)), dtype=np.float32)
+        for start in range(0, len(source), _PIECE):
+            piece = room[: len(source) - start]
+            np.multiply(source[start : start + _PIECE], np.float32(self.largest), out=piece)
+            np.rint(piece, out=piece)
+            target[start : start + _PIECE] = piece
+        return stored

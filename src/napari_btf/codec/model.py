@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_btf.codec.part import Part
+
 __all__ = ["DTYPES", "CompressedBTF"]
 
 #: Types of captured values a model can stand for.
@@ -88,6 +90,16 @@ class CompressedBTF(ABC):
     def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
         """Images (H, W, C) in the fitted domain, not clipped, for unit vectors (P, 3)."""
 
+    def shaded_part(
+        self, light: ArrayLike, view: ArrayLike, part: Part
+    ) -> Iterator[NDArray[np.float32]]:
+        """The images of `shaded`, (H', W', C), at the texels of a part alone.
+
+        Codecs that can decode these alone do.
+        """
+        for image in self.shaded(light, view):
+            yield part.cut(image)
+
     @abstractmethod
     def shown(
         self, light: ArrayLike, view: ArrayLike
@@ -114,7 +126,9 @@ class CompressedBTF(ABC):
 
         return len(to_bytes(self))
 
-    def decode(self, light: ArrayLike, view: ArrayLike) -> NDArray[np.float32]:
+    def decode(
+        self, light: ArrayLike, view: ArrayLike, part: Part | None = None
+    ) -> NDArray[np.float32]:
         """The surface under one light from one view, as captured.
 
         Parameters
@@ -122,14 +136,18 @@ class CompressedBTF(ABC):
         light, view : array_like, shape (3,)
             Unit vectors. Directions farther from the normal than any captured one are moved
             to the captured range.
+        part : Part, optional
+            The texels to decode; all of them if not given.
 
         Returns
         -------
         ndarray, shape (H, W, C)
-            0..1 for integer captures, linear radiance from 0 for floating point ones.
+            0..1 for integer captures, linear radiance from 0 for floating point ones. Of a part,
+            its rows and columns.
         """
-        image = next(iter(self.shaded(np.reshape(light, (1, 3)), np.reshape(view, (1, 3)))))
-        return self.values.decode(image)
+        pair = np.reshape(light, (1, 3)), np.reshape(view, (1, 3))
+        images = self.shaded(*pair) if part is None else self.shaded_part(*pair, part)
+        return self.values.decode(next(iter(images)))
 
     def save(self, path: str | Path) -> Path:
         """Write the model as a ``.safetensors`` file; see `napari_btf.codec.storage`."""

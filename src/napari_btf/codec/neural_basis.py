@@ -18,6 +18,7 @@ import numpy as np
 from napari_btf.codec.basis import TRENDS, Continuation, DirectionBasis, direction_space
 from napari_btf.codec.latent_coding import CodedLatents
 from napari_btf.codec.model import CompressedBTF
+from napari_btf.codec.part import KeptParts, Part
 from napari_btf.codec.spline import fit_spline
 from napari_btf.threads import one_thread
 
@@ -110,8 +111,14 @@ class NeuralBasisBTF(CompressedBTF):
 
     def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
         """Images (H, W, C) in the fitted domain, not clipped, for unit vectors (P, 3)."""
+        return self.shaded_part(light, view, Part.of(self.height, self.width))
+
+    def shaded_part(
+        self, light: ArrayLike, view: ArrayLike, part: Part
+    ) -> Iterator[NDArray[np.float32]]:
+        """The images of `shaded` at the texels of a part, (H', W', C)."""
         light, view = np.asarray(light), np.asarray(view)
-        flat = self.latent_map.reshape(-1, self.latent_count)
+        flat = self._latents_of(part)
         together = int(np.clip(_FRAMES_VALUES // (len(flat) * self.channels), 1, 16))
         for start in range(0, len(light), _BLOCK):
             block = slice(start, start + _BLOCK)
@@ -122,7 +129,19 @@ class NeuralBasisBTF(CompressedBTF):
                 images = _product(flat, some.reshape(len(some), -1))
                 for i in range(some.shape[1]):
                     image = images[:, i * self.channels : (i + 1) * self.channels]
-                    yield np.ascontiguousarray(image).reshape(self.height, self.width, -1)
+                    yield np.ascontiguousarray(image).reshape(*part.shape, -1)
+
+    def _latents_of(self, part: Part) -> NDArray[np.float32]:
+        """Latents of a part, (T, K), of the whole surface without a copy."""
+
+        def cut() -> NDArray[np.float32]:
+            return np.ascontiguousarray(part.cut(self.latent_map)).reshape(-1, self.latent_count)
+
+        return self._kept_latents(part, cut)
+
+    @cached_property
+    def _kept_latents(self) -> KeptParts[NDArray[np.float32]]:
+        return KeptParts()
 
     def shown(
         self, light: ArrayLike, view: ArrayLike

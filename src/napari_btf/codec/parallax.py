@@ -16,19 +16,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from napari_btf.codec.basis import _within
 from napari_btf.codec.layers import Scratch, in_chunks, scratches
 from napari_btf.codec.model import CompressedBTF
+from napari_btf.codec.parallax_lookup import Lookup
 from napari_btf.codec.parallax_networks import (
     Network,
     pair_features,
     tangent,
     view_features,
 )
+from napari_btf.codec.part import KeptParts, Part
 from napari_btf.directions import disk_to_vectors, vectors_to_disk
 
 if TYPE_CHECKING:
@@ -125,8 +127,17 @@ class ParallaxBTF(CompressedBTF):
         ndarray, shape (H, W, C)
             In the fitted domain (see `napari_btf.values.ValueScale`), not clipped.
         """
+        return self.shaded_part(light, view, Part.of(self.height, self.width))
+
+    def shaded_part(
+        self, light: ArrayLike, view: ArrayLike, part: Part
+    ) -> Iterator[NDArray[np.float32]]:
+        """The images of `shaded` at the texels of a part, (H', W', C).
+
+        Rays that leave the part find the latents of the whole surface.
+        """
         for one_light, one_view in zip(*self.shown(light, view), strict=True):
-            yield self._shade(one_light, one_view)
+            yield self._shade(one_light, one_view, part)
 
     def depth_map(self) -> NDArray[np.float32]:
         """How far the surface lies below the reference plane, shape (H, W), in texels.
@@ -159,131 +170,106 @@ class ParallaxBTF(CompressedBTF):
         return (
             np.concatenate([of_depth, ones], axis=1),
             # Nothing is fetched where nothing moves.
-            self._bordered(of_view) if self.depth_latents else of_view,
-            self._bordered(of_light) if self.light_latents else of_light,
+            self._lookup.bordered(of_view) if self.depth_latents else of_view,
+            self._lookup.bordered(of_light) if self.light_latents else of_light,
         )
 
-    def _shade(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> NDArray[np.float32]:
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.height, self.width, self.periodic)
+
+    def _shade(
+        self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
+    ) -> NDArray[np.float32]:
         # One frame at a time: its arrays are used again, and all cores are at work anyway.
         with self._room.lock:
-            return self._shade_alone(light, view)
+            return self._shade_alone(light, view, part)
 
     def _shade_alone(
-        self, light: NDArray[np.float64], view: NDArray[np.float64]
+        self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
     ) -> NDArray[np.float32]:
-        fetched, places = self._seen_from(view)
+        seen = self._seen_from(view, part)
         features = pair_features(light, view)
         shade = self.shade.for_frame(features)
         shift = self.shift.for_frame(features) if self.light_latents else None
         step = tangent(light)[:, np.newaxis]
-        out = np.empty((self.height * self.width, self.channels), dtype=np.float32)
+        out = np.empty((seen.places.shape[1], self.channels), dtype=np.float32)
 
-        def work(part: slice, scratch: Scratch) -> None:
-            latents = fetched[part]
+        def work(chunk: slice, scratch: Scratch) -> None:
+            latents = seen.fetched[chunk]
             if shift is not None:
                 there = shift(latents, scratch)[:, 0] * step
-                there += places[:, part]
+                there += seen.places[:, chunk]
                 k = self.light_latents
                 both = scratch("both", len(latents), k + latents.shape[1])
-                self._fetch(self._flat[2], there, both[:, :k], scratch)
+                self._lookup.fetch(self._flat[2], there, both[:, :k], scratch)
                 both[:, k:] = latents
                 latents = both
-            shade(latents, scratch, out[part])
+            shade(latents, scratch, out[chunk])
 
-        in_chunks(self.height * self.width, work, self._room.scratch)
-        return out.reshape(self.height, self.width, self.channels)
+        in_chunks(len(out), work, self._room.scratch)
+        return out.reshape(*part.shape, self.channels)
 
-    def _seen_from(
-        self, view: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Latents fetched where the view rays land, (H * W, K_v + 1), and those places, (2, H * W).
+    def _seen_from(self, view: NDArray[np.float64], part: Part) -> _Seen:
+        """What lies where the view rays through a part land.
 
-        Those of the latest view are kept, for when only the light moves.
+        It is kept for the latest view of the latest parts, for when only the light moves.
         """
-        room = self._room
-        if room.view is not None and np.array_equal(room.view, view):
-            return room.fetched, room.places
-        of_depth, of_view, _ = self._flat
-        places = self._grid
-        fetched = of_view
+        seen = self._room.seen(part, lambda: _Seen(self, part))
+        if seen.view is not None and np.array_equal(seen.view, view):
+            return seen
         if self.depth_latents:
             depth = self.depth.for_frame(view_features(view))
             step = tangent(view)[:, np.newaxis]
             # Half done, it is no view's.
-            room.view = None
-            places = room.scratch[0]("places", *places.shape)
-            fetched = room.scratch[0]("fetched", self.height * self.width, fetched.shape[1])
+            seen.view = None
 
-            def work(part: slice, scratch: Scratch) -> None:
-                np.multiply(depth(of_depth[part], scratch)[:, 0], step, out=places[:, part])
-                places[:, part] += self._grid[:, part]
-                self._fetch(of_view, places[:, part], fetched[part], scratch)
+            def work(chunk: slice, scratch: Scratch) -> None:
+                places = seen.places[:, chunk]
+                np.multiply(depth(seen.of_depth[chunk], scratch)[:, 0], step, out=places)
+                places += seen.grid[:, chunk]
+                self._lookup.fetch(self._flat[1], places, seen.fetched[chunk], scratch)
 
-            in_chunks(self.height * self.width, work, room.scratch)
-        room.view = view.copy()
-        room.fetched, room.places = fetched, places
-        return fetched, places
+            in_chunks(len(seen.fetched), work, self._room.scratch)
+        seen.view = view.copy()
+        return seen
 
     @cached_property
     def _room(self) -> _Room:
         return _Room()
 
-    @cached_property
-    def _grid(self) -> NDArray[np.float32]:
-        """Rows and columns of all texels, (2, H * W)."""
-        return np.indices((self.height, self.width), dtype=np.float32).reshape(2, -1)
 
-    def _fetch(
-        self,
-        latents: NDArray[np.float32],
-        places: NDArray[np.float32],
-        out: NDArray[np.float32],
-        scratch: Scratch,
-    ) -> None:
-        """Latents (of `_bordered`) at places (2, T) between texels, interpolated bilinearly.
+class _Seen:
+    """What lies where the rays of a view through a part of the surface land.
 
-        As (T, K_i), in ``out``.
-        """
-        sizes = np.array([[self.height], [self.width]], dtype=np.float32)
-        if self.periodic:
-            inside = places - sizes * np.floor(places / sizes)
+    ``places`` are rows and columns, (2, T), ``fetched`` the latents there and ones, (T, K_v + 1).
+    """
+
+    def __init__(self, model: ParallaxBTF, part: Part) -> None:
+        def cut(flat: NDArray[np.float32]) -> NDArray[np.float32]:
+            image = flat.reshape(model.height, model.width, -1)
+            # Of the whole surface without a copy.
+            return np.ascontiguousarray(part.cut(image)).reshape(-1, flat.shape[1])
+
+        of_depth, of_view, _ = model._flat
+        self.view: NDArray[np.float64] | None = None
+        rows, columns = np.meshgrid(part.rows, part.columns, indexing="ij")
+        self.grid = np.stack([rows.ravel(), columns.ravel()]).astype(np.float32)
+        self.of_depth = cut(of_depth)
+        if model.depth_latents:
+            self.places = np.empty_like(self.grid)
+            self.fetched = np.empty((self.grid.shape[1], of_view.shape[1]), dtype=np.float32)
         else:
-            inside = np.clip(places, 0, sizes - 1)
-        low = np.floor(inside)
-        y, x = (inside - low)[:, :, np.newaxis]
-        row, column = low.astype(np.intp)
-        row *= self.width + 2
-        row += column
-        size = len(out), latents.shape[1]
-        corners = [scratch(f"corner {i}", *size) for i in range(4)]
-        # The other corners are as many texels on, at any place.
-        steps = (0, 1, self.width + 2, self.width + 3)
-        for corner, step in zip(corners, steps, strict=True):
-            # They are all inside; "clip" spares a copy that guards against others.
-            latents[step:].take(row, axis=0, out=corner, mode="clip")
-        # a + x (b - a): multiplying rows by a column is the slow part, so as few times as possible.
-        for a, b, share in ((0, 1, x), (2, 3, x), (0, 2, y)):
-            corners[b] -= corners[a]
-            corners[b] *= share
-            corners[a] += corners[b]
-        out[...] = corners[0]
-
-    def _bordered(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Latents (H * W, K_i) with what lies beyond the last row and column, two texels wide."""
-        beyond = ((0, 2), (0, 2), (0, 0))
-        image = latents.reshape(self.height, self.width, -1)
-        mode: Literal["wrap", "edge"] = "wrap" if self.periodic else "edge"
-        return np.pad(image, beyond, mode=mode).reshape(-1, latents.shape[1])
+            self.places, self.fetched = self.grid, cut(of_view)
 
 
 class _Room:
-    """What is kept from frame to frame: the latest view's latents, and arrays to work in."""
+    """What is kept from frame to frame: the latest views' latents, and arrays to work in."""
 
     def __init__(self) -> None:
         self.lock = Lock()
         self.scratch = scratches()
-        self.view: NDArray[np.float64] | None = None
-        self.fetched = self.places = np.empty((0, 0), dtype=np.float32)
+        self.seen: KeptParts[_Seen] = KeptParts()
 
     def __reduce__(self) -> tuple[type[_Room], tuple[()]]:
         # A copy of a model, or one sent to another process, starts with a room of its own.

@@ -16,6 +16,7 @@ import numpy as np
 from napari_btf.codec.basis import _within
 from napari_btf.codec.layers import FrameLayers, Layers, in_chunks
 from napari_btf.codec.model import CompressedBTF
+from napari_btf.codec.part import KeptParts, Part
 from napari_btf.directions import disk_to_vectors, vectors_to_disk
 
 if TYPE_CHECKING:
@@ -117,29 +118,39 @@ class TexelNetworkBTF(CompressedBTF):
         ndarray, shape (H, W, C)
             In the fitted domain (see `napari_btf.values.ValueScale`), not clipped.
         """
-        for inputs in direction_inputs(*self.shown(light, view), self.coordinates):
-            yield self._shade(inputs)
+        return self.shaded_part(light, view, Part.of(self.height, self.width))
 
-    def _shade(self, directions: NDArray[np.float64]) -> NDArray[np.float32]:
+    def shaded_part(
+        self, light: ArrayLike, view: ArrayLike, part: Part
+    ) -> Iterator[NDArray[np.float32]]:
+        """The images of `shaded` at the texels of a part, (H', W', C)."""
+        for inputs in direction_inputs(*self.shown(light, view), self.coordinates):
+            yield self._shade(inputs, part)
+
+    def _shade(self, directions: NDArray[np.float64], part: Part) -> NDArray[np.float32]:
         first, *others = self.layers.weights
         bias, *biases = self.layers.biases
         k = self.latent_count
         # The directions are the same for all texels: their part of the first layer is a bias.
         bias = (first[:, k:] @ directions + bias).astype(np.float32)
         network = FrameLayers([first[:, :k], *others], [bias, *biases])
-        out = np.empty((self.height * self.width, self.channels), dtype=np.float32)
+        flat = self._flat(part, lambda: self._latents_of(part))
+        out = np.empty((len(flat), self.channels), dtype=np.float32)
 
-        def work(part: slice, scratch: Scratch) -> None:
-            network(self._flat[part], scratch, out[part])
+        def work(chunk: slice, scratch: Scratch) -> None:
+            network(flat[chunk], scratch, out[chunk])
 
         in_chunks(len(out), work)
-        return out.reshape(self.height, self.width, self.channels)
+        return out.reshape(*part.shape, self.channels)
+
+    def _latents_of(self, part: Part) -> NDArray[np.float32]:
+        """Latents and a last column of ones (see `FrameLayers`), (T, K + 1)."""
+        flat = part.cut(self.latent_map).reshape(-1, self.latent_count)
+        return np.concatenate([flat, np.ones((len(flat), 1), dtype=np.float32)], axis=1)
 
     @cached_property
-    def _flat(self) -> NDArray[np.float32]:
-        """Latents and a last column of ones (see `FrameLayers`), (H * W, K + 1)."""
-        flat = self.latent_map.reshape(-1, self.latent_count)
-        return np.concatenate([flat, np.ones((len(flat), 1), dtype=np.float32)], axis=1)
+    def _flat(self) -> KeptParts[NDArray[np.float32]]:
+        return KeptParts()
 
     @cached_property
     def _radii(self) -> tuple[float, float]:

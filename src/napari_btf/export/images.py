@@ -9,16 +9,62 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.errors import UsageError
-from napari_btf.files import write_file
-from napari_btf.values import to_display
+from napari_btf.files import replacing, write_file
+from napari_btf.values import to_display, to_linear
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["write_image"]
+__all__ = ["check_image_name", "resized", "write_image"]
 
 _PILLOW = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tga"})
 _TIFF = frozenset({".tif", ".tiff"})
+_EXR = ".exr"
+_LARGEST_SIDE = 1 << 15
+
+
+def check_image_name(path: Path) -> str:
+    """The extension of an image that is to be written, in lower case.
+
+    Raises
+    ------
+    UsageError
+        For one that is not written.
+    """
+    extension = path.suffix.lower()
+    if extension not in _PILLOW | _TIFF | {_EXR}:
+        raise UsageError(
+            path,
+            f"images are not written as {extension or 'a file without extension'}",
+            f"use one of {' '.join(sorted(_PILLOW | _TIFF | {_EXR}))}",
+        )
+    return extension
+
+
+def resized(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
+    """An image (H, W, C) of another size: means over areas where it shrinks, else nearest pixels.
+
+    Raises
+    ------
+    UsageError
+        For a size that is none.
+    """
+    from skimage.transform import resize_local_mean
+
+    if not (0 < width <= _LARGEST_SIDE and 0 < height <= _LARGEST_SIDE):
+        raise UsageError(
+            None, f"{width} x {height} is no size of an image", f"give 1 to {_LARGEST_SIDE}"
+        )
+    size = min(height, pixels.shape[0]), min(width, pixels.shape[1])
+    if size != pixels.shape[:2]:
+        means = resize_local_mean(
+            pixels.astype(np.float32), size, channel_axis=-1, preserve_range=True
+        )
+        if pixels.dtype.kind != "f":
+            means = np.rint(means)
+        pixels = means.astype(pixels.dtype)
+    rows, columns = ((np.arange(n) * m) // n for n, m in zip((height, width), size, strict=True))
+    return np.asarray(pixels[rows[:, np.newaxis], columns])
 
 
 def write_image(path: str | Path, pixels: NDArray[Any]) -> None:
@@ -28,25 +74,23 @@ def write_image(path: str | Path, pixels: NDArray[Any]) -> None:
     ----------
     path : str or Path
         ``.png .tif .tiff`` keep 16 bits; ``.jpg .jpeg .bmp .tga`` hold 8. Radiance is kept
-        by TIFF, the others get it as 8-bit sRGB with 1 as white.
+        by TIFF and OpenEXR, the others get it as 8-bit sRGB with 1 as white. ``.exr`` needs the
+        package OpenEXR, and holds integers as linear light.
     pixels : ndarray of uint8, uint16 or float, shape (H, W, C)
-        One or three channels; TIFF holds any number.
+        One or three channels; TIFF and OpenEXR hold any number.
 
     Raises
     ------
     UsageError
-        For an unknown extension or a place that cannot be written to.
+        For an unknown extension, a package that is missing, or a place that cannot be written to.
     """
     path = Path(path)
-    extension = path.suffix.lower()
+    extension = check_image_name(path)
+    if extension == _EXR:
+        _write_exr(path, pixels)
+        return
     if extension not in _TIFF:
         pixels = to_display(pixels)
-    if extension not in _PILLOW | _TIFF:
-        raise UsageError(
-            path,
-            f"images are not written as {extension or 'a file without extension'}",
-            f"use one of {' '.join(sorted(_PILLOW | _TIFF))}",
-        )
     channels = pixels.shape[2]
     if channels not in (1, 3) and extension not in _TIFF:
         raise UsageError(path, f"the image has {channels} channels", "write .tif")
@@ -83,3 +127,27 @@ def _encoded(path: Path, extension: str, pixels: NDArray[Any]) -> bytes:
                 path, f"{width} x {height} pixels do not fit a {kind} file", "write .png or .tif"
             ) from error
     return buffer.getvalue()
+
+
+def _write_exr(path: Path, pixels: NDArray[Any]) -> None:
+    try:
+        import OpenEXR
+    except ImportError as error:
+        raise UsageError(
+            path, "OpenEXR needs the package OpenEXR", 'pip install "napari-btf[exr]"'
+        ) from error
+    if pixels.dtype.kind != "f":
+        values = pixels.astype(np.float32) * np.float32(1.0 / np.iinfo(pixels.dtype).max)
+        pixels = to_linear(values) if pixels.shape[2] in (1, 3) else values
+    if pixels.dtype not in (np.float16, np.float32):
+        pixels = pixels.astype(np.float32)
+    count = pixels.shape[2]
+    names = {1: ["Y"], 3: ["R", "G", "B"]}.get(count, [f"channel{i:04d}" for i in range(count)])
+    channels = {name: np.ascontiguousarray(pixels[..., i]) for i, name in enumerate(names)}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with replacing(path) as temporary:
+        try:
+            OpenEXR.File(header, channels).write(str(temporary))
+        # What the library raises if a place cannot be written to is no OSError.
+        except RuntimeError as error:
+            raise OSError(str(error)) from error

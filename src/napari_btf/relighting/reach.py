@@ -1,8 +1,8 @@
-"""Images of a compressed BTF under chosen directions."""
+"""Directions: which can be asked for, and how far a model reaches."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,44 +14,39 @@ if TYPE_CHECKING:
 
     from napari_btf.codec import CompressedBTF
 
-__all__ = ["limits", "outside", "relight"]
+__all__ = ["Angles", "default_view", "limits", "outside", "unit_vector"]
 
+#: Theta and phi, in degrees.
 Angles = tuple[float, float]
 
 #: Degrees a shown direction may differ from the one asked for: the rig's own tolerance.
 _TOLERANCE = 0.15
 
 
-def relight(model: CompressedBTF, light: Angles, view: Angles | None = None) -> NDArray[Any]:
-    """The surface under one light from one view, as an image.
+def unit_vector(name: str, angles: Angles) -> NDArray[np.float64]:
+    """The unit vector of a direction above the surface.
 
     Parameters
     ----------
-    model : CompressedBTF
-    light, view : (theta, phi)
-        Degrees. Directions beyond the captured ones (see `outside`) give the image at the
-        edge of the captured range. Without ``view``: the captured view nearest to normal.
-
-    Returns
-    -------
-    ndarray, shape (H, W, C)
-        In the type of the captured images.
+    name : str
+        What it is, for the complaint: "light" or "view".
+    angles : (theta, phi)
+        Degrees. A negative theta points to the opposite azimuth, any finite phi is fine, and 90 is
+        the horizon.
 
     Raises
     ------
     UsageError
-        If a theta lies outside -90 to 90.
+        If theta lies outside -90 to 90, or one of them is no number.
     """
-    view = default_view(model) if view is None else view
-    for name, (theta, phi) in (("light", light), ("view", view)):
-        if not (np.isfinite(phi) and -90.0 <= theta <= 90.0):
-            raise UsageError(
-                None,
-                f"{name} {theta:g},{phi:g} is not a direction above the surface",
-                "give theta between -90 and 90 and any phi, in degrees",
-            )
-    decoded = model.decode(angles_to_vectors(*light), angles_to_vectors(*view))
-    return model.values.store(decoded)
+    theta, phi = angles
+    if not (np.isfinite(phi) and -90.0 <= theta <= 90.0):
+        raise UsageError(
+            None,
+            f"{name} {theta:g},{phi:g} is not a direction above the surface",
+            "give theta between -90 and 90 and any phi, in degrees",
+        )
+    return angles_to_vectors(theta, phi)
 
 
 def default_view(model: CompressedBTF) -> Angles:

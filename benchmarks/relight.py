@@ -1,0 +1,222 @@
+"""Milliseconds per relit frame, next to what the machine can do and to a network per texel.
+
+    python benchmarks/relight.py [--data FOLDER] [--seconds 5]
+
+Frames are those of `napari_btf.relighting.Relighter.frame`, to 8 bits. *wall* is the clock, *cpu*
+the time of the process on all cores, *free* that time shared out to the cores: what the clock would
+say if nothing else ran. *limit* is the larger of two times that no program can beat on this
+machine: that of the products at the speed of a large matrix product, and that of reading the
+latents and writing the image at the speed of a large copy, both measured in the same run; *ratio*
+is free to limit.
+
+Models: the wallpaper with the codec and size that `train` takes by default (the sample that ships
+with the package, if the data are not there), and parallax, trained for some seconds on weave (with
+random weights of the default sizes, if it is not there: the time does not depend on them). They are
+tiled to each size. The network they are compared with has 4 layers of 106 units on 8 latents and 4
+coordinates of directions, evaluated for every texel by torch in chunks that fit the cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_btf.btf import BTF
+from napari_btf.codec import CompressedBTF
+from napari_btf.codec.latent_coding import code_latents
+from napari_btf.codec.neural_basis import NeuralBasisBTF
+from napari_btf.codec.parallax import ParallaxBTF
+from napari_btf.codec.parallax_surface import Surface
+from napari_btf.codec.parallax_training import ParallaxSettings, fit_parallax
+from napari_btf.directions import angles_to_vectors
+from napari_btf.formats import read
+from napari_btf.progress import finish
+from napari_btf.relighting import Relighter, find_environment
+from napari_btf.samples import open_sample
+from napari_btf.threads import one_thread
+from napari_btf.training import train
+
+CORES = min(2, os.cpu_count() or 1)
+ROW = "{:<50}{:>8}{:>8}{:>8}{:>8}{:>7}"
+
+
+def timed(call: Callable[[int], object], runs: int = 20) -> tuple[float, float]:
+    """Median wall and processor milliseconds."""
+    times = []
+    for i in range(runs + 2):
+        start, cpu = time.perf_counter(), time.process_time()
+        call(i)
+        times.append((time.perf_counter() - start, time.process_time() - cpu))
+    wall, processor = np.median(times[2:], axis=0) * 1e3
+    return float(wall), float(processor)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Operations and bytes a millisecond, of all cores together."""
+
+    flops: float
+    bytes: float
+
+    @classmethod
+    def measured(cls) -> Machine:
+        """Of the best of several tries, in processor time: others are at work, too."""
+        a = np.random.default_rng(0).random((1024, 1024), dtype=np.float32)
+        large = np.ones(1 << 25, dtype=np.float32), np.empty(1 << 25, dtype=np.float32)
+        product, copy = [], []
+        for _ in range(9):
+            with one_thread():
+                product.append(timed(lambda _: a @ a, 3)[1])
+            start = time.perf_counter()
+            # Memory is shared by the cores: by the clock, all of them copying.
+            with ThreadPoolExecutor(CORES) as pool:
+                halves = zip(*(np.array_split(part, CORES) for part in large), strict=True)
+                list(pool.map(lambda pair: np.copyto(pair[1], pair[0]), halves))
+            copy.append((time.perf_counter() - start) * 1e3)
+        return cls(CORES * 2 * 1024**3 / min(product), 2 * large[0].nbytes / min(copy))
+
+    def limit(self, texels: int, products: int, touched: int) -> float:
+        """Milliseconds for some multiplications and some bytes a texel."""
+        return max(2 * products * texels / self.flops, touched * texels / self.bytes)
+
+
+def show(name: str, times: tuple[float, float], limit: float | None = None) -> None:
+    wall, cpu = times
+    free = cpu / CORES
+    last = ("", "") if limit is None else (f"{limit:.2f}", f"{free / limit:.1f}")
+    print(ROW.format(name, f"{wall:.1f}", f"{cpu:.1f}", f"{free:.1f}", *last), flush=True)
+
+
+def wallpaper(data: Path) -> NeuralBasisBTF:
+    folder = data / "ubo2003-wallpaper" / "tv000_pv000"
+    model, _ = finish(train(read(folder) if folder.is_dir() else open_sample()))
+    assert isinstance(model, NeuralBasisBTF)
+    return model
+
+
+def parallax(data: Path, seconds: float) -> ParallaxBTF:
+    settings = ParallaxSettings(seconds=seconds)
+    folder = data / "weave" / "grid64"
+    if folder.is_dir():
+        return finish(fit_parallax(read(folder).in_memory(), settings=settings))
+    theta, phi = np.repeat([0.0, 30.0, 60.0], 3), 40.0 * np.arange(9)
+    light, view = angles_to_vectors(theta, phi), angles_to_vectors(theta[::-1], 2 * phi)
+    sizes = settings.latents, settings.depth_latents, settings.light_latents, settings.hidden
+    btf = BTF(np.zeros((9, 64, 64, 3), np.uint8), light, view, source="random")
+    return Surface(btf, *sizes, True, "cpu", seed=0).model()
+
+
+def tiled(model: Any, size: int) -> CompressedBTF:
+    tiles = (-(-size // model.height), -(-size // model.width), 1)
+    if isinstance(model, NeuralBasisBTF):
+        latents = np.tile(model.latent_map, tiles)[:size, :size]
+        large = replace(model, coded=code_latents(latents, model.coded.step))
+        # Decoded from the file's form once, not with the first frame.
+        assert large.latent_map.shape[:2] == (size, size)
+        return large
+    codes = np.tile(model.latents.codes, tiles)[:size, :size]
+    return replace(model, latents=replace(model.latents, codes=codes))
+
+
+def products_of(model: ParallaxBTF, view_moves: bool) -> int:
+    """Multiplications a texel of the networks that are asked."""
+    used = [model.shade, model.shift, *([model.depth] if view_moves else [])]
+    return sum(weight.size for network in used for weight in network.layers.weights)
+
+
+def light_of(i: int) -> tuple[float, float]:
+    return 30.0, 7.0 * i
+
+
+def time_linear(data: Path, machine: Machine) -> None:
+    model = wallpaper(data)
+    for size in (256, 512, 1024):
+        large = tiled(model, size)
+        relighter, k = Relighter(large), large.latent_count
+        limit = machine.limit(size**2, 3 * (k + 1), 4 * k + 3)
+        name = f"neural-basis {size}, {k} latents"
+        show(name, timed(lambda i, r=relighter: r.frame(light_of(i))), limit)
+        if size == 512:
+            half = machine.limit(256**2, 3 * (k + 1), 4 * k + 3)
+            call = lambda i, r=relighter: r.frame(light_of(i), step=2)  # noqa: E731
+            show(f"{name}, every second texel", timed(call), half)
+            time_environment(name, relighter)
+
+
+def time_environment(name: str, relighter: Relighter) -> None:
+    first = timed(lambda _, m=relighter.model: Relighter(m).frame(find_environment("studio")), 3)
+    show(f"{name}, 64 lights of an environment", first)
+    relighter.frame(find_environment("studio"))
+    call = lambda i: relighter.frame(find_environment("studio", turn=5.0 * i))  # noqa: E731
+    show(f"{name}, turning it", timed(call, 8))
+
+
+def time_parallax(data: Path, seconds: float, machine: Machine) -> None:
+    model = parallax(data, seconds)
+    for size in (256, 512):
+        relighter = Relighter(tiled(model, size))
+        for step in (1, 2) if size == 512 else (1,):
+            for view_moves in (True, False):
+                limit = machine.limit((size // step) ** 2, products_of(model, view_moves), 100)
+                name = f"parallax {size}" + (", every second texel" if step > 1 else "")
+                call = lambda i, v=view_moves, s=step, r=relighter: r.frame(  # noqa: E731
+                    light_of(i), (40.0, 5.0 * i if v else 20.0), step=s
+                )
+                show(f"{name}, {'both move' if view_moves else 'light moves'}", timed(call), limit)
+        if size == 256:
+            time_environment(f"parallax {size}", relighter)
+
+
+@torch.no_grad()
+def per_texel(net: torch.nn.Module, latents: torch.Tensor, i: int) -> torch.Tensor:
+    direction = torch.full((4,), 0.01 * i)
+    out = []
+    for chunk in latents.split(4096):
+        out.append(net(torch.cat([chunk, direction.expand(len(chunk), 4)], dim=1)))
+    return (torch.cat(out).clamp(0, 1) * 255).to(torch.uint8)
+
+
+def time_per_texel(machine: Machine) -> None:
+    layers: list[torch.nn.Module] = []
+    widths = (12, 106, 106, 106, 106)
+    for a, b in pairwise(widths):
+        layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
+    net = torch.nn.Sequential(*layers, torch.nn.Linear(106, 3))
+    products = sum(a * b for a, b in pairwise((*widths, 3)))
+    for size in (256, 512, 1024):
+        latents = torch.rand(size * size, 8)
+        limit = machine.limit(size**2, products, 4 * 8 + 3)
+        call = lambda i, z=latents: per_texel(net, z, i)  # noqa: E731
+        show(f"4 x 106 units per texel, torch, {size}", timed(call, 4), limit)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    folder = os.environ.get("NAPARI_BTF_DATA", str(Path(__file__).parents[2] / "shared/data"))
+    parser.add_argument("--data", type=Path, default=Path(folder))
+    parser.add_argument("--seconds", type=float, default=5.0, help="of training parallax")
+    arguments = parser.parse_args()
+    torch.set_num_threads(CORES)
+    machine = Machine.measured()
+    print(
+        f"{CORES} cores: {machine.flops / 1e6:.0f} GFLOP/s in a product of 1024 x 1024, "
+        f"{machine.bytes / 1e6:.1f} GB/s in a copy\n"
+    )
+    print(ROW.format("milliseconds", "wall", "cpu", "free", "limit", "ratio"))
+    time_linear(arguments.data, machine)
+    time_parallax(arguments.data, arguments.seconds, machine)
+    time_per_texel(machine)
+
+
+if __name__ == "__main__":
+    main()

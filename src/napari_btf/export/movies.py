@@ -1,0 +1,188 @@
+"""Writing frames one after the other: MP4, GIF, or a folder of PNG images."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.errors import UsageError
+from napari_btf.export.images import write_image
+from napari_btf.files import replacing, write_file
+from napari_btf.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+    from napari_btf.progress import Job
+
+    Add = Callable[[NDArray[np.uint8]], None]
+
+__all__ = ["check_movie_name", "write_movie"]
+
+#: Constant quality of H.264, 0 to 51: visually the same at half the size of the default.
+_QUALITY = 18
+
+
+def check_movie_name(path: str | Path) -> str:
+    """The kind of a movie that is to be written: ``.mp4``, ``.gif``, or "" for a folder.
+
+    Raises
+    ------
+    UsageError
+        For an extension that is not written, a folder that is not empty, or MP4 without the
+        package that writes it.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in (".mp4", ".gif", ""):
+        raise UsageError(
+            path,
+            f"movies are not written as {kind}",
+            "use .mp4, .gif, or a name without extension for a folder of PNG images",
+        )
+    if kind == "" and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UsageError(path, "it is there already", "name a new or empty folder")
+    if kind and path.is_dir():
+        raise UsageError(path, "it is a folder", "give the name of a file")
+    if kind == ".mp4":
+        _ffmpeg(path)
+    return kind
+
+
+def write_movie(
+    path: str | Path, frames: Iterable[NDArray[Any]], total: int, fps: float = 25.0
+) -> Job[Path]:
+    """Write frames as a movie, or as numbered PNG images in a new folder.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.mp4`` (H.264; needs the package imageio-ffmpeg), ``.gif``, or a name without extension
+        for a folder of ``0000.png``, ``0001.png`` ...
+    frames : iterable of ndarray of uint8 or uint16, shape (H, W, C)
+        One or three channels, all of one size. MP4 and GIF have 8 bits.
+    total : int
+        How many there are, for the reports.
+    fps : float
+        Frames per second. GIF knows hundredths of a second.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    Path
+        ``path``. Until all is written, nothing is there: closing the job leaves nothing behind.
+
+    Raises
+    ------
+    UsageError
+        See `check_movie_name`; or if the place cannot be written to, or the frames are spectral.
+    """
+    path = Path(path)
+    kind = check_movie_name(path)
+    writer = {".mp4": _mp4, ".gif": _gif, "": _folder}[kind]
+    yield Progress("movie", 0, total)
+    with writer(path, fps) as add:
+        for i, frame in enumerate(frames, start=1):
+            if frame.shape[2] not in (1, 3):
+                raise UsageError(
+                    path,
+                    f"the frames have {frame.shape[2]} channels",
+                    "movies are for colour and grey; write single images as .tif",
+                )
+            add(frame)
+            yield Progress("movie", min(i, total), total)
+    return path
+
+
+def _rgb8(frame: NDArray[Any]) -> NDArray[np.uint8]:
+    if frame.dtype != np.uint8:
+        frame = (frame >> 8).astype(np.uint8)
+    return np.repeat(frame, 3 // frame.shape[2], axis=2)
+
+
+@contextmanager
+def _folder(path: Path, _: float) -> Iterator[Add]:
+    with replacing(path) as temporary:
+        temporary.mkdir()
+        count = 0
+
+        def add(frame: NDArray[np.uint8]) -> None:
+            nonlocal count
+            write_image(temporary / f"{count:04d}.png", frame)
+            count += 1
+
+        yield add
+
+
+@contextmanager
+def _gif(path: Path, fps: float) -> Iterator[Add]:
+    from PIL import Image
+
+    images: list[Image.Image] = []
+    yield lambda frame: images.append(Image.fromarray(_rgb8(frame)).quantize(256))
+    # Hundredths of a second, such that they add up: at 30 frames a second 3, 3, 4, ...
+    ends = np.rint(100.0 * np.arange(len(images) + 1) / fps).astype(int)
+    durations = (10 * np.maximum(np.diff(ends), 1)).tolist()
+    buffer = io.BytesIO()
+    first, *others = images
+    first.save(
+        buffer, format="GIF", save_all=True, append_images=others, duration=durations, loop=0
+    )
+    write_file(path, buffer.getvalue())
+
+
+@contextmanager
+def _mp4(path: Path, fps: float) -> Iterator[Add]:
+    ffmpeg = _ffmpeg(path)
+    with replacing(path) as temporary:
+        writer: Any = None
+
+        def add(frame: NDArray[np.uint8]) -> None:
+            nonlocal writer
+            # Two by two pixels share a colour: sides must be even.
+            height, width = frame.shape[:2]
+            pixels = np.pad(_rgb8(frame), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            if writer is None:
+                size = pixels.shape[1], pixels.shape[0]
+                writer = ffmpeg.write_frames(
+                    str(temporary),
+                    size,
+                    fps=fps,
+                    codec="libx264",
+                    quality=None,
+                    macro_block_size=1,
+                    ffmpeg_log_level="error",
+                    output_params=["-crf", str(_QUALITY), "-movflags", "+faststart"],
+                )
+                writer.send(None)
+            writer.send(np.ascontiguousarray(pixels))
+
+        try:
+            yield add
+        finally:
+            # Waits for ffmpeg, which writes until then.
+            if writer is not None:
+                writer.close()
+
+
+def _ffmpeg(path: Path) -> ModuleType:
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise UsageError(
+            path,
+            "MP4 needs the package imageio-ffmpeg",
+            'pip install "napari-btf[movie]", or write .gif',
+        ) from error
+    module: ModuleType = imageio_ffmpeg
+    return module

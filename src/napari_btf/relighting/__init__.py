@@ -1,0 +1,34 @@
+"""Images of a compressed BTF under any light: one, several, or a whole environment."""
+
+from __future__ import annotations
+
+from napari_btf.relighting.environments import PRESETS, Environment, find_environment
+from napari_btf.relighting.frames import Lighting, Relighter, combine, relight
+from napari_btf.relighting.lights import Light
+from napari_btf.relighting.paths import LightPath, circle, find_path, frames_along, spiral, sweep
+from napari_btf.relighting.reach import Angles, default_view, limits, outside, unit_vector
+from napari_btf.relighting.surface import SurfaceEstimate, estimate_surface
+
+__all__ = [
+    "PRESETS",
+    "Angles",
+    "Environment",
+    "Light",
+    "LightPath",
+    "Lighting",
+    "Relighter",
+    "SurfaceEstimate",
+    "circle",
+    "combine",
+    "default_view",
+    "estimate_surface",
+    "find_environment",
+    "find_path",
+    "frames_along",
+    "limits",
+    "outside",
+    "relight",
+    "spiral",
+    "sweep",
+    "unit_vector",
+]

@@ -1,0 +1,291 @@
+"""Paths of light and view over the hemisphere: keyframes and what lies between them."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.directions import angles_to_vectors, vectors_to_angles
+from napari_btf.errors import UsageError
+from napari_btf.relighting.reach import unit_vector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.relighting.frames import Relighter
+    from napari_btf.relighting.reach import Angles
+
+__all__ = ["LightPath", "circle", "find_path", "frames_along", "read_path", "spiral", "sweep"]
+
+_LIGHT, _VIEW = ("light_theta", "light_phi"), ("view_theta", "view_phi")
+_HEADER = "light_theta,light_phi"
+#: Degrees between the keyframes of curves that are made here.
+_STEP = 3.0
+_MOST_FRAMES = 100_000
+_MOST_FPS = 240.0
+
+
+@dataclass(frozen=True, eq=False)
+class LightPath:
+    """Keyframes of a moving light, and of a moving view if that moves, too.
+
+    Between two keyframes a direction moves on the great circle, evenly in time ("slerp":
+    Shoemake, "Animating rotation with quaternion curves", 1985).
+
+    Parameters
+    ----------
+    seconds : ndarray, shape (N,)
+        When each keyframe is reached: from 0, increasing; N is at least 2.
+    light : ndarray, shape (N, 3)
+        Unit vectors.
+    view : ndarray, shape (N, 3), optional
+    """
+
+    seconds: NDArray[np.float64]
+    light: NDArray[np.float64]
+    view: NDArray[np.float64] | None = None
+
+    def times(self, fps: float = 25.0) -> NDArray[np.float64]:
+        """When each frame is, in seconds. A closed path does not repeat its first frame.
+
+        Raises
+        ------
+        UsageError
+            For frames per second that are none, or more frames than anyone watches.
+        """
+        if not 0 < fps <= _MOST_FPS:
+            raise UsageError(None, f"{fps:g} frames per second", f"give up to {_MOST_FPS:g}")
+        duration = float(self.seconds[-1])
+        if duration * fps > _MOST_FRAMES:
+            raise UsageError(
+                None,
+                f"{duration:g} seconds at {fps:g} frames per second are more than "
+                f"{_MOST_FRAMES:,} frames",
+                "make the path shorter",
+            )
+        # Rounding: 4.2 seconds at 5 frames per second are 21 steps, not 20.
+        steps = max(1, int(np.floor(duration * fps + 1e-6)))
+        return np.arange(steps + (not self.is_closed)) / fps
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it ends where it starts."""
+        return all(
+            np.allclose(part[0], part[-1], atol=1e-6)
+            for part in (self.light, self.view)
+            if part is not None
+        )
+
+    def at(self, seconds: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Light and view at some times (T,): unit vectors (T, 3), and None for no view.
+
+        Before the first and after the last keyframe it rests there.
+        """
+        t = np.clip(np.asarray(seconds, dtype=np.float64), self.seconds[0], self.seconds[-1])
+        i = np.clip(np.searchsorted(self.seconds, t, side="right") - 1, 0, len(self.seconds) - 2)
+        share = (t - self.seconds[i]) / (self.seconds[i + 1] - self.seconds[i])
+        light = _between(self.light[i], self.light[i + 1], share)
+        view = None if self.view is None else _between(self.view[i], self.view[i + 1], share)
+        return light, view
+
+
+def circle(theta: float, seconds: float = 6.0, start: float = 0.0) -> LightPath:
+    """Once around the normal, counter-clockwise, from azimuth ``start``."""
+    phi = np.linspace(0.0, 360.0, round(360.0 / _STEP) + 1) + start
+    return _curve(np.full(len(phi), float(theta)), phi, seconds)
+
+
+def spiral(theta: float, seconds: float = 10.0, turns: float = 3.0) -> LightPath:
+    """From the normal outwards to ``theta``, counter-clockwise in some turns."""
+    if not 0 < turns <= 100:
+        raise UsageError(None, f"a spiral of {turns:g} turns", "give up to 100")
+    share = np.linspace(0.0, 1.0, max(2, round(turns * 360.0 / _STEP)) + 1)
+    return _curve(theta * share, 360.0 * turns * share, seconds)
+
+
+def sweep(start: Angles, end: Angles, seconds: float = 3.0) -> LightPath:
+    """From one direction to another on the shortest way; both (theta, phi), degrees."""
+    light = np.stack([unit_vector("light", start), unit_vector("light", end)])
+    return LightPath(np.array([0.0, _duration(seconds)]), light)
+
+
+def find_path(name: str, seconds: float | None = None) -> LightPath:
+    """A path by its name, or from a CSV file (see `read_path`).
+
+    Parameters
+    ----------
+    name : str
+        ``circle:THETA``, ``spiral:THETA``, ``sweep:THETA,PHI:THETA,PHI`` or a file.
+    seconds : float, optional
+        How long it takes; by default what the file says, or 6, 10 and 3.
+
+    Raises
+    ------
+    UsageError
+        If it is none of these.
+    """
+    kind, *rest = name.split(":")
+    curves: dict[str, tuple[Any, int, int]] = {
+        "circle": (circle, 1, 1),
+        "spiral": (spiral, 1, 1),
+        "sweep": (sweep, 2, 2),
+    }
+    if kind not in curves or (not rest and Path(name).exists()):
+        path = read_path(name)
+        if seconds is None:
+            return path
+        scale = _duration(seconds) / path.seconds[-1]
+        return LightPath(path.seconds * scale, path.light, path.view)
+    make, parts, numbers = curves[kind]
+    try:
+        found = [[float(number) for number in part.split(",")] for part in rest]
+        if len(found) != parts or any(len(part) != numbers for part in found):
+            raise ValueError
+    except ValueError as error:
+        raise UsageError(
+            None,
+            f"{name!r} is no path",
+            "give circle:THETA, spiral:THETA, sweep:THETA,PHI:THETA,PHI or a CSV file",
+        ) from error
+    arguments = [part[0] if numbers == 1 else tuple(part) for part in found]
+    path = make(*arguments) if seconds is None else make(*arguments, seconds=seconds)
+    assert isinstance(path, LightPath)
+    return path
+
+
+def read_path(path: str | Path) -> LightPath:
+    """Read keyframes from a CSV file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Columns ``light_theta,light_phi``, degrees; ``view_theta,view_phi`` if the view moves; and
+        ``seconds``, increasing, without which keyframes are one second apart. Others are ignored.
+
+    Raises
+    ------
+    UsageError
+        Naming the line at fault.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            path, f"it cannot be read ({reason})", f"expected a CSV file with the header {_HEADER}"
+        ) from error
+    lines = enumerate(csv.reader(text.splitlines()), start=1)
+    rows = [(n, row) for n, row in lines if any(cell.strip() for cell in row)]
+    header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
+    views = [column for column in _VIEW if column in header]
+    if not set(_LIGHT) <= set(header) or len(views) == 1:
+        raise UsageError(
+            path,
+            f"its first line is {','.join(header)[:60]!r}",
+            f"expected the header {_HEADER}[,view_theta,view_phi][,seconds]",
+        )
+    columns = [*_LIGHT, *views, *(["seconds"] if "seconds" in header else [])]
+    table = [_numbers(path, n, row, header, columns) for n, row in rows[1:]]
+    if len(table) < 2:
+        raise UsageError(path, "it has fewer than two keyframes", "add a line for each")
+    found = dict(zip(columns, np.array(table).T, strict=True))
+    seconds = found.get("seconds", np.arange(len(table), dtype=np.float64))
+    late = np.flatnonzero(np.diff(seconds) <= 0)
+    if len(late):
+        raise UsageError(
+            path, f"line {rows[late[0] + 2][0]}: seconds do not increase", "order the keyframes"
+        )
+    view = angles_to_vectors(found[_VIEW[0]], found[_VIEW[1]]) if views else None
+    light = angles_to_vectors(found[_LIGHT[0]], found[_LIGHT[1]])
+    return LightPath(seconds - seconds[0], light, view)
+
+
+def frames_along(
+    relighter: Relighter,
+    path: LightPath,
+    fps: float = 25.0,
+    view: Angles | None = None,
+    **how: Any,
+) -> Iterator[NDArray[Any]]:
+    """Images for a screen along a path, one for each of ``path.times(fps)``.
+
+    Parameters
+    ----------
+    relighter : Relighter
+    path : LightPath
+    fps : float
+        Frames per second.
+    view : (theta, phi), optional
+        Where the path has no views; the captured one nearest to normal by default.
+    **how
+        ``rows columns step exposure gamma`` of `Relighter.frame`.
+    """
+    for time in path.times(fps):
+        light, towards = path.at([time])
+        shown = view if towards is None else _angles(towards[0])
+        yield relighter.frame(_angles(light[0]), shown, **how)
+
+
+def _angles(vector: NDArray[np.float64]) -> Angles:
+    theta, phi = vectors_to_angles(vector)
+    # A rounding error below the horizon is on it.
+    return min(float(theta), 90.0), float(phi)
+
+
+def _numbers(
+    path: str | Path, line: int, row: list[str], header: list[str], columns: list[str]
+) -> list[float]:
+    try:
+        numbers = [float(row[header.index(column)]) for column in columns]
+    except (IndexError, ValueError) as error:
+        raise UsageError(
+            path, f"line {line} is {','.join(row)[:60]!r}", f"expected {','.join(columns)}"
+        ) from error
+    try:
+        for start, name in ((0, "light"), (2, "view")):
+            if columns[start : start + 1] in (["light_theta"], ["view_theta"]):
+                unit_vector(name, (numbers[start], numbers[start + 1]))
+    except UsageError as error:
+        raise UsageError(path, f"line {line}: {error.problem}", error.remedy) from error
+    if not np.isfinite(numbers).all():
+        raise UsageError(path, f"line {line} is {','.join(row)[:60]!r}", "give finite numbers")
+    return numbers
+
+
+def _curve(theta: NDArray[np.float64], phi: NDArray[np.float64], seconds: float) -> LightPath:
+    light = np.stack([unit_vector("light", pair) for pair in zip(theta, phi, strict=True)])
+    return LightPath(np.linspace(0.0, _duration(seconds), len(light)), light)
+
+
+def _duration(seconds: float) -> float:
+    if not (np.isfinite(seconds) and seconds > 0):
+        raise UsageError(None, f"a path of {seconds:g} seconds", "give a time above 0")
+    return float(seconds)
+
+
+def _between(
+    a: NDArray[np.float64], b: NDArray[np.float64], share: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Unit vectors on the great circles from ``a`` to ``b`` (T, 3), at shares (T,) of the way."""
+    share = share[:, np.newaxis]
+    angle = (
+        2.0
+        * np.arctan2(np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1))[:, np.newaxis]
+    )
+    # Opposite horizons: by way of the normal.
+    middle = np.where(angle > np.pi - 1e-6, [0.0, 0.0, 1.0], a + b)
+    middle /= np.linalg.norm(middle, axis=1, keepdims=True)
+    first = share < 0.5
+    start, end = np.where(first, a, middle), np.where(first, middle, b)
+    share, angle = np.where(first, 2 * share, 2 * share - 1), angle / 2
+    sine = np.sin(angle)
+    safe = np.maximum(sine, 1e-12)
+    arc = (np.sin((1 - share) * angle) * start + np.sin(share * angle) * end) / safe
+    moved = np.where(sine > 1e-9, arc, start)
+    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True))
