@@ -1,0 +1,110 @@
+"""One image layer that always shows the latest image, whatever people do to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image
+
+from napari_btf.plugin.layers import TAG, for_display, is_kind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_btf.plugin.workspace import Workspace
+
+__all__ = ["ShownImage"]
+
+
+class ShownImage:
+    """A layer of one kind; its name, place, contrast and the like are those people gave it.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    kind : str
+        Of the layer's tag.
+    """
+
+    def __init__(self, workspace: Workspace, kind: str) -> None:
+        self._workspace = workspace
+        self._kind = kind
+        self._layer: Any = None
+        self._column = 0.0
+
+    @property
+    def layer(self) -> Any:
+        """The layer while it is in the viewer, or None."""
+        viewer = self._workspace.viewer
+        if viewer is None:
+            return None
+        if self._layer is None:
+            # Of a dock before this one; a copy that someone made of a known layer stays as it is.
+            found = [layer for layer in viewer.layers if is_kind(layer, self._kind)]
+            self._layer = found[-1] if found else None
+        return self._layer if self._layer in viewer.layers else None
+
+    def owns(self, layer: Any) -> bool:
+        """Whether a layer, perhaps no longer in the viewer, is this one."""
+        return self._layer is not None and layer == self._layer
+
+    def show(self, pixels: NDArray[Any], name: str, column: float, select: bool = True) -> bool:
+        """Show an image; True if that took a new layer.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8 or uint16, shape (H, W, C)
+        name : str
+            Of a new layer.
+        column : float
+            Where a new layer stands, in texels from the left.
+        select : bool
+            Whether a new layer becomes the active one.
+        """
+        colour = pixels.shape[-1] == 3
+        pixels = for_display(pixels)
+        ndim = pixels.ndim - colour
+        layer = self.layer
+        if layer is not None and (layer.ndim, layer.rgb, layer.data.dtype) == (
+            ndim,
+            colour,
+            pixels.dtype,
+        ):
+            layer.data = pixels
+            return False
+        # Between colour, grey and spectral, 8 and 16 bits napari needs another layer.
+        self.remove()
+        self._column = column
+        self._layer = Image(
+            pixels,
+            name=name,
+            rgb=colour,
+            contrast_limits=(0, int(np.iinfo(pixels.dtype).max)),
+            metadata={TAG: {"kind": self._kind}},
+            translate=(0,) * (ndim - 1) + (column,),
+        )
+        layers = self._workspace.viewer.layers
+        active, selected = layers.selection.active, set(layers.selection)
+        layers.append(self._layer)
+        if not select:
+            layers.selection = selected
+            layers.selection.active = active
+        return True
+
+    def make_room(self, column: float) -> bool:
+        """Stand elsewhere, unless someone else moved the layer; True if it moved."""
+        layer = self.layer
+        if layer is None or column == self._column or layer.translate[-1] != self._column:
+            return False
+        layer.translate = (*layer.translate[:-1], column)
+        self._column = column
+        return True
+
+    def remove(self) -> None:
+        """Take the layer out of the viewer."""
+        layer = self.layer
+        # Known to be gone before the viewer tells that it is.
+        self._layer = None
+        if layer is not None:
+            self._workspace.viewer.layers.remove(layer)
