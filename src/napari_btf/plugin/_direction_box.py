@@ -65,8 +65,7 @@ class DirectionBox(QWidget):
         self.disk = HandleDisk(is_cool=name == "view")
         self.disk.setMinimumSize(_LEAST, _LEAST)
         self.disk.setAccessibleName(name)
-        self.theta, self.phi = _Degrees(90.0), _Degrees(359.99)
-        self.phi.setWrapping(True)
+        self.theta, self.phi = _Degrees(90.0), _Azimuth()
         self.theta.setAccessibleName(f"{name} theta")
         self.phi.setAccessibleName(f"{name} phi")
         self.lock = QCheckBox("lock")
@@ -169,3 +168,15 @@ class _Degrees(QDoubleSpinBox):
     def textFromValue(self, value: float) -> str:
         """Write the number."""
         return f"{value:g}"
+
+
+class _Azimuth(_Degrees):
+    """An angle that goes round."""
+
+    def __init__(self) -> None:
+        super().__init__(359.99)
+        self.setWrapping(True)
+
+    def stepBy(self, steps: int) -> None:
+        """Step over zero: Qt itself would stop there once."""
+        self.setValue((self.value() + steps * self.singleStep()) % 360.0)

@@ -170,7 +170,7 @@ class DiskPicture:
     def _paint_labels(self, painter: QPainter) -> None:
         rim = self.rim
         painter.setFont(self._label_font(0.8))
-        labelled = _RINGS if rim > _ROOM_FOR_LABELS else _RINGS[-1:]
+        labelled: tuple[int, ...] = _RINGS if rim > _ROOM_FOR_LABELS else _RINGS[-1:]
         if self.faint:
             labelled = _RINGS[:-1] if rim > _ROOM_FOR_LABELS else _RINGS[1:-1]
         for theta in labelled:

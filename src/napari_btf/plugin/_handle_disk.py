@@ -104,8 +104,10 @@ class HandleDisk(Disk):
 
     def set_shown(self, vector: ArrayLike | None) -> None:
         """Mark the direction that is shown in place of that of the handle; None for no other."""
-        self._shown = None if vector is None else np.asarray(vector, dtype=np.float64)
-        self.update()
+        shown = None if vector is None else np.asarray(vector, dtype=np.float64)
+        if (shown is not None) or (self._shown is not None):
+            self._shown = shown
+            self.update()
 
     @property
     def dragged(self) -> bool:

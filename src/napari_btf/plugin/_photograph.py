@@ -74,11 +74,12 @@ class Photograph(QWidget):
         """Its layer, or None."""
         return self._image.layer
 
-    def follow(self, shot: Shot | None) -> None:
-        """Show the photograph nearest to another relit image."""
+    def follow(self, shot: Shot | None, why_not: str = "") -> None:
+        """Show the photograph nearest to another relit image; say why there is none."""
         self._shot = shot
         btf = self._capture()
-        why_not = "" if btf is not None else _NO_CAPTURE
+        if btf is None and shot is not None:
+            why_not = _NO_CAPTURE
         allow(self.box, _TIP, why_not)
         if btf is None or shot is None or not self.box.isChecked():
             self.note.setVisible(bool(why_not) and shot is not None)

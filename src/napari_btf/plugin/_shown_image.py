@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
+from qtpy.QtCore import QTimer
 
 from napari_btf.plugin.layers import TAG, for_display, is_kind
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from napari_btf.plugin.workspace import Workspace
 
 __all__ = ["ShownImage"]
+
+#: Milliseconds without another image after which the thumbnail follows.
+_REST = 200
 
 
 class ShownImage:
@@ -32,6 +36,11 @@ class ShownImage:
         self._kind = kind
         self._layer: Any = None
         self._column = 0.0
+        self._pixels: NDArray[Any] | None = None
+        self._thumbnail = QTimer()
+        self._thumbnail.setSingleShot(True)
+        self._thumbnail.setInterval(_REST)
+        self._thumbnail.timeout.connect(self._refresh_all)
 
     @property
     def layer(self) -> Any:
@@ -71,13 +80,14 @@ class ShownImage:
             colour,
             pixels.dtype,
         ):
-            layer.data = pixels
+            self._replace(layer, pixels)
             return False
         # Between colour, grey and spectral, 8 and 16 bits napari needs another layer.
         self.remove()
         self._column = column
+        self._pixels = pixels.copy()
         self._layer = Image(
-            pixels,
+            self._pixels,
             name=name,
             rgb=colour,
             contrast_limits=(0, int(np.iinfo(pixels.dtype).max)),
@@ -91,6 +101,22 @@ class ShownImage:
             layers.selection = selected
             layers.selection.active = active
         return True
+
+    def _replace(self, layer: Any, pixels: NDArray[Any]) -> None:
+        ours = self._pixels
+        if ours is None or layer.data is not ours or pixels.shape != ours.shape:
+            self._pixels = pixels.copy()
+            layer.data = self._pixels
+            return
+        # Setting other data takes napari ten times as long: sizes, sliders, the thumbnail.
+        np.copyto(ours, pixels)
+        layer.refresh(thumbnail=False, highlight=False, extent=False)
+        self._thumbnail.start()
+
+    def _refresh_all(self) -> None:
+        layer = self.layer
+        if layer is not None:
+            layer.refresh()
 
     def make_room(self, column: float) -> bool:
         """Stand elsewhere, unless someone else moved the layer; True if it moved."""

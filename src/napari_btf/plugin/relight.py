@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import qthrottled
 
 from napari_btf.codec.storage import load
 from napari_btf.directions import angle_between, angles_to_vectors, group_directions
@@ -47,6 +48,8 @@ _ONE_VIEW = "The model knows one view only."
 _LINK_TIP = "A flash on the camera: the light comes from where the viewer is"
 _SAVE_TIP = "Write the image as it is shown; .tif keeps radiance"
 _FILES = "Images (*.png *.tif *.tiff *.jpg *.bmp *.tga)"
+#: Milliseconds between two texts on the canvas.
+_TEXT_PAUSE = 120
 #: Degrees from which on another direction than that of a handle is marked.
 _ELSEWHERE = 0.15
 
@@ -117,6 +120,8 @@ class Relight(QWidget):
         self.frames.made.connect(self._on_made)
         self.frames.failed.connect(show_error)
         self._later.timeout.connect(self._on_captures)
+        # The canvas compiles a shader for each other text: that would double its time.
+        self._write_angles = qthrottled(self._show_angles, timeout=_TEXT_PAUSE)
 
     # ----------------------------------------------------------------- what is shown
 
@@ -298,10 +303,14 @@ class Relight(QWidget):
         self._last = frame
         name = f"relit {frame.shot.model.source}".strip()
         is_new = self._image.show(frame.pixels, name, self._workspace.free_column())
-        self._workspace.show_relit_angles(frame.shot.light, frame.shot.view)
+        self._write_angles()
         # People who zoomed in and deleted the layer want to stay where they are.
         if is_new and is_first:
             self._show_all_later()
+
+    def _show_angles(self) -> None:
+        if self._last is not None and self._workspace.viewer is not None:
+            self._workspace.show_relit_angles(self._last.shot.light, self._last.shot.view)
 
     def _show_all_later(self) -> None:
         # The dock that is being opened still takes its room from the canvas.
@@ -326,7 +335,7 @@ class Relight(QWidget):
         self.note.setVisible(False)
         self._allow()
         if model is None:
-            self.photograph.follow(None)
+            self.photograph.follow(None, _NO_MODEL)
             for box in (self.light_box, self.view_box):
                 box.set_captured(np.empty((0, 3)), 90.0)
             return
