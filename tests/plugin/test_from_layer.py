@@ -139,6 +139,7 @@ def test_a_slider_goes_through_many_channels(
     model, _ = finish(train(btf))
     dock = open_dock(Relight, viewer)
     workspace_of(viewer).model = model
+    qtbot.waitUntil(lambda: dock.image_layer() is not None)
     relit = dock.image_layer()
     assert relit.data.shape == (5, 10, 12)
     expected = btf.frame(btf.nearest(angles_to_vectors(40, 0), angles_to_vectors(0, 0)))

@@ -191,6 +191,7 @@ def test_the_sample_and_its_relit_image_are_on_the_screen(
     model, _ = napari_btf.finish(napari_btf.train(from_above, settings=settings))
     workspace_of(viewer).model = model
     _, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
+    qtbot.waitUntil(lambda: dock.image_layer() is not None)
     dock.light_theta.setValue(15)
     dock.light_phi.setValue(90)
     expected = napari_btf.relight(model, (15, 90))
@@ -206,6 +207,29 @@ def test_the_sample_and_its_relit_image_are_on_the_screen(
     shown = at(y, right + x)
     decoded = expected[23:26, 21:24].mean(axis=(0, 1))
     np.testing.assert_allclose(shown, decoded, atol=12)
+
+
+def test_the_window_may_close_while_the_light_moves(
+    make_napari_viewer: Callable[..., Viewer],
+    qtbot: QtBot,
+    model: napari_btf.CompressedBTF,
+    capture: Any,
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.open(capture.folder, plugin="napari-btf")
+    frame, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
+    workspace_of(viewer).model = model
+    qtbot.waitUntil(lambda: dock.image_layer() is not None)
+    # At the width of a small dock nothing is cut off, and two disks are not tiny.
+    frame.setFixedWidth(300)
+    disks = (dock.light_box.disk, dock.view_box.disk)
+    qtbot.waitUntil(lambda: dock.width() <= 300 and all(disk.width() > 125 for disk in disks))
+    assert all(disk.height() == disk.width() for disk in disks)
+    dock.photograph.box.click()
+    dock.player.circle.click()
+    qtbot.waitUntil(lambda: dock.light[1] > 0)
+    # What is left behind (threads, timers, the viewer) fails the test at its end.
+    viewer.close()
 
 
 START = """

@@ -39,6 +39,9 @@ class Disk(QWidget):
     picked = Signal(int)
     hovered = Signal(int)
 
+    #: Whether the dots are the background of something else.
+    _faint = False
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._vectors = np.empty((0, 3))
@@ -132,6 +135,9 @@ class Disk(QWidget):
         """Say which dot is below the mouse; pick on while a button is held."""
         if event.buttons() & Qt.MouseButton.LeftButton:
             self._pick(event.position())
+        self._hover(event)
+
+    def _hover(self, event: QMouseEvent) -> None:
         nearest, apart = self._nearest(event.position())
         self._point_at(nearest if apart <= _REACH else -1)
         if self._below_mouse >= 0:
@@ -207,7 +213,13 @@ class Disk(QWidget):
 
     def _picture(self) -> DiskPicture:
         return DiskPicture(
-            self.size(), self.font(), self.palette(), self._points, self._hollow, self._colours
+            self.size(),
+            self.font(),
+            self.palette(),
+            self._points,
+            self._hollow,
+            self._colours,
+            self._faint,
         )
 
     def _paint_anew(self) -> None:

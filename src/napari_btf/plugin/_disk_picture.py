@@ -25,6 +25,9 @@ _LABEL_AZIMUTHS = np.arange(20.0, 71.0, 2.0)
 #: In a smaller disk (pixels) only the rim is labelled.
 _ROOM_FOR_LABELS = 60.0
 
+#: Around the rim without labels (pixels): a handle there is whole.
+_MARGIN = 10.0
+
 #: More dots than these are drawn in 32 steps of each colour: they are tiny.
 _MANY = 2000
 
@@ -44,6 +47,9 @@ class DiskPicture:
         Which dots are circles.
     colours : ndarray of uint8, shape (N, 3), optional
         RGB of each dot; by default all have the colour of text.
+    faint : bool
+        Dots are the background of something else: small and pale, and only the inner rings
+        are labelled.
     """
 
     size: QSize
@@ -52,6 +58,7 @@ class DiskPicture:
     points: NDArray[np.float64]
     hollow: NDArray[np.bool_]
     colours: NDArray[np.uint8] | None = None
+    faint: bool = False
 
     @property
     def centre(self) -> QPointF:
@@ -61,6 +68,8 @@ class DiskPicture:
     @property
     def rim(self) -> float:
         """Radius of the horizon in pixels; around it is room for the azimuths."""
+        if self.faint:
+            return max(10.0, min(self.size.width(), self.size.height()) / 2 - _MARGIN)
         metrics = QFontMetricsF(self._label_font())
         across = self.size.width() / 2 - metrics.horizontalAdvance("180°") - 4
         down = self.size.height() / 2 - metrics.height() - 3
@@ -75,6 +84,8 @@ class DiskPicture:
     def dot_size(self) -> float:
         """Diameter of a dot: smaller where there are many, larger where its colour matters."""
         between = self.rim * np.sqrt(np.pi / max(1, len(self.points)))
+        if self.faint:
+            return float(np.clip(between / 4, 1.2, 3.0))
         if self.colours is None:
             return float(np.clip(between / 2, 1.2, 8.0))
         return float(np.clip(between * 0.8, 1.5, 14.0))
@@ -85,6 +96,10 @@ class DiskPicture:
         # The highlight colour of themes is often a grey, which would not stand out of dots.
         dark = self.palette.window().color().lightnessF() < 0.5
         return QColor(255, 170, 40) if dark else QColor(205, 80, 0)
+
+    @property
+    def _dot_colour(self) -> QColor:
+        return self.ink(0.4 if self.faint else 0.75)
 
     def ink(self, strength: float) -> QColor:
         """The colour of text, from 0 (invisible) to 1."""
@@ -118,7 +133,7 @@ class DiskPicture:
 
     def _paint_dots(self, painter: QPainter) -> None:
         places, size = self.places, self.dot_size
-        pen = QPen(self.ink(0.75), size)
+        pen = QPen(self._dot_colour, size)
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
         if self.colours is not None:
             # Some colours are those of the paper.
@@ -140,7 +155,7 @@ class DiskPicture:
         """Filled dots of one colour, for each colour: changing the pen is what takes time."""
         filled = np.flatnonzero(~self.hollow)
         if self.colours is None or not len(filled):
-            yield self.ink(0.75), filled
+            yield self._dot_colour, filled
             return
         colours = self.colours[filled].astype(np.int64)
         if len(colours) > _MANY:
@@ -155,9 +170,14 @@ class DiskPicture:
     def _paint_labels(self, painter: QPainter) -> None:
         rim = self.rim
         painter.setFont(self._label_font(0.8))
-        for theta in _RINGS if rim > _ROOM_FOR_LABELS else _RINGS[-1:]:
+        labelled: tuple[int, ...] = _RINGS if rim > _ROOM_FOR_LABELS else _RINGS[-1:]
+        if self.faint:
+            labelled = _RINGS[:-1] if rim > _ROOM_FOR_LABELS else _RINGS[1:-1]
+        for theta in labelled:
             reach = rim * np.tan(np.deg2rad(theta) / 2)
             self._paint_label(painter, f"θ {theta}", self._free_azimuth(reach), reach, reach)
+        if self.faint:
+            return
         painter.setFont(self._label_font())
         metrics = painter.fontMetrics()
         for phi in _TICKS:

@@ -1,4 +1,4 @@
-"""One job at a time in a thread; a newer one takes the place of an older one."""
+"""One job at a time in a thread; of those that are asked for meanwhile, the newest comes next."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from qtpy.QtCore import QObject, Signal
 from napari_btf.errors import BTFError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_btf.progress import Job
 
-__all__ = ["Background"]
+__all__ = ["Background", "Latest"]
 
 
 class Background(QObject):
@@ -96,6 +98,61 @@ class Background(QObject):
     def _on_finished(self) -> None:
         self._worker = None
         self._run_next()
+
+
+class Latest(QObject):
+    """Runs short jobs to their end, each once the one before is done; only the newest waits.
+
+    So something keeps being done while requests come faster than they can be met, and nothing
+    queues up.
+
+    Signals
+    -------
+    done
+        What a job returned.
+    failed
+        A sentence on what is wrong.
+    """
+
+    done = Signal(object)
+    failed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._waiting: Callable[[], Job[Any]] | None = None
+        self._jobs = Background(self)
+        self._jobs.done.connect(self._on_done)
+        self._jobs.failed.connect(self._on_failed)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a result is still to come."""
+        return self._jobs.running
+
+    def want(self, make: Callable[[], Job[Any]]) -> None:
+        """Run the job that a function makes; in place of one that still waits."""
+        if self._jobs.running:
+            self._waiting = make
+        else:
+            self._jobs.start(make())
+
+    def cancel(self) -> None:
+        """Want nothing any more."""
+        self._waiting = None
+        self._jobs.cancel()
+
+    def _on_done(self, result: Any) -> None:
+        self._go_on()
+        self.done.emit(result)
+
+    def _on_failed(self, problem: str) -> None:
+        self._go_on()
+        self.failed.emit(problem)
+
+    def _go_on(self) -> None:
+        make, self._waiting = self._waiting, None
+        if make is not None:
+            self._jobs.start(make())
 
 
 class _Ticket:

@@ -1,90 +1,143 @@
-"""Dock *Relight*: any light, any view, while the sliders move."""
+"""Dock *Relight*: any light, any view, while the mouse moves."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QVBoxLayout, QWidget
-from superqt import QLabeledDoubleSlider
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QHBoxLayout,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt.utils import qthrottled
 
 from napari_btf.codec.storage import load
+from napari_btf.directions import angle_between, angles_to_vectors, group_directions
 from napari_btf.errors import BTFError
+from napari_btf.export.images import write_image
+from napari_btf.plugin._development import Development
+from napari_btf.plugin._direction_box import DirectionBox
+from napari_btf.plugin._frames import Frames, Shot, finished
 from napari_btf.plugin._note import Note
-from napari_btf.plugin.layers import TAG, for_display, is_kind
+from napari_btf.plugin._photograph import Photograph
+from napari_btf.plugin._player import Player
+from napari_btf.plugin._section import Scrolled, Section, allow
+from napari_btf.plugin._shown_image import ShownImage
 from napari_btf.plugin.workspace import workspace_of
-from napari_btf.relighting import default_view, limits, relight
-from napari_btf.values import to_display
+from napari_btf.relighting import default_view, limits, outside
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_btf.codec.model import CompressedBTF
+    from napari_btf.plugin._frames import Frame
 
 __all__ = ["Relight"]
 
+Angles = tuple[float, float]
+
 _NO_MODEL = "Train a model first (dock Train), or load one."
+_ONE_VIEW = "The model knows one view only."
+_LINK_TIP = "A flash on the camera: the light comes from where the viewer is"
+_SAVE_TIP = "Write the image as it is shown; .tif keeps radiance"
+_FILES = "Images (*.png *.tif *.tiff *.jpg *.bmp *.tga)"
+#: Milliseconds between two texts on the canvas.
+_TEXT_PAUSE = 120
+#: Degrees from which on another direction than that of a handle is marked.
+_ELSEWHERE = 0.15
 
 
 class Relight(QWidget):
-    """Angles of light and view; one Image layer follows them."""
+    """Directions of light and view; one Image layer follows them."""
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self._workspace = workspace_of(napari_viewer)
+        self._model: CompressedBTF | None = None
+        self._last: Frame | None = None
+        self._image = ShownImage(self._workspace, "relit")
         self.load_button = QPushButton("Load model...")
-        self.about = Note()
-        self.light_theta = _slider(0.0, 90.0, "Angle of the light from the surface normal")
-        self.light_phi = _slider(0.0, 360.0, "Azimuth of the light, counter-clockwise from right")
-        self.view_theta = _slider(0.0, 90.0, "Angle of the viewer from the surface normal")
-        self.view_phi = _slider(0.0, 360.0, "Azimuth of the viewer, counter-clockwise from right")
+        self.load_button.setToolTip("Open a model that was saved before (.safetensors)")
+        self.about, self.note = Note(), Note()
+        self.light_box, self.view_box = DirectionBox("light"), DirectionBox("view")
+        self.light_theta, self.light_phi = self.light_box.theta, self.light_box.phi
+        self.view_theta, self.view_phi = self.view_box.theta, self.view_box.phi
+        self.link = QCheckBox("link light to view (flash)")
+        self.development = Development()
+        self.photograph = Photograph(self._workspace)
+        self.player = Player(self._present)
+        self.save_button = QPushButton("Save image...")
+        self._lay_out()
 
-        form = QFormLayout()
-        form.addRow("light θ", self.light_theta)
-        form.addRow("light φ", self.light_phi)
-        form.addRow("view θ", self.view_theta)
-        form.addRow("view φ", self.view_phi)
-        column = QVBoxLayout(self)
-        column.addWidget(self.load_button)
-        column.addWidget(self.about)
-        column.addLayout(form)
-        column.addStretch()
-
-        # One image per screen refresh at most, the last position always shown.
-        self._follow = qthrottled(self.render_image, timeout=16)
-        for slider in self._sliders:
-            slider.valueChanged.connect(self._on_moved)
-        self.load_button.clicked.connect(self._ask_load)
+        self.frames = Frames(self)
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(0)
+        self._wire()
         self._show_model()
 
-    @property
-    def _sliders(self) -> tuple[QLabeledDoubleSlider, ...]:
-        return self.light_theta, self.light_phi, self.view_theta, self.view_phi
+    def _lay_out(self) -> None:
+        head, boxes = QHBoxLayout(), QHBoxLayout()
+        head.addWidget(self.about, 1)
+        head.addWidget(self.load_button)
+        boxes.setSpacing(8)
+        boxes.addWidget(self.light_box, 1)
+        boxes.addWidget(self.view_box, 1)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setSpacing(6)
+        column.addLayout(head)
+        column.addLayout(boxes)
+        for part in (self.link, self.note, self.development, self.photograph):
+            column.addWidget(part)
+        column.addWidget(Section("Play", self.player, open_first=True))
+        column.addWidget(self.save_button)
+        column.addStretch(1)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(Scrolled(content))
+
+    def _wire(self) -> None:
+        self.load_button.clicked.connect(self._ask_load)
+        self.save_button.clicked.connect(self._ask_save)
+        self.light_box.moved.connect(self._on_light)
+        self.view_box.moved.connect(self._on_view)
+        for box in (self.light_box, self.view_box):
+            box.rested.connect(self.frames.settle)
+            box.locked.connect(self._on_locked)
+        self.link.toggled.connect(self._on_link)
+        self.development.changed.connect(self._request)
+        self.player.moved.connect(self._go_to)
+        self.player.stopped.connect(self.frames.settle)
+        self.photograph.appeared.connect(self._show_all_later)
+        self.frames.made.connect(self._on_made)
+        self.frames.failed.connect(show_error)
+        self._later.timeout.connect(self._on_captures)
+        # The canvas compiles a shader for each other text: that would double its time.
+        self._write_angles = qthrottled(self._show_angles, timeout=_TEXT_PAUSE)
+
+    # ----------------------------------------------------------------- what is shown
 
     @property
-    def light(self) -> tuple[float, float]:
+    def light(self) -> Angles:
         """(theta, phi) of the light, degrees."""
-        return self.light_theta.value(), self.light_phi.value()
+        return self.light_box.angles
 
     @property
-    def view(self) -> tuple[float, float]:
+    def view(self) -> Angles:
         """(theta, phi) of the viewer, degrees."""
-        return self.view_theta.value(), self.view_phi.value()
+        return self.view_box.angles
 
-    def showEvent(self, event: QShowEvent | None) -> None:
-        """Follow the model."""
-        super().showEvent(event)
-        self._workspace.model_changed.connect(self._on_model)
-        self._on_model()
-
-    def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following it."""
-        super().hideEvent(event)
-        self._workspace.model_changed.disconnect(self._on_model, missing_ok=True)
+    def image_layer(self) -> Any:
+        """The layer that follows the directions, or None."""
+        return self._image.layer
 
     def load(self, path: str) -> None:
         """Load a model; what is wrong becomes a notification."""
@@ -92,47 +145,175 @@ class Relight(QWidget):
             self._workspace.model = load(path)
         except BTFError as error:
             show_error(str(error))
+
+    def save(self, path: str) -> None:
+        """Write the image that is shown; what is wrong becomes a notification."""
+        if self._last is None:
             return
+        target = Path(path)
+        if not target.suffix:
+            target = target.with_suffix(".png")
+        frame = finished(self._last)
+        is_tiff = target.suffix.lower() in (".tif", ".tiff")
+        try:
+            write_image(target, frame.stored if is_tiff else frame.pixels)
+        except BTFError as error:
+            show_error(str(error))
+
+    # ----------------------------------------------------------------- coming and going
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Follow the model, the captures and the layer list."""
+        super().showEvent(event)
+        self._workspace.model_changed.connect(self._on_model)
+        self._workspace.captures_changed.connect(self._on_captures_later)
+        viewer = self._workspace.viewer
+        if viewer is not None:
+            viewer.layers.events.removed.connect(self._on_removed)
+        self._model = None
         self._on_model()
 
-    def image_layer(self) -> Any:
-        """The layer that follows the sliders, or None."""
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Stop following them, and stop moving."""
+        super().hideEvent(event)
+        self.player.stop()
+        self.frames.cancel()
+        self.photograph.pause()
+        self._later.stop()
+        self._workspace.model_changed.disconnect(self._on_model, missing_ok=True)
+        self._workspace.captures_changed.disconnect(self._on_captures_later, missing_ok=True)
         viewer = self._workspace.viewer
-        layers = [] if viewer is None else [x for x in viewer.layers if is_kind(x, "relit")]
-        return layers[-1] if layers else None
+        if viewer is not None:
+            viewer.layers.events.removed.disconnect(self._on_removed)
 
-    def render_image(self) -> None:
-        """Decode the current directions into the layer; a deleted layer comes back."""
-        model, viewer = self._workspace.model, self._workspace.viewer
-        if model is None or viewer is None:
+    def _on_model(self) -> None:
+        # The workspace also tells when the model was saved.
+        if self._workspace.model is not self._model:
+            self._show_model()
+            self._request()
+
+    def _on_removed(self, event: Any) -> None:
+        """A deleted image comes back at the next move, not before."""
+        if self._image.owns(event.value):
+            self.frames.cancel()
+            self.player.stop()
+        self.photograph.drop(event.value)
+
+    def _on_captures_later(self) -> None:
+        # Not while the layer list is being changed.
+        self._later.start()
+
+    def _on_captures(self) -> None:
+        if self._model is None:
             return
-        pixels = to_display(relight(model, self.light, self.view))
-        self._workspace.show_relit_angles(self.light, self.view)
-        pixels, colour = for_display(pixels), model.channels == 3
-        ndim = pixels.ndim - colour
-        layer = self.image_layer()
-        if layer is not None and (layer.ndim, layer.rgb, layer.data.dtype) != (
-            ndim,
-            colour,
-            pixels.dtype,
-        ):
-            # Between colour, grey and spectral, 8 and 16 bits napari needs another layer.
-            viewer.layers.remove(layer)
-            layer = None
-        if layer is not None:
-            layer.data = pixels
-            return
-        viewer.add_layer(
-            Image(
-                pixels,
-                name=f"relit {model.source}".strip(),
-                rgb=colour,
-                contrast_limits=(0, int(np.iinfo(pixels.dtype).max)),
-                metadata={TAG: {"kind": "relit"}},
-                translate=(0,) * (ndim - 1) + (self._workspace.free_column(),),
-            )
+        self.photograph.follow(self._shot())
+        moved = self._image.make_room(self._workspace.free_column())
+        self.photograph.make_room()
+        if moved:
+            self._show_all()
+
+    # ----------------------------------------------------------------- directions
+
+    def _present(self) -> tuple[tuple[Angles, Angles], float]:
+        reach = 90.0 if self._model is None else limits(self._model)[0]
+        return (self.light, self.view), reach
+
+    def _on_light(self) -> None:
+        self.player.stop()
+        if self.link.isChecked():
+            self.view_box.set_angles(*self.light)
+        self._request()
+
+    def _on_view(self) -> None:
+        if self.link.isChecked():
+            self.player.stop()
+            self.light_box.set_angles(*self.view)
+        self._request()
+
+    def _go_to(self, light: Angles, view: Angles | None) -> None:
+        """Move what is free; the view goes with the light if they are linked."""
+        if self.link.isChecked():
+            view = light
+        if self.light_box.is_free:
+            self.light_box.set_angles(*light)
+        if view is not None and self.view_box.is_free:
+            self.view_box.set_angles(*view)
+        self._request()
+
+    def _on_link(self, is_linked: bool) -> None:
+        if is_linked:
+            self.light_box.set_angles(*self.view)
+            self._request()
+
+    def _on_locked(self) -> None:
+        self._allow()
+
+    def _allow(self) -> None:
+        """Enable what makes sense, and say why the rest does not."""
+        model = self._model
+        no_model = _NO_MODEL if model is None else ""
+        one_view = _ONE_VIEW if model is not None and model.fixed_view else ""
+        self.light_box.set_why_not(no_model)
+        self.view_box.set_why_not(no_model or one_view)
+        locks = [box.lock.isChecked() for box in (self.light_box, self.view_box)]
+        held = "Unlock light and view first" if any(locks) else ""
+        why_not = no_model or one_view or held
+        if why_not:
+            self.link.setChecked(False)
+        allow(self.link, _LINK_TIP, why_not)
+        is_still = all(locks) or (locks[0] and bool(one_view))
+        self.player.set_why_not(
+            no_model or ("Light and view are locked" if is_still else ""),
+            "The light is locked" if locks[0] else "",
         )
-        # Later: the dock that is being opened still takes its room from the canvas.
+        allow(self.save_button, _SAVE_TIP, no_model)
+
+    # ----------------------------------------------------------------- images
+
+    def _shot(self) -> Shot:
+        assert self._model is not None
+        return Shot(self._model, self.light, self.view, *self.development.values)
+
+    def _request(self) -> None:
+        """Have the present directions shown."""
+        if self._model is None or self._workspace.viewer is None or not self.isVisible():
+            return
+        shot = self._shot()
+        self.frames.want(shot, moving=True)
+        self._say_outside(shot)
+        self.photograph.follow(shot)
+
+    def _say_outside(self, shot: Shot) -> None:
+        """Mark the directions that are shown where others were asked for, and say why."""
+        asked = angles_to_vectors(*shot.light), angles_to_vectors(*shot.view)
+        for box, wanted, shown in zip(
+            (self.light_box, self.view_box), asked, shot.model.shown(*asked), strict=True
+        ):
+            box.disk.set_shown(shown if angle_between(wanted, shown) > _ELSEWHERE else None)
+        problem = outside(shot.model, shot.light, shot.view) or ""
+        text = f"Outside what was captured: {problem}." if problem else ""
+        if text != self.note.text():
+            self.note.setText(text)
+        self.note.setVisible(bool(text))
+
+    def _on_made(self, frame: Frame) -> None:
+        if self._workspace.viewer is None or frame.shot.model is not self._model:
+            return
+        is_first = self._last is None
+        self._last = frame
+        name = f"relit {frame.shot.model.source}".strip()
+        is_new = self._image.show(frame.pixels, name, self._workspace.free_column())
+        self._write_angles()
+        # People who zoomed in and deleted the layer want to stay where they are.
+        if is_new and is_first:
+            self._show_all_later()
+
+    def _show_angles(self) -> None:
+        if self._last is not None and self._workspace.viewer is not None:
+            self._workspace.show_relit_angles(self._last.shot.light, self._last.shot.view)
+
+    def _show_all_later(self) -> None:
+        # The dock that is being opened still takes its room from the canvas.
         QTimer.singleShot(0, self._show_all)
 
     def _show_all(self) -> None:
@@ -140,54 +321,43 @@ class Relight(QWidget):
         if viewer is not None:
             viewer.reset_view()
 
-    def _on_moved(self, _: float) -> None:
-        self._follow()
-
-    def _on_model(self) -> None:
-        self._show_model()
-        self.render_image()
+    # ----------------------------------------------------------------- the model
 
     def _show_model(self) -> None:
         model = self._workspace.model
+        if model is not self._model:
+            self.player.stop()
+            self.frames.cancel()
+            self._last = None
+        self._model = model
         self.about.setText(_NO_MODEL if model is None else _describe(model))
-        for slider in self._sliders:
-            slider.setEnabled(model is not None)
+        self.development.setVisible(model is not None and model.values.is_float)
+        self.note.setVisible(False)
+        self._allow()
         if model is None:
+            self.photograph.follow(None, _NO_MODEL)
+            for box in (self.light_box, self.view_box):
+                box.set_captured(np.empty((0, 3)), 90.0)
             return
-        most_light, most_view = limits(model)
-        _set_maximum(self.light_theta, most_light)
-        _set_maximum(self.view_theta, most_view)
-        for slider in (self.view_theta, self.view_phi):
-            slider.setEnabled(not model.fixed_view)
+        for box, vectors, reach in (
+            (self.light_box, model.light, limits(model)[0]),
+            (self.view_box, model.view, limits(model)[1]),
+        ):
+            box.set_captured(group_directions(vectors).vectors, reach)
         if model.fixed_view:
-            _set_quietly(self.view_theta, default_view(model)[0])
-            _set_quietly(self.view_phi, default_view(model)[1])
+            self.view_box.set_angles(*default_view(model))
 
     def _ask_load(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Load model", "", "Model (*.safetensors)")
         if path:
             self.load(path)
 
-
-def _slider(low: float, high: float, tooltip: str) -> QLabeledDoubleSlider:
-    slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-    slider.setRange(low, high)
-    slider.setDecimals(1)
-    slider.setSingleStep(1)
-    slider.setToolTip(tooltip)
-    return slider
-
-
-def _set_maximum(slider: QLabeledDoubleSlider, high: float) -> None:
-    slider.blockSignals(True)
-    slider.setRange(0.0, max(high, 0.1))
-    slider.blockSignals(False)
-
-
-def _set_quietly(slider: QLabeledDoubleSlider, value: float) -> None:
-    slider.blockSignals(True)
-    slider.setValue(value)
-    slider.blockSignals(False)
+    def _ask_save(self) -> None:
+        self.player.stop()
+        self.frames.settle()
+        path, _ = QFileDialog.getSaveFileName(self, "Save image", "relit.png", _FILES)
+        if path:
+            self.save(path)
 
 
 def _describe(model: CompressedBTF) -> str:

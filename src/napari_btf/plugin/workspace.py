@@ -242,10 +242,15 @@ class Workspace:
         # Without layers of this plugin the text is someone else's.
         if not lines and not overlay.text.startswith(("captured  ", "relit  ")):
             return
-        overlay.visible = bool(lines)
-        overlay.position = "top_left"
-        overlay.font_size = 12
-        overlay.text = "\n".join(lines)
+        # Each of them is drawn anew when it is set, even to what it is.
+        for name, value in (
+            ("visible", bool(lines)),
+            ("position", "top_left"),
+            ("font_size", 12),
+            ("text", "\n".join(lines)),
+        ):
+            if getattr(overlay, name) != value:
+                setattr(overlay, name, value)
 
 
 _workspaces: weakref.WeakKeyDictionary[Any, Workspace] = weakref.WeakKeyDictionary()

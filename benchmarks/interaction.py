@@ -1,0 +1,187 @@
+"""Milliseconds from a mouse move on the disk of *Relight* to other pixels in napari's window.
+
+    python benchmarks/interaction.py [--model MODEL.safetensors] [--size 512] [--quick]
+
+The mouse moves the handle of the light through Qt's own events; the clock stops when the canvas
+has been drawn with the image of that very direction. Next to it, an empty repaint of the same
+canvas in the same run: what no program in this window can be quicker than. Then the light is
+dragged for a minute (10 s with --quick), and the memory of the process is taken before and after.
+Without a model one is trained on the shipped sample. Its latents are tiled to the size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings
+from napari_btf.codec.latent_coding import code_latents
+from napari_btf.codec.neural_basis import NeuralBasisBTF
+from napari_btf.codec.storage import load
+from napari_btf.progress import finish
+from napari_btf.samples import open_sample
+from napari_btf.training import train
+
+
+def tiled(model: CompressedBTF, size: int) -> CompressedBTF:
+    """The model with its latents repeated until the surface has a size."""
+    if not isinstance(model, NeuralBasisBTF):
+        print(f"a model that is not linear in its latents is not tiled: {model.width} texels wide")
+        return model
+    repeats = -(-size // model.height), -(-size // model.width), 1
+    latents = np.tile(model.latent_map, repeats)[:size, :size]
+    large = replace(model, coded=code_latents(np.ascontiguousarray(latents), model.coded.step))
+    # Decoded from the file's form once, not with the first frame.
+    assert large.latent_map.shape == latents.shape
+    return large
+
+
+def resident_mib() -> float:
+    """Memory of this process that is in RAM, MiB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class Window:
+    """napari with the dock, and the hands of a person."""
+
+    def __init__(self, model: CompressedBTF) -> None:
+        import napari
+        from qtpy.QtWidgets import QApplication
+
+        from napari_btf.plugin.workspace import workspace_of
+
+        self.viewer = napari.Viewer(show_welcome_screen=False)
+        self.viewer.window.resize(1200, 800)
+        self.app: Any = QApplication.instance()
+        _, self.dock = self.viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
+        workspace_of(self.viewer).model = model
+        self.until(lambda: self.dock.image_layer() is not None)
+        self.shown: tuple[float, float] | None = None
+        self.drawn = 0
+        self.dock.frames.made.connect(self._on_made)
+        self.canvas = self.viewer.window._qt_viewer.canvas._scene_canvas
+        # After everything else that draws: the canvas is whole then.
+        self.canvas.events.draw.connect(self._on_draw, position="last")
+        self.on_canvas: tuple[float, float] | None = None
+        self.rest(1.0)
+
+    def _on_made(self, frame: Any) -> None:
+        self.shown = frame.shot.light
+
+    def _on_draw(self, event: Any) -> None:
+        # Software and hardware alike: what was asked of them is done.
+        from vispy import gloo
+
+        gloo.finish()
+        self.on_canvas = self.shown
+        self.drawn += 1
+
+    def until(self, condition: Callable[[], bool], limit: float = 20.0) -> None:
+        end = time.perf_counter() + limit
+        while not condition():
+            self.app.processEvents()
+            # Let go of Python's lock, as an event loop that waits does.
+            time.sleep(0.0002)
+            if time.perf_counter() > end:
+                raise TimeoutError("the window does not answer")
+
+    def rest(self, seconds: float) -> None:
+        end = time.perf_counter() + seconds
+        self.until(lambda: time.perf_counter() > end, seconds + 1)
+
+    def move(self, i: int) -> tuple[float, float]:
+        """Move the mouse to the i-th place of a circle; the direction it gives."""
+        from qtpy.QtTest import QTest
+
+        disk = self.dock.light_box.disk
+        place = disk.place_at(45.0 + 15.0 * np.sin(0.1 * i), 7.0 * i).toPoint()
+        QTest.mouseMove(disk, place)
+        return tuple(self.dock.light)
+
+    def press(self, is_down: bool) -> None:
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+
+        disk = self.dock.light_box.disk
+        act = QTest.mousePress if is_down else QTest.mouseRelease
+        act(disk, Qt.MouseButton.LeftButton, pos=disk.handle.toPoint())
+
+    def answer(self, i: int) -> float:
+        """Milliseconds until the canvas shows where the mouse went."""
+        start = time.perf_counter()
+        light = self.move(i)
+        self.until(lambda: self.on_canvas == light)
+        return (time.perf_counter() - start) * 1e3
+
+    def repaint(self) -> float:
+        """Milliseconds of drawing the same canvas once more."""
+        start, drawn = time.perf_counter(), self.drawn
+        self.canvas.update()
+        self.until(lambda: self.drawn > drawn)
+        return (time.perf_counter() - start) * 1e3
+
+    def drag(self, seconds: float) -> float:
+        """Move as fast as a mouse reports (125 Hz); images on the canvas in a second."""
+        seen, before, start, i = 0, self.on_canvas, time.perf_counter(), 0
+        while (now := time.perf_counter()) < start + seconds:
+            if now - start >= i / 125.0:
+                self.move(i)
+                i += 1
+            self.app.processEvents()
+            time.sleep(0.0002)
+            if self.on_canvas != before:
+                seen, before = seen + 1, self.on_canvas
+        return seen / seconds
+
+
+def line(name: str, times: list[float]) -> None:
+    print(f"{name:<36}{np.median(times):>10.1f}{np.percentile(times, 95):>10.1f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model")
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.model:
+        model = load(arguments.model)
+    else:
+        settings = FitSettings(16, NetworkSettings(epochs=50))
+        model, _ = finish(train(open_sample(), settings=settings))
+    model = tiled(model, arguments.size)
+    window = Window(model)
+    count = 100 if arguments.quick else 400
+    window.press(True)
+    for i in range(20):
+        window.answer(i)
+    answers, repaints = [], []
+    for i in range(count):
+        # In turns: whatever else the machine does slows both down.
+        answers.append(window.answer(20 + i))
+        repaints.append(window.repaint())
+    print(f"{model.width} x {model.height} texels, {model.latent_count} latents")
+    print(f"{'milliseconds':<36}{'median':>10}{'95 %':>10}")
+    line("mouse move to changed pixels", answers)
+    line("empty repaint of the same canvas", repaints)
+    seconds = 10.0 if arguments.quick else 60.0
+    before = resident_mib()
+    rate = window.drag(seconds)
+    window.rest(0.5)
+    after = resident_mib()
+    window.press(False)
+    print(f"{'images per second while dragging':<36}{rate:>10.1f}")
+    print(f"{f'MiB before, after {seconds:g} s of dragging':<36}{before:>10.0f}{after:>10.0f}")
+    window.viewer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""How radiance is brought to the screen: exposure and gamma."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QWidget
+
+__all__ = ["Development"]
+
+_SRGB = 0.9
+
+
+class Development(QWidget):
+    """Two numbers, for models of radiance alone.
+
+    Signals
+    -------
+    changed
+        One of them is another now.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.exposure = QDoubleSpinBox()
+        self.exposure.setRange(-16.0, 16.0)
+        self.exposure.setSingleStep(0.5)
+        self.exposure.setDecimals(2)
+        self.exposure.setToolTip("Stops: each one more doubles the light")
+        self.gamma = QDoubleSpinBox()
+        self.gamma.setRange(_SRGB, 4.0)
+        self.gamma.setSingleStep(0.1)
+        self.gamma.setDecimals(2)
+        self.gamma.setSpecialValueText("sRGB")
+        self.gamma.setToolTip("How linear light becomes values of the screen: sRGB, or a power")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        for name, number in (("exposure", self.exposure), ("gamma", self.gamma)):
+            number.setKeyboardTracking(False)
+            number.setMinimumWidth(70)
+            number.setAccessibleName(name)
+            row.addWidget(QLabel(name))
+            row.addWidget(number, 1)
+            number.valueChanged.connect(lambda _: self.changed.emit())
+
+    @property
+    def values(self) -> tuple[float, float | None]:
+        """Stops, and gamma or None for sRGB; neutral while hidden for the model."""
+        if self.isHidden():
+            return 0.0, None
+        gamma = self.gamma.value()
+        return self.exposure.value(), gamma if gamma > _SRGB else None
