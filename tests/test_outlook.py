@@ -19,7 +19,7 @@ def test_a_small_capture_is_kept_in_memory(make_btf: Make) -> None:
     found = outlook(btf, FitSettings())
     assert (found.codec, found.images, found.nbytes) == ("neural-basis", 30, 900_000)
     assert str(found) == (
-        "Reads 30 images (900 kB), keeps them in memory; neural-basis, about 1 s."
+        "Reads 30 images (900 kB), keeps them in memory; neural-basis, about 21 s."
     )
 
 

@@ -57,7 +57,9 @@ def test_values_that_are_not_numbers_are_refused(make_btf: Make, codec: str, wro
 
 @pytest.mark.parametrize("codec", ["neural-basis", "parallax"])
 def test_a_pause_is_no_part_of_the_training(make_btf: Make, codec: str) -> None:
-    settings = FitSettings(6, NetworkSettings(seconds=1.0), codec=codec)
+    # Of a size rather than of a number of latents, for which neural-basis trains nothing.
+    network = NetworkSettings(seconds=1.0)
+    settings = FitSettings(network=network, bytes_per_texel=400, codec=codec)
     reports: list[Progress] = []
 
     def pause(progress: Progress) -> None:

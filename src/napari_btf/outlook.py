@@ -13,6 +13,7 @@ from napari_btf.codec.choice import (
     _texel_network_settings,
     pick_codec,
 )
+from napari_btf.codec.imagination import FEWEST_PAIRS, MOST_PAIRS, STEPS
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
@@ -24,6 +25,8 @@ __all__ = ["Outlook", "duration", "outlook", "size"]
 _START, _BYTES_A_SECOND, _OBSERVATION, _MOST_OBSERVATIONS = 1.0, 12e6, 0.008, 2048
 #: The parallax codec: seconds for each value of a step, and for each texel of a decoded image.
 _STEP_VALUE, _DECODED_TEXEL = 3.5e-6, 3e-7
+#: The neural-basis codec: seconds for a step of the network that imagines pairs.
+_IMAGINING_STEP = 0.008
 #: What the codec does in a step, see `napari_btf.codec.parallax_steps`.
 _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS = 128, 32, 256
 
@@ -82,12 +85,21 @@ def outlook(btf: BTF, settings: FitSettings) -> Outlook:
     if codec == "parallax":
         seconds = before + _parallax_seconds(btf, settings) + len(btf) * texels * _DECODED_TEXEL
     elif codec == "neural-basis":
-        seconds = before + _OBSERVATION * min(len(btf), _MOST_OBSERVATIONS) + (given or 0.0)
+        seconds = before + _OBSERVATION * min(len(btf), _MOST_OBSERVATIONS)
+        seconds += _imagining_seconds(btf, settings)
     else:
         _texel_network_settings(codec, settings)
         seconds = None if given is None else before + given
     kept = min(btf.nbytes, settings.network.memory // 4)
     return Outlook(codec, len(btf), btf.nbytes, kept, seconds)
+
+
+def _imagining_seconds(btf: BTF, settings: FitSettings) -> float:
+    """At most; a small surface has no room for imagined pairs."""
+    if settings.budget.latents is not None or not FEWEST_PAIRS <= len(btf) <= MOST_PAIRS:
+        return 0.0
+    given = settings.network.seconds
+    return STEPS * _IMAGINING_STEP if given is None else given
 
 
 def _parallax_seconds(btf: BTF, settings: FitSettings) -> float:

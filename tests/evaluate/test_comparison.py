@@ -22,8 +22,10 @@ QUICK = FitSettings(5, NetworkSettings(epochs=10))
 HELD = 7
 
 
-def trained(btf: BTF, held: np.ndarray | None = None) -> CompressedBTF:
-    return finish(fit(btf if held is None else btf.select(~held), settings=QUICK))
+def trained(
+    btf: BTF, held: np.ndarray | None = None, settings: FitSettings = QUICK
+) -> CompressedBTF:
+    return finish(fit(btf if held is None else btf.select(~held), settings=settings))
 
 
 def one_view(make_btf: Make, **size: object) -> tuple[BTF, np.ndarray]:
@@ -85,7 +87,8 @@ def test_what_counts_as_seen(make_btf: Make) -> None:
 
 def test_baselines_at_the_bytes_of_the_model(make_btf: Make) -> None:
     btf, held = one_view(make_btf, height=48, width=40)
-    model = trained(btf, held)
+    # So large that it is worth some photographs.
+    model = trained(btf, held, FitSettings(11))
     found = finish(evaluate(model, btf))
     rows = {row.name: row for row in found.baselines}
     assert list(rows) == list(BASELINES)

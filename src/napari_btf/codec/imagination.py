@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_btf.codec.basis import Continuation, DirectionSpace
     from napari_btf.codec.network import NetworkSettings
 
-__all__ = ["FEWEST_PAIRS", "MOST_PAIRS", "Imagined", "Known", "imagine"]
+__all__ = ["FEWEST_PAIRS", "MOST_PAIRS", "STEPS", "Imagined", "Known", "imagine"]
 
 #: Captured pairs: with fewer none can be spared to test with, with more there are no gaps.
 FEWEST_PAIRS, MOST_PAIRS = 16, 512
@@ -48,7 +48,7 @@ _NETWORK_LATENTS = 16
 #: Texels that the network learns from.
 _TEXELS = 20_000
 #: Steps of a training without a length.
-_STEPS = 2400
+STEPS = 2400
 #: All imagined pairs count for so much of the captured ones.
 _WEIGHT = 0.5
 _BLOCK_VALUES = 1 << 22
@@ -192,7 +192,7 @@ def _trained(
     light, view = known.light, known.view
     order = np.random.default_rng(settings.seed).permutation(len(light))
     held, used = np.split(order, [len(order) // _HELD_SHARE])
-    steps = _STEPS
+    steps = STEPS
     if settings.epochs is not None:
         steps = max(2, settings.epochs * values.size // values.shape[2] // (80 * 48))
     half = None if settings.seconds is None else settings.seconds / 2

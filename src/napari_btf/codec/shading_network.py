@@ -159,6 +159,8 @@ class ShadingNetwork:
             if now - reported > _REPORT_SECONDS:
                 reported = now
                 yield Progress("train", duration.overall(done), 1000, error)
+                # A pause between reports is not training.
+                start += time.monotonic() - reported
             for group in optimizer.param_groups:
                 group["lr"] = duration.rate * (0.5 + 0.5 * np.cos(np.pi * done)) + 1e-6
             rows = self._random.integers(0, len(texels), _BATCH_TEXELS)
