@@ -17,7 +17,11 @@ _LEAST = 1e-3
 _DARK, _SHADOW_WEIGHT = 0.02, 0.1
 
 
-def surface_normals(values: NDArray[np.float32], light: NDArray[np.float64]) -> NDArray[np.float32]:
+def surface_normals(
+    values: NDArray[np.float32],
+    light: NDArray[np.float64],
+    used: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float32]:
     """Unit normals of texels, by photometric stereo that passes over highlights and shadows.
 
     Least squares after R. J. Woodham, "Photometric method for determining surface orientation from
@@ -29,6 +33,8 @@ def surface_normals(values: NDArray[np.float32], light: NDArray[np.float64]) -> 
         Brightness of each texel under each light, about 0 to 1.
     light : ndarray, shape (N, 3)
         Unit vectors.
+    used : ndarray of bool, shape (T, N), optional
+        Which of the values count; all of them if not given.
 
     Returns
     -------
@@ -37,8 +43,11 @@ def surface_normals(values: NDArray[np.float32], light: NDArray[np.float64]) -> 
     light = light.astype(np.float32)
     squares = (light[:, :, np.newaxis] * light[:, np.newaxis]).reshape(len(light), 9)
     ridge = 1e-4 * np.eye(3, dtype=np.float32)
-    weight = np.ones_like(values)
     dark = np.where(values < _DARK, np.float32(_SHADOW_WEIGHT), np.float32(1.0))
+    weight = np.ones_like(values)
+    if used is not None:
+        weight *= used
+        dark *= used
     scaled = np.zeros((len(values), 3), dtype=np.float32)
     for _ in range(_ROUNDS):
         matrix = (weight @ squares).reshape(-1, 3, 3) + ridge

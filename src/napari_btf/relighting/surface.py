@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from napari_btf.codec.normals import surface_normals
 from napari_btf.codec.part import Part
 from napari_btf.codec.spline import spread_subset
 from napari_btf.directions import group_directions
@@ -28,7 +29,7 @@ _LIGHTS = 64
 _MEMORY = 128 << 20
 #: Shares of the lights of a texel that are left out: the darkest, which may be shadows, and the
 #: brightest, which may be highlights.
-_DARK, _BRIGHT = 0.3, 0.1
+_DARK, _BRIGHT = 0.2, 0.2
 #: What is darker than this share of the brightest light that is left is a shadow in any case.
 _SHADOW = 0.05
 #: How far lights must be from lying in one plane, as a share of their number.
@@ -50,9 +51,9 @@ def estimate_surface(model: CompressedBTF, view: Angles | None = None) -> Job[Su
     Classical photometric stereo: each texel is taken for matte (Lambertian), so that its linear
     light is ``albedo * (normal . light)`` (Woodham, "Photometric method for determining surface
     orientation from multiple images", 1980), solved by least squares. Shadows and highlights are
-    neither: of each texel the darkest 30 % and the brightest 10 % of the lights are left out, and
-    what is nearly black. Gloss, light from neighbours and coarse models shift the result; a smooth
-    shift over the whole surface is the usual fault.
+    neither: of each texel the darkest and the brightest fifth of the lights are left out, and what
+    is nearly black; of the rest, what fits badly counts less. Gloss, light from neighbours and
+    coarse models shift the result; a smooth shift over the whole surface is the usual fault.
 
     Parameters
     ----------
@@ -109,15 +110,11 @@ def _solved(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Normals (T, 3) and albedos (T, C) of linear images (L, T, C) under lights (L, 3)."""
     grey = images.mean(axis=2)
-    used = _usable(grey).T.astype(np.float64)
-    products = (lights[:, :, None] * lights[:, None, :]).reshape(len(lights), 9)
-    squares = (used @ products).reshape(-1, 3, 3)
-    # Texels whose lights that are left lie in a plane, or that are black: as near to it as can be.
-    squares += np.eye(3) * (1e-6 * len(lights))
-    sums = (used * grey.T) @ lights
-    scaled = np.linalg.solve(squares, sums[..., np.newaxis])[..., 0]
-    length = np.linalg.norm(scaled, axis=1, keepdims=True)
-    normals = np.where(length > 1e-12, scaled / np.maximum(length, 1e-12), [0.0, 0.0, 1.0])
+    used = _usable(grey).T
+    # Of dark texels as of bright ones.
+    brightest = np.where(used, grey.T, 0.0).max(axis=1, keepdims=True)
+    values = (grey.T / np.maximum(brightest, 1e-9)).astype(np.float32)
+    normals = surface_normals(values, lights, used).astype(np.float64)
     # No surface that is seen faces away.
     normals[:, 2] = np.maximum(normals[:, 2], 1e-3)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
