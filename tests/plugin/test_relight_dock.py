@@ -59,6 +59,8 @@ def move(
 
 def is_showing(viewer: ViewerModel, expected: np.ndarray) -> bool:
     """Whether the topmost layer has exactly these pixels."""
+    if not len(viewer.layers):
+        return False
     shown = viewer.layers[-1].data
     return shown.shape == expected.shape and np.array_equal(shown, expected)
 

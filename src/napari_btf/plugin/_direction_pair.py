@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_btf.directions import angle_between, angles_to_vectors, group_directions
@@ -14,6 +14,8 @@ from napari_btf.plugin._section import allow
 from napari_btf.relighting import default_view, limits
 
 if TYPE_CHECKING:
+    from qtpy.QtGui import QPaintEvent
+
     from napari_btf.codec.model import CompressedBTF
 
 __all__ = ["DirectionPair"]
@@ -22,6 +24,8 @@ Angles = tuple[float, float]
 
 _ONE_VIEW = "The model knows one view only."
 _LINK_TIP = "A flash on the camera: the light comes from where the viewer is"
+#: Milliseconds that handles wait for their image.
+_PATIENCE = 40
 #: Degrees from which on another direction than that of a handle is marked.
 _ELSEWHERE = 0.15
 
@@ -47,6 +51,11 @@ class DirectionPair(QWidget):
         super().__init__()
         self._why_not = ""
         self._one_view = False
+        self._is_due = False
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(_PATIENCE)
+        self._patience.timeout.connect(self.release)
         self.light_box, self.view_box = DirectionBox("light"), DirectionBox("view")
         self.link = QCheckBox("link light to view (flash)")
         row = QHBoxLayout()
@@ -110,6 +119,29 @@ class DirectionPair(QWidget):
             self.light_box.set_angles(*light)
         if view is not None and self.view_box.is_free:
             self.view_box.set_angles(*view)
+
+    def hold(self) -> None:
+        """Paint nothing until the image of these directions is there, or for a moment.
+
+        What a window paints at two times it composes twice, its canvas included: where graphics
+        are drawn in software that takes longer than the image.
+        """
+        if not self._is_due:
+            self.setUpdatesEnabled(False)
+            self._patience.start()
+
+    def release(self) -> None:
+        """Paint what has changed."""
+        self._patience.stop()
+        if not self.updatesEnabled():
+            # Held again only after it was painted: it would seem frozen else.
+            self._is_due = True
+            self.setUpdatesEnabled(True)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Nothing is due any more."""
+        self._is_due = False
+        super().paintEvent(event)
 
     def _on_light(self) -> None:
         if self.link.isChecked():

@@ -235,6 +235,7 @@ class Relight(QWidget):
         if self._model is None or self._workspace.viewer is None or not self.isVisible():
             return
         shot = self._shot()
+        self.pair.hold()
         self.frames.want(shot, moving=True)
         self._say_outside(shot)
         self.photograph.follow(shot)
@@ -249,6 +250,7 @@ class Relight(QWidget):
         self.note.setVisible(bool(text))
 
     def _on_made(self, frame: Frame) -> None:
+        self.pair.release()
         if self._workspace.viewer is None or frame.shot.model is not self._model:
             return
         is_first = self._last is None
