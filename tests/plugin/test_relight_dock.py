@@ -59,6 +59,8 @@ def move(
 
 def is_showing(viewer: ViewerModel, expected: np.ndarray) -> bool:
     """Whether the topmost layer has exactly these pixels."""
+    if not len(viewer.layers):
+        return False
     shown = viewer.layers[-1].data
     return shown.shape == expected.shape and np.array_equal(shown, expected)
 
@@ -70,7 +72,7 @@ def test_without_a_model_it_says_what_it_needs(
     assert dock.about.text() == "Train a model first (dock Train), or load one."
     assert not any(slider.isEnabled() for slider in sliders(dock))
     assert dock.load_button.isEnabled()
-    for control in (dock.save_button, dock.link, dock.player.circle, dock.photograph.box):
+    for control in (dock.save_button, dock.pair.link, dock.player.circle, dock.photograph.box):
         assert not control.isEnabled()
         assert control.toolTip() == "Train a model first (dock Train), or load one."
     assert len(loaded.layers) == 1
@@ -150,7 +152,7 @@ def test_a_model_of_one_view_fixes_the_view(
     layer = dock.image_layer()
     assert not layer.rgb
     assert len(loaded.layers) == 2
-    assert dock.view_theta.toolTip() == dock.link.toolTip() == "The model knows one view only."
+    assert dock.view_theta.toolTip() == dock.pair.link.toolTip() == "The model knows one view only."
     assert layer.contrast_limits == [0, 255]
 
 
@@ -352,7 +354,7 @@ def test_a_flash_has_the_light_at_the_viewer(
     qtbot: QtBot, loaded: ViewerModel, dock: Relight, model: CompressedBTF
 ) -> None:
     move(dock, (50, 20), (10, 90))
-    dock.link.click()
+    dock.pair.link.click()
     assert dock.light == dock.view == (10, 90)
     drag(qtbot, dock.view_box.disk, (14, 30))
     assert dock.light == dock.view
@@ -361,17 +363,17 @@ def test_a_flash_has_the_light_at_the_viewer(
     drop(qtbot, dock.view_box.disk)
     dock.light_theta.setValue(5)
     assert dock.view[0] == 5
-    dock.link.click()
+    dock.pair.link.click()
     dock.light_theta.setValue(45)
     assert dock.view[0] == 5
 
 
 def test_a_lock_holds_its_direction(qtbot: QtBot, dock: Relight) -> None:
     move(dock, (50, 20), (10, 90))
-    dock.link.click()
+    dock.pair.link.click()
     dock.light_box.lock.click()
-    assert not dock.link.isChecked()
-    assert dock.link.toolTip() == "Unlock light and view first"
+    assert not dock.pair.link.isChecked()
+    assert dock.pair.link.toolTip() == "Unlock light and view first"
     before = dock.light
     drag(qtbot, dock.light_box.disk, (0, 0))
     qtbot.keyClick(dock.light_box.disk, Qt.Key.Key_Up)

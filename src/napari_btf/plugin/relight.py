@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
-    QCheckBox,
     QFileDialog,
     QHBoxLayout,
     QPushButton,
@@ -19,11 +17,10 @@ from qtpy.QtWidgets import (
 from superqt.utils import qthrottled
 
 from napari_btf.codec.storage import load
-from napari_btf.directions import angle_between, angles_to_vectors, group_directions
 from napari_btf.errors import BTFError
 from napari_btf.export.images import write_image
 from napari_btf.plugin._development import Development
-from napari_btf.plugin._direction_box import DirectionBox
+from napari_btf.plugin._direction_pair import DirectionPair
 from napari_btf.plugin._frames import Frames, Shot, finished
 from napari_btf.plugin._note import Note
 from napari_btf.plugin._photograph import Photograph
@@ -31,7 +28,7 @@ from napari_btf.plugin._player import Player
 from napari_btf.plugin._section import Scrolled, Section, allow
 from napari_btf.plugin._shown_image import ShownImage
 from napari_btf.plugin.workspace import workspace_of
-from napari_btf.relighting import default_view, limits, outside
+from napari_btf.relighting import limits, outside
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
@@ -44,14 +41,10 @@ __all__ = ["Relight"]
 Angles = tuple[float, float]
 
 _NO_MODEL = "Train a model first (dock Train), or load one."
-_ONE_VIEW = "The model knows one view only."
-_LINK_TIP = "A flash on the camera: the light comes from where the viewer is"
 _SAVE_TIP = "Write the image as it is shown; .tif keeps radiance"
 _FILES = "Images (*.png *.tif *.tiff *.jpg *.bmp *.tga)"
 #: Milliseconds between two texts on the canvas.
 _TEXT_PAUSE = 120
-#: Degrees from which on another direction than that of a handle is marked.
-_ELSEWHERE = 0.15
 
 
 class Relight(QWidget):
@@ -66,10 +59,10 @@ class Relight(QWidget):
         self.load_button = QPushButton("Load model...")
         self.load_button.setToolTip("Open a model that was saved before (.safetensors)")
         self.about, self.note = Note(), Note()
-        self.light_box, self.view_box = DirectionBox("light"), DirectionBox("view")
+        self.pair = DirectionPair()
+        self.light_box, self.view_box = self.pair.light_box, self.pair.view_box
         self.light_theta, self.light_phi = self.light_box.theta, self.light_box.phi
         self.view_theta, self.view_phi = self.view_box.theta, self.view_box.phi
-        self.link = QCheckBox("link light to view (flash)")
         self.development = Development()
         self.photograph = Photograph(self._workspace)
         self.player = Player(self._present)
@@ -84,18 +77,14 @@ class Relight(QWidget):
         self._show_model()
 
     def _lay_out(self) -> None:
-        head, boxes = QHBoxLayout(), QHBoxLayout()
+        head = QHBoxLayout()
         head.addWidget(self.about, 1)
         head.addWidget(self.load_button)
-        boxes.setSpacing(8)
-        boxes.addWidget(self.light_box, 1)
-        boxes.addWidget(self.view_box, 1)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setSpacing(6)
         column.addLayout(head)
-        column.addLayout(boxes)
-        for part in (self.link, self.note, self.development, self.photograph):
+        for part in (self.pair, self.note, self.development, self.photograph):
             column.addWidget(part)
         column.addWidget(Section("Play", self.player, open_first=True))
         column.addWidget(self.save_button)
@@ -107,12 +96,9 @@ class Relight(QWidget):
     def _wire(self) -> None:
         self.load_button.clicked.connect(self._ask_load)
         self.save_button.clicked.connect(self._ask_save)
-        self.light_box.moved.connect(self._on_light)
-        self.view_box.moved.connect(self._on_view)
-        for box in (self.light_box, self.view_box):
-            box.rested.connect(self.frames.settle)
-            box.locked.connect(self._on_locked)
-        self.link.toggled.connect(self._on_link)
+        self.pair.moved.connect(self._on_moved)
+        self.pair.rested.connect(self.frames.settle)
+        self.pair.locked.connect(self._allow)
         self.development.changed.connect(self._request)
         self.player.moved.connect(self._go_to)
         self.player.stopped.connect(self.frames.settle)
@@ -128,12 +114,12 @@ class Relight(QWidget):
     @property
     def light(self) -> Angles:
         """(theta, phi) of the light, degrees."""
-        return self.light_box.angles
+        return self.pair.light
 
     @property
     def view(self) -> Angles:
         """(theta, phi) of the viewer, degrees."""
-        return self.view_box.angles
+        return self.pair.view
 
     def image_layer(self) -> Any:
         """The layer that follows the directions, or None."""
@@ -218,53 +204,23 @@ class Relight(QWidget):
         reach = 90.0 if self._model is None else limits(self._model)[0]
         return (self.light, self.view), reach
 
-    def _on_light(self) -> None:
-        self.player.stop()
-        if self.link.isChecked():
-            self.view_box.set_angles(*self.light)
-        self._request()
-
-    def _on_view(self) -> None:
-        if self.link.isChecked():
+    def _on_moved(self, is_light: bool) -> None:
+        # The view may be moved while the light goes around by itself.
+        if is_light:
             self.player.stop()
-            self.light_box.set_angles(*self.view)
         self._request()
 
     def _go_to(self, light: Angles, view: Angles | None) -> None:
-        """Move what is free; the view goes with the light if they are linked."""
-        if self.link.isChecked():
-            view = light
-        if self.light_box.is_free:
-            self.light_box.set_angles(*light)
-        if view is not None and self.view_box.is_free:
-            self.view_box.set_angles(*view)
+        self.pair.go_to(light, view)
         self._request()
-
-    def _on_link(self, is_linked: bool) -> None:
-        if is_linked:
-            self.light_box.set_angles(*self.view)
-            self._request()
-
-    def _on_locked(self) -> None:
-        self._allow()
 
     def _allow(self) -> None:
         """Enable what makes sense, and say why the rest does not."""
-        model = self._model
-        no_model = _NO_MODEL if model is None else ""
-        one_view = _ONE_VIEW if model is not None and model.fixed_view else ""
-        self.light_box.set_why_not(no_model)
-        self.view_box.set_why_not(no_model or one_view)
-        locks = [box.lock.isChecked() for box in (self.light_box, self.view_box)]
-        held = "Unlock light and view first" if any(locks) else ""
-        why_not = no_model or one_view or held
-        if why_not:
-            self.link.setChecked(False)
-        allow(self.link, _LINK_TIP, why_not)
-        is_still = all(locks) or (locks[0] and bool(one_view))
+        no_model = _NO_MODEL if self._model is None else ""
+        held = self.pair.held
         self.player.set_why_not(
-            no_model or ("Light and view are locked" if is_still else ""),
-            "The light is locked" if locks[0] else "",
+            no_model or ("Light and view are locked" if all(held) else ""),
+            "The light is locked" if held[0] else "",
         )
         allow(self.save_button, _SAVE_TIP, no_model)
 
@@ -279,17 +235,14 @@ class Relight(QWidget):
         if self._model is None or self._workspace.viewer is None or not self.isVisible():
             return
         shot = self._shot()
+        self.pair.hold()
         self.frames.want(shot, moving=True)
         self._say_outside(shot)
         self.photograph.follow(shot)
 
     def _say_outside(self, shot: Shot) -> None:
         """Mark the directions that are shown where others were asked for, and say why."""
-        asked = angles_to_vectors(*shot.light), angles_to_vectors(*shot.view)
-        for box, wanted, shown in zip(
-            (self.light_box, self.view_box), asked, shot.model.shown(*asked), strict=True
-        ):
-            box.disk.set_shown(shown if angle_between(wanted, shown) > _ELSEWHERE else None)
+        self.pair.mark_shown(shot.model)
         problem = outside(shot.model, shot.light, shot.view) or ""
         text = f"Outside what was captured: {problem}." if problem else ""
         if text != self.note.text():
@@ -297,6 +250,7 @@ class Relight(QWidget):
         self.note.setVisible(bool(text))
 
     def _on_made(self, frame: Frame) -> None:
+        self.pair.release()
         if self._workspace.viewer is None or frame.shot.model is not self._model:
             return
         is_first = self._last is None
@@ -333,19 +287,10 @@ class Relight(QWidget):
         self.about.setText(_NO_MODEL if model is None else _describe(model))
         self.development.setVisible(model is not None and model.values.is_float)
         self.note.setVisible(False)
+        self.pair.set_model(model, _NO_MODEL)
         self._allow()
         if model is None:
             self.photograph.follow(None, _NO_MODEL)
-            for box in (self.light_box, self.view_box):
-                box.set_captured(np.empty((0, 3)), 90.0)
-            return
-        for box, vectors, reach in (
-            (self.light_box, model.light, limits(model)[0]),
-            (self.view_box, model.view, limits(model)[1]),
-        ):
-            box.set_captured(group_directions(vectors).vectors, reach)
-        if model.fixed_view:
-            self.view_box.set_angles(*default_view(model))
 
     def _ask_load(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Load model", "", "Model (*.safetensors)")
