@@ -744,7 +744,7 @@ class TestWrongInput:
         refused(btf("train", weave, "--out", tmp_path), str(tmp_path), "is a folder")
         refused(btf("embed", model, "--out", out, "--seed", -1), "the seed is -1", "4294967295")
         refused(btf("train", weave, "--out", out, "--seed", 2**32), "the seed is", "4294967295")
-        refused(btf("relight", model, "--light", "20", "--out", out), "--light", "THETA,PHI")
+        refused(btf("relight", model, "--light", "20", "--out", "x.png"), "--light", "THETA,PHI")
         refused(btf("relight", model, "--light", "95,0", "--out", "x.png"), "above the surface")
         refused(btf("relight", model, "--light", "9,0", "--out", "x.doc"), "x.doc", ".png")
         assert list(tmp_path.iterdir()) == []

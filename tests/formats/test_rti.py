@@ -333,8 +333,9 @@ def test_the_file_itself(capture: Write) -> None:
 
 def test_napari_offers_the_reader_for_lp_files() -> None:
     manifest = PluginManifest.from_file(ROOT / "src" / "napari_btf" / "napari.yaml")
-    (reader,) = manifest.contributions.readers or ()
-    assert "*.lp" in reader.filename_patterns
+    readers = manifest.contributions.readers or ()
+    (reader,) = (reader for reader in readers if "*.lp" in reader.filename_patterns)
+    assert reader.command == "napari-btf.get_reader"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytestqt.qtbot import QtBot
+
 
 @pytest.fixture
 def model_file(model: napari_btf.CompressedBTF, tmp_path: Path) -> Path:
@@ -57,7 +59,10 @@ def test_the_stack_stands_still_while_the_light_moves(
 
 
 def test_opening_a_model_brings_layers_and_docks_back(
-    model: napari_btf.CompressedBTF, model_file: Path, open_dock: Callable[..., Any]
+    model: napari_btf.CompressedBTF,
+    model_file: Path,
+    open_dock: Callable[..., Any],
+    qtbot: QtBot,
 ) -> None:
     viewer = ViewerModel()
     dock, relight = open_dock(Train, viewer), open_dock(Relight, viewer)
@@ -71,6 +76,7 @@ def test_opening_a_model_brings_layers_and_docks_back(
     assert dock.save_button.isEnabled()
     assert dock.models.currentText().startswith("cloth.safetensors (neural-basis, ")
     expected = napari_btf.relight(model, relight.light, relight.view)
+    qtbot.waitUntil(lambda: relight.image_layer() is not None)
     np.testing.assert_array_equal(relight.image_layer().data, expected)
 
 

@@ -285,6 +285,7 @@ viewer.open({str(capture.folder)!r}, plugin="napari-btf")
 train = docks[1]
 run_until(train.isVisible)
 train.form.seconds.setValue(600)
+train.form.codec.setCurrentText("parallax")
 train.start()
 run_until(lambda: train.message.text().startswith("Training"))
 viewer.close()
