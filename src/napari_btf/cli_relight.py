@@ -105,13 +105,13 @@ def relight(
         )
     for other in (environment, path):
         check_not_input(out, model, None if other is None else Path(other))
-    check_movie_name(out) if path else check_image_name(out)
     view_angles = None if view is None else _angles("--view", view)
     look = _look(texels, size, exposure)
     if environment is not None:
         lighting: Any = find_environment(environment, turn)
     else:
         lighting = _lights(light or [])
+    check_movie_name(out) if path else check_image_name(out)
     relighter = Relighter(load(model))
     _check_rectangle(texels, look, relighter.model)
     if path is not None:
