@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_btf.plugin._jobs import Latest
 from napari_btf.progress import finish
-from napari_btf.relighting import relight
+from napari_btf.relighting import Relighter
 from napari_btf.values import to_display
 
 if TYPE_CHECKING:
@@ -24,9 +24,8 @@ __all__ = ["Frame", "Frames", "Shot", "developed", "finished", "make"]
 
 Angles = tuple[float, float]
 
-#: Every how-manieth texel may be decoded while directions move. Only all of them, as long as
-#: decoding fewer takes as long.
-STEPS: tuple[int, ...] = (1,)
+#: Every how-manieth texel may be decoded while directions move.
+STEPS = (1, 2, 4, 8)
 #: Seconds an image may take while directions move.
 BUDGET = 0.03
 #: Directions rest when nothing came for so long (milliseconds).
@@ -95,8 +94,12 @@ def developed(
 
 def _frame(shot: Shot) -> tuple[NDArray[Any], NDArray[Any]]:
     """The image of a shot as `developed` gives it, of every ``step``-th texel alone."""
-    start = shot.step // 2
-    stored = relight(shot.model, shot.light, shot.view)[start :: shot.step, start :: shot.step]
+    # The middle ones of the squares that `_enlarged` makes of them, if there are any.
+    middle = min(shot.step // 2, shot.model.height - 1, shot.model.width - 1)
+    some = slice(middle, None)
+    stored = Relighter(shot.model).image(
+        shot.light, shot.view, rows=some, columns=some, step=shot.step
+    )
     return developed(stored, shot.exposure, shot.gamma)
 
 
@@ -116,7 +119,8 @@ class Frames(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.steps, self.budget = STEPS, BUDGET
+        self.steps: tuple[int, ...] = STEPS
+        self.budget = BUDGET
         self._wanted: Shot | None = None
         self._model: CompressedBTF | None = None
         self._seconds = 0.0
