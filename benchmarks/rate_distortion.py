@@ -1,6 +1,6 @@
 """Quality against size: the codec next to the classical ones at the same bytes.
 
-    python benchmarks/rate_distortion.py [NAME ...] [--bytes 4 8 16 32] [--seconds 5]
+    python benchmarks/rate_distortion.py [NAME ...] [--bytes 4 8 16 32] [--seconds S]
                                          [--results FILE.json] [--write]
 
 Runs over the data sets in the folder named by NAPARI_BTF_DATA (or --data); NAME chooses some of
@@ -99,7 +99,9 @@ DATA_SETS: dict[str, tuple[str, Callable[[Path], DataSet]]] = {
 }
 
 
-def measure(name: str, data_set: DataSet, sizes: Iterable[int], seconds: float) -> Iterator[Row]:
+def measure(
+    name: str, data_set: DataSet, sizes: Iterable[int], seconds: float | None
+) -> Iterator[Row]:
     """One row a model or baseline and size; the same figures never twice."""
     btf, held = data_set
     seen = btf.select(~held)
@@ -174,7 +176,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(DATA_SETS))
     parser.add_argument("--data", type=Path, default=Path(folder))
     parser.add_argument("--bytes", type=float, nargs="+", default=[4, 8, 16, 32])
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, help="of training, else what the codec takes")
     parser.add_argument("--results", type=Path, help="keep rows here, and use those of others")
     parser.add_argument("--write", action="store_true", help="write the page and the plot")
     parser.add_argument("--no-run", action="store_true", help="measure nothing, use --results")
