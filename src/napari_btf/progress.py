@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-__all__ = ["Job", "Progress", "finish", "is_report_due"]
+__all__ = ["Job", "Progress", "finish", "is_report_due", "with_preview"]
 
 T = TypeVar("T")
 
@@ -63,6 +64,18 @@ def finish(job: Job[T], report: Callable[[Progress], object] | None = None) -> T
             return result
         if report is not None:
             report(progress)
+
+
+def with_preview(job: Job[T], preview: Callable[[], Any]) -> Job[T]:
+    """The same job, whose reports offer a preview."""
+    with closing(job):
+        while True:
+            try:
+                progress = next(job)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            yield replace(progress, preview=preview)
 
 
 def is_report_due(step: int, total: int) -> bool:

@@ -212,6 +212,16 @@ def test_progress_names_every_phase_and_reaches_its_end(make_btf: Make) -> None:
         assert last.step == last.total
 
 
+def test_a_whole_model_is_there_before_the_network_has_learned(make_btf: Make) -> None:
+    btf = make_btf(views=1, lights=20)
+    previews = [progress.preview() for progress in fit(btf, None, by_size()) if progress.preview]
+    assert previews
+    assert all(preview is previews[0] for preview in previews)
+    assert previews[0].file_size <= 200 * 12 * 16 + 2**16
+    decoded = np.stack(list(previews[0].shaded(btf.light, btf.view)))
+    assert psnr(decoded, btf.frames / 255.0) > 40
+
+
 def test_a_number_of_latents_has_a_closed_form(make_btf: Make) -> None:
     """Those of PCA, without anything to train."""
     seen: list[Progress] = []

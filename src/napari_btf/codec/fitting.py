@@ -7,6 +7,7 @@ continued by a spline; where the gaps are wide, pairs that a network imagined st
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from napari_btf.codec.model import DTYPES
 from napari_btf.codec.network import MEMORY
 from napari_btf.codec.neural_basis import NeuralBasisBTF
 from napari_btf.errors import UsageError
-from napari_btf.progress import Job, Progress, is_report_due
+from napari_btf.progress import Job, Progress, is_report_due, with_preview
 from napari_btf.sampling import all_texels, random_texels
 
 if TYPE_CHECKING:
@@ -131,14 +132,29 @@ def fit_neural_basis(
         known = Known(light, view, basis.samples, basis.continuation)
         learned = np.ravel_multi_index((yx[:, 0], yx[:, 1]), (btf.height, btf.width))
         flat = latents.reshape(-1, count)
-        found = yield from imagine(known, flat, learned, pairs, training, stop)
+        # What there is without imagined pairs; coded once, if somebody asks for it.
+        first = cache(partial(_quantised, btf, basis, latents, total, peak, budget))
+        found = yield from with_preview(imagine(known, flat, learned, pairs, training, stop), first)
         if found is not None:
             basis = basis._replace(samples=found.samples, imagined=(found.light, found.view))
             # The error at imagined pairs counts, too, so a quality asked for is met all the more.
             latents, total = found.latents.reshape(latents.shape), total + found.energy
     yield Progress("quantise", 0, 1)
-    coded = quantise(Spectrum(latents), _content(btf, latents, total, peak, basis), budget)
+    model = _quantised(btf, basis, latents, total, peak, budget)
     yield Progress("quantise", 1, 1)
+    return model
+
+
+def _quantised(
+    btf: BTF,
+    basis: ContinuedBasis,
+    latents: NDArray[np.float32],
+    total: float,
+    peak: float,
+    budget: Budget,
+) -> NeuralBasisBTF:
+    """The model, within its budget."""
+    coded = quantise(Spectrum(latents), _content(btf, latents, total, peak, basis), budget)
     return _model(btf, basis, coded)
 
 
