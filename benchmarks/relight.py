@@ -148,8 +148,8 @@ def time_linear(data: Path, machine: Machine) -> None:
         show(name, timed(lambda i, r=relighter: r.frame(light_of(i))), limit)
         if size == 512:
             half = machine.limit(256**2, 3 * (k + 1), 4 * k + 3)
-            call = lambda i, r=relighter: r.frame(light_of(i), step=2)  # noqa: E731
-            show(f"{name}, every second texel", timed(call), half)
+            ms = timed(lambda i, r=relighter: r.frame(light_of(i), step=2))
+            show(f"{name}, every second texel", ms, half)
             time_environment(name, relighter)
 
 
@@ -157,8 +157,8 @@ def time_environment(name: str, relighter: Relighter) -> None:
     first = timed(lambda _, m=relighter.model: Relighter(m).frame(find_environment("studio")), 3)
     show(f"{name}, 64 lights of an environment", first)
     relighter.frame(find_environment("studio"))
-    call = lambda i: relighter.frame(find_environment("studio", turn=5.0 * i))  # noqa: E731
-    show(f"{name}, turning it", timed(call, 8))
+    turned = timed(lambda i: relighter.frame(find_environment("studio", turn=5.0 * i)), 8)
+    show(f"{name}, turning it", turned)
 
 
 def time_parallax(data: Path, seconds: float, machine: Machine) -> None:
@@ -169,10 +169,12 @@ def time_parallax(data: Path, seconds: float, machine: Machine) -> None:
             for view_moves in (True, False):
                 limit = machine.limit((size // step) ** 2, products_of(model, view_moves), 100)
                 name = f"parallax {size}" + (", every second texel" if step > 1 else "")
-                call = lambda i, v=view_moves, s=step, r=relighter: r.frame(  # noqa: E731
-                    light_of(i), (40.0, 5.0 * i if v else 20.0), step=s
+                ms = timed(
+                    lambda i, v=view_moves, s=step, r=relighter: r.frame(
+                        light_of(i), (40.0, 5.0 * i if v else 20.0), step=s
+                    )
                 )
-                show(f"{name}, {'both move' if view_moves else 'light moves'}", timed(call), limit)
+                show(f"{name}, {'both move' if view_moves else 'light moves'}", ms, limit)
         if size == 256:
             time_environment(f"parallax {size}", relighter)
 
@@ -196,8 +198,8 @@ def time_per_texel(machine: Machine) -> None:
     for size in (256, 512, 1024):
         latents = torch.rand(size * size, 8)
         limit = machine.limit(size**2, products, 4 * 8 + 3)
-        call = lambda i, z=latents: per_texel(net, z, i)  # noqa: E731
-        show(f"4 x 106 units per texel, torch, {size}", timed(call, 4), limit)
+        ms = timed(lambda i, z=latents: per_texel(net, z, i), 4)
+        show(f"4 x 106 units per texel, torch, {size}", ms, limit)
 
 
 def main() -> None:

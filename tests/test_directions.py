@@ -11,6 +11,7 @@ from napari_btf.directions import (
     angles_to_vectors,
     disk_to_vectors,
     format_angles,
+    great_circle,
     group_directions,
     vectors_to_angles,
     vectors_to_disk,
@@ -138,3 +139,24 @@ def test_flips_are_exact() -> None:
         assert convention.is_identity == (flip == [1, 1, 1])
     quarter = AzimuthConvention.parse("ccw+90").apply(vectors)
     np.testing.assert_array_equal(quarter, vectors[:, [1, 0, 2]] * [-1, 1, 1])
+
+
+@given(st.tuples(theta, phi), st.tuples(theta, phi), st.floats(0, 1))
+def test_a_great_circle_is_gone_evenly(
+    a: tuple[float, float], b: tuple[float, float], share: float
+) -> None:
+    start, end = angles_to_vectors(*a), angles_to_vectors(*b)
+    whole, found = angle_between(start, end), great_circle(start, end, share)
+    assert np.linalg.norm(found) == pytest.approx(1.0)
+    assert angle_between(start, found) == pytest.approx(share * whole, abs=1e-3)
+    assert angle_between(found, end) == pytest.approx((1 - share) * whole, abs=1e-3)
+
+
+def test_opposite_directions_are_joined_by_the_normal() -> None:
+    east, west = angles_to_vectors(90, 0), angles_to_vectors(90, 180)
+    np.testing.assert_allclose(great_circle(east, west, 0.5), (0, 0, 1), atol=1e-12)
+    np.testing.assert_allclose(
+        great_circle(east, west, [0.0, 0.25, 1.0]),
+        [east, angles_to_vectors(45, 0), west],
+        atol=1e-9,
+    )

@@ -24,6 +24,7 @@ __all__ = [
     "angles_to_vectors",
     "disk_to_vectors",
     "format_angles",
+    "great_circle",
     "group_directions",
     "vectors_to_angles",
     "vectors_to_disk",
@@ -126,6 +127,37 @@ def angle_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     apart = np.linalg.norm(a - b, axis=-1)
     return np.asarray(np.rad2deg(2.0 * np.arctan2(apart, np.linalg.norm(a + b, axis=-1))))
+
+
+def great_circle(a: ArrayLike, b: ArrayLike, share: ArrayLike) -> FloatArray:
+    """Unit vectors on the shortest way from ``a`` to ``b``; between opposite ones by the normal.
+
+    "Slerp": Shoemake, "Animating rotation with quaternion curves", 1985.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (..., 3)
+        Unit vectors.
+    share : array_like, shape (...)
+        Of the way, 0..1.
+
+    Returns
+    -------
+    ndarray, shape (..., 3)
+    """
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    share = np.asarray(share, dtype=np.float64)[..., np.newaxis]
+    angle = np.deg2rad(angle_between(a, b))[..., np.newaxis]
+    # In two halves, since opposite vectors have no one shortest way.
+    middle = np.where(angle > np.pi - 1e-6, [0.0, 0.0, 1.0], a + b)
+    middle = middle / np.linalg.norm(middle, axis=-1, keepdims=True)
+    first = share < 0.5
+    start, end = np.where(first, a, middle), np.where(first, middle, b)
+    share, angle = np.where(first, 2 * share, 2 * share - 1), angle / 2
+    sine = np.sin(angle)
+    arc = np.sin((1 - share) * angle) * start + np.sin(share * angle) * end
+    moved = np.where(sine > 1e-9, arc / np.maximum(sine, 1e-12), start)
+    return np.asarray(moved / np.linalg.norm(moved, axis=-1, keepdims=True))
 
 
 def format_angles(vector: ArrayLike) -> str:

@@ -86,10 +86,7 @@ def developed(
         return stored, stored
     with np.errstate(over="ignore"):
         exposed = stored * stored.dtype.type(2.0**exposure) if exposure else stored
-    if gamma is None:
-        return exposed, to_display(exposed)
-    linear = np.clip(np.nan_to_num(exposed.astype(np.float32), posinf=1.0), 0.0, 1.0)
-    return exposed, np.rint(255 * linear ** np.float32(1.0 / gamma)).astype(np.uint8)
+    return exposed, to_display(exposed, gamma)
 
 
 def _frame(shot: Shot) -> tuple[NDArray[Any], NDArray[Any]]:

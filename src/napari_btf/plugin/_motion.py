@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.directions import angle_between, angles_to_vectors, vectors_to_angles
+from napari_btf.directions import (
+    angle_between,
+    angles_to_vectors,
+    great_circle,
+    vectors_to_angles,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,8 +71,6 @@ def sweep(light: Angles, reach: float = 90.0) -> Motion:
 def along(keyframes: Sequence[Pair], closed: bool = False) -> Motion:
     """From keyframe to keyframe on great circles, evenly in time.
 
-    "Slerp": Shoemake, "Animating rotation with quaternion curves", 1985.
-
     Parameters
     ----------
     keyframes : sequence of (light, view)
@@ -87,20 +90,8 @@ def along(keyframes: Sequence[Pair], closed: bool = False) -> Motion:
         if part in (0.0, 1.0):
             return stops[i + int(part)]
         (t0, p0), (t1, p1) = (
-            vectors_to_angles(_between(vectors[i, k], vectors[i + 1, k], part)) for k in (0, 1)
+            vectors_to_angles(great_circle(vectors[i, k], vectors[i + 1, k], part)) for k in (0, 1)
         )
         return (float(t0), float(p0)), (float(t1), float(p1))
 
     return Motion(float(ends[-1]), at)
-
-
-def _between(a: np.ndarray, b: np.ndarray, part: float) -> np.ndarray:
-    angle = float(np.deg2rad(angle_between(a, b)))
-    # Opposite points of the horizon have no one shortest way: over the normal.
-    if np.pi - angle < 1e-3:
-        up = np.array([0.0, 0.0, 1.0])
-        return _between(a, up, 2 * part) if part < 0.5 else _between(up, b, 2 * part - 1)
-    if angle < 1e-9:
-        return a
-    blended = np.sin((1 - part) * angle) * a + np.sin(part * angle) * b
-    return np.asarray(blended / np.linalg.norm(blended))

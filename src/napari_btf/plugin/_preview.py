@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QObject
 
-from napari_btf.plugin._latest import Latest
+from napari_btf.plugin._jobs import Latest
 from napari_btf.plugin._placing import free_place
 from napari_btf.plugin.layers import TAG, capture_of, for_display, is_kind, observation_at
 from napari_btf.values import to_display
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_btf.plugin._run import Run
     from napari_btf.plugin._work import Preview
     from napari_btf.plugin.workspace import Workspace
+    from napari_btf.progress import Job
 
 __all__ = ["PreviewLayer"]
 
@@ -58,7 +59,7 @@ class PreviewLayer(QObject):
         """Take the layer away: the training is over."""
         viewer, layer = self._workspace.viewer, self.layer
         self._model, self._wanted, self._capture = None, False, None
-        self._decoder.forget()
+        self._decoder.cancel()
         if viewer is None:
             return
         viewer.dims.events.current_step.disconnect(self._on_sliders)
@@ -76,7 +77,7 @@ class PreviewLayer(QObject):
         light, view, _ = observation_at(btf, self._workspace.step(btf))
         self._run.look(light, view)
         if self._model is not None:
-            self._decoder.ask(partial(_decode, self._model, light, view))
+            self._decoder.want(partial(_decode, self._model, light, view))
 
     def _on_preview(self, preview: Preview) -> None:
         if self._wanted:
@@ -116,5 +117,6 @@ class PreviewLayer(QObject):
 
 def _decode(
     model: CompressedBTF, light: NDArray[np.float64], view: NDArray[np.float64]
-) -> NDArray[Any]:
+) -> Job[NDArray[Any]]:
+    yield from ()  # There is nothing to report on the way.
     return to_display(model.values.store(model.decode(light, view)))

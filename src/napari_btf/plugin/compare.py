@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
-from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, QWidget
 
 from napari_btf.errors import BTFError
 from napari_btf.evaluate.comparison import check_match
 from napari_btf.evaluate.metrics import psnr
 from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser
-from napari_btf.plugin._latest import Latest
+from napari_btf.plugin._jobs import Latest
 from napari_btf.plugin._model_chooser import ModelChooser
 from napari_btf.plugin._note import Note
 from napari_btf.plugin._placing import free_place
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from napari_btf.btf import BTF
     from napari_btf.codec.model import CompressedBTF
+    from napari_btf.progress import Job
 
 __all__ = ["Compare"]
 
@@ -85,7 +85,7 @@ class Compare(QWidget):
 
         self._latest = Latest(self)
         self._latest.done.connect(self._on_pair)
-        self._latest.failed.connect(self._on_error)
+        self._latest.failed.connect(self.figures.setText)
         self.captures.chosen.connect(self._on_choice)
         self.compare.toggled.connect(self._on_toggled)
         self.gain.valueChanged.connect(self._on_gain)
@@ -137,7 +137,7 @@ class Compare(QWidget):
         why_not = self.why_not
         allow(self.compare, "Two layers that follow the sliders of the capture", why_not)
         if why_not:
-            self._latest.forget()
+            self._latest.cancel()
         if why_not or not self.compare.isChecked():
             self.figures.setText(why_not)
 
@@ -145,7 +145,7 @@ class Compare(QWidget):
         if wanted:
             self._ask()
             return
-        self._latest.forget()
+        self._latest.cancel()
         self.figures.setText("")
         viewer = self._workspace.viewer
         for layer in [self.layer(kind) for kind in _KINDS]:
@@ -162,7 +162,7 @@ class Compare(QWidget):
             return
         if viewer.dims.ndim < layer.ndim:
             return
-        self._latest.ask(partial(_compare, model, btf, self._workspace.step(btf)))
+        self._latest.want(partial(_compare, model, btf, self._workspace.step(btf)))
 
     def _on_pair(self, pair: _Pair) -> None:
         viewer, layer = self._workspace.viewer, self.captures.layer
@@ -216,14 +216,9 @@ class Compare(QWidget):
         if kind == _KINDS[-1]:
             viewer.reset_view()
 
-    def _on_error(self, error: Exception) -> None:
-        self.figures.setText(str(error))
-        if not isinstance(error, BTFError):
-            # A defect: napari shows its traceback on demand.
-            notification_manager.receive_error(type(error), error, error.__traceback__)
 
-
-def _compare(model: CompressedBTF, btf: BTF, step: tuple[int, ...]) -> _Pair:
+def _compare(model: CompressedBTF, btf: BTF, step: tuple[int, ...]) -> Job[_Pair]:
+    yield from ()  # There is nothing to report on the way.
     light, view, i = observation_at(btf, step)
     image = model.values.store(model.decode(light, view))
     if i < 0:

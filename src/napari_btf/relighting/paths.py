@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.directions import angles_to_vectors, vectors_to_angles
+from napari_btf.directions import angles_to_vectors, great_circle, vectors_to_angles
 from napari_btf.errors import UsageError
 from napari_btf.relighting.reach import unit_vector
 
@@ -90,8 +90,8 @@ class LightPath:
         t = np.clip(np.asarray(seconds, dtype=np.float64), self.seconds[0], self.seconds[-1])
         i = np.clip(np.searchsorted(self.seconds, t, side="right") - 1, 0, len(self.seconds) - 2)
         share = (t - self.seconds[i]) / (self.seconds[i + 1] - self.seconds[i])
-        light = _between(self.light[i], self.light[i + 1], share)
-        view = None if self.view is None else _between(self.view[i], self.view[i + 1], share)
+        light = great_circle(self.light[i], self.light[i + 1], share)
+        view = None if self.view is None else great_circle(self.view[i], self.view[i + 1], share)
         return light, view
 
 
@@ -267,25 +267,3 @@ def _duration(seconds: float) -> float:
     if not (np.isfinite(seconds) and seconds > 0):
         raise UsageError(None, f"a path of {seconds:g} seconds", "give a time above 0")
     return float(seconds)
-
-
-def _between(
-    a: NDArray[np.float64], b: NDArray[np.float64], share: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Unit vectors on the great circles from ``a`` to ``b`` (T, 3), at shares (T,) of the way."""
-    share = share[:, np.newaxis]
-    angle = (
-        2.0
-        * np.arctan2(np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1))[:, np.newaxis]
-    )
-    # Opposite horizons: by way of the normal.
-    middle = np.where(angle > np.pi - 1e-6, [0.0, 0.0, 1.0], a + b)
-    middle /= np.linalg.norm(middle, axis=1, keepdims=True)
-    first = share < 0.5
-    start, end = np.where(first, a, middle), np.where(first, middle, b)
-    share, angle = np.where(first, 2 * share, 2 * share - 1), angle / 2
-    sine = np.sin(angle)
-    safe = np.maximum(sine, 1e-12)
-    arc = (np.sin((1 - share) * angle) * start + np.sin(share * angle) * end) / safe
-    moved = np.where(sine > 1e-9, arc, start)
-    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True))
