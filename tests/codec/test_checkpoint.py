@@ -22,12 +22,16 @@ SETTINGS = FitSettings(latents=6, codec="parallax", network=NetworkSettings(epoc
 
 
 def small_capture(seed: int = 0) -> BTF:
-    """Smooth random images of 5 views and 4 lights."""
+    """A cloudy picture that the light tints, under 5 views and 4 lights: there is much to learn."""
     rng = np.random.default_rng(seed)
     view = angles_to_vectors(np.array([0.0, 30, 30, 30, 30]), np.arange(5) * 90.0)
     light = angles_to_vectors(np.array([0.0, 40, 40, 40]), np.arange(4) * 120.0)
-    frames = rng.integers(0, 255, (20, SIZE, SIZE, 3)).astype(np.uint8)
-    return BTF(frames, np.tile(light, (5, 1)), np.repeat(view, 4, axis=0), source="made/small")
+    light, view = np.tile(light, (5, 1)), np.repeat(view, 4, axis=0)
+    picture = rng.uniform(0.2, 1.0, (SIZE, SIZE, 3))
+    slope = rng.uniform(-1.0, 1.0, (SIZE, SIZE, 3))
+    shade = 0.6 * light[:, 2, None, None] + 0.4 * (slope @ light.T).transpose(2, 0, 1)
+    frames = np.rint(200 * picture * np.clip(shade, 0.05, 1.0)[..., None]).astype(np.uint8)
+    return BTF(frames, light, view, source="made/small")
 
 
 def end_in(phase: str, btf: BTF, coords: np.ndarray | None, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.decomposition import PCA
 
 from napari_btf.btf import BTF
-from napari_btf.codec import load, parallax_steps
+from napari_btf.codec import load, parallax_steps, parallax_training
 from napari_btf.codec.parallax import ParallaxBTF
 from napari_btf.codec.parallax_batches import hold_out, is_periodic, load_pool
 from napari_btf.codec.parallax_storage import expected, pack
@@ -299,6 +300,34 @@ def test_captures_larger_than_the_memory_for_them(plane: BTF) -> None:
     )
     settings = replace(SMALL, pool_bytes=limit)
     assert finish(fit_parallax(plane, settings=settings)).latent_count == 10
+
+
+def test_a_stop_still_encodes_the_texels_that_were_not_chosen(
+    plane: BTF, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallax_training, "_LAST_SECONDS", 1.5)
+    monkeypatch.setattr(parallax_training, "REPORT_SECONDS", 0.0)
+    coords = np.argwhere(np.ones((SIZE, SIZE // 2)))
+    trained: list[Progress] = []
+    settings = replace(SMALL, steps=2000)
+    model = finish(
+        fit_parallax(plane, coords, settings, lambda: len(trained) > 150), trained.append
+    )
+    rest = np.index_exp[:, :, SIZE // 2 :]
+    decoded = np.stack(list(model.shaded(plane.light, plane.view)))[rest]
+    values = (plane.frames / 255.0)[rest]
+    one_colour = np.broadcast_to(values.mean(axis=(1, 2), keepdims=True), values.shape)
+    assert psnr(np.clip(decoded, 0, 1), values) > psnr(one_colour, values) + 2.0
+
+
+def test_several_threads_may_decode_one_model() -> None:
+    model = random_model()
+    pairs = range(0, 75, 5)
+    alone = [model.decode(model.light[i], model.view[i]) for i in pairs]
+    for _ in range(5):
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(lambda i: model.decode(model.light[i], model.view[i]), pairs))
+        np.testing.assert_array_equal(together, alone)
 
 
 def test_a_divergence_goes_back_to_the_best(plane: BTF, monkeypatch: pytest.MonkeyPatch) -> None:
