@@ -8,7 +8,8 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from napari_btf.console import Model, check_not_input, reachable, run, say, tell
+from napari_btf.cli.console import check_not_input, reachable, run, say, tell
+from napari_btf.cli.options import Model
 from napari_btf.errors import UsageError
 
 __all__ = ["normals", "relight"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import typer
 
@@ -21,7 +21,6 @@ from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, finish
 
 __all__ = [
-    "Model",
     "check_not_input",
     "check_writable",
     "fail",
@@ -68,13 +67,6 @@ def reachable(path: Path | None) -> Path | None:
             "check the path and what you are allowed to read",
         ) from error
     return path
-
-
-#: The argument of all verbs that start from a model.
-Model = Annotated[
-    Path,
-    typer.Argument(metavar="MODEL", callback=reachable, help="A .safetensors file from train."),
-]
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -1,0 +1,72 @@
+"""The command line: one verb per step from a capture to an image.
+
+Results go to standard output, progress and notes to standard error. Exit code 0 is success,
+2 a wrong input (one sentence says which and what to do), 1 anything else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from napari_btf.cli import captures, demo, exchange, latents, quality, relighting, training
+from napari_btf.cli.console import fail
+from napari_btf.errors import BTFError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="napari-btf",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Bidirectional Texture Functions: compress, look into the latents, relight.\n\n"
+    "Angles are in degrees: THETA from the surface normal, PHI counter-clockwise from the "
+    "right of the image.",
+)
+
+# In the order in which people need them.
+app.command()(captures.sample)
+app.command()(captures.info)
+app.command()(captures.convert)
+app.command()(training.train)
+app.command()(relighting.relight)
+app.command()(quality.evaluate)
+app.command()(relighting.normals)
+app.command()(latents.embed)
+app.command()(exchange.export)
+app.command("import")(exchange.import_csv)
+app.command()(demo.demo)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code."""
+    # A stream that was closed by the caller is None. The next file that is opened would take its
+    # number, and with it what libraries write there.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    try:
+        app(arguments, standalone_mode=True)
+    except SystemExit as end:
+        # What typer makes of Ctrl-C, without a word.
+        if end.code == 130:
+            fail("stopped, nothing was written", 1)
+        raise
+    except BTFError as error:
+        fail(str(error), 2)
+    except KeyboardInterrupt:
+        fail("stopped, nothing was written", 1)
+    except Exception as error:
+        if os.environ.get("NAPARI_BTF_DEBUG"):
+            raise
+        fail(
+            f"this should not have happened ({type(error).__name__}: {error}); "
+            "set NAPARI_BTF_DEBUG=1 to see where",
+            1,
+        )
+    sys.exit(0)

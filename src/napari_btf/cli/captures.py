@@ -1,0 +1,98 @@
+"""The verbs `sample`, `info` and `convert`: what lies on disk."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_btf.cli.console import check_not_input, fail, reachable, run, tell, tell_json
+from napari_btf.cli.options import AsJson, Azimuth, Capture, Pattern, SkipBad, read_capture
+
+__all__ = ["convert", "info", "sample"]
+
+
+def sample(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", callback=reachable, help="New or empty folder.")
+    ],
+) -> None:
+    """Write the sample capture (woven cloth, 7 views x 81 lights) as a folder of images."""
+    from napari_btf.samples import write_sample
+
+    try:
+        count = write_sample(folder)
+    except KeyboardInterrupt:
+        fail(f"stopped; {folder} is not complete", 1)
+    tell(f"{count} images written to {folder}")
+
+
+def info(
+    capture: Capture,
+    pattern: Pattern = None,
+    skip_bad: SkipBad = False,
+    azimuth: Azimuth = "ccw",
+    as_json: AsJson = False,
+) -> None:
+    """Say what a capture holds."""
+    btf = read_capture(capture, pattern, skip_bad, azimuth)
+    facts = btf.info()
+    if as_json:
+        tell_json(facts)
+        return
+    width = max(map(len, facts))
+    for key, value in facts.items():
+        text = f"{value:,}" if isinstance(value, int) else value
+        if isinstance(value, list):
+            text = ", ".join(value)
+        tell(f"{key.replace('_', ' '):<{width}}  {text}")
+
+
+def convert(
+    capture: Capture,
+    store: Annotated[
+        Path,
+        typer.Argument(metavar="STORE.zarr", callback=reachable, help="Texel store to write."),
+    ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Take the place of an older store.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard what an interrupted conversion has left.")
+    ] = False,
+    pattern: Pattern = None,
+    skip_bad: SkipBad = False,
+    azimuth: Azimuth = "ccw",
+    as_json: AsJson = False,
+) -> None:
+    """Copy a capture into a texel store, in which texels are found without reading all images.
+
+    Ctrl-C keeps what is done; the same command goes on from there.
+    """
+    from napari_btf.formats.conversion import check_target
+    from napari_btf.formats.conversion import convert as converted
+
+    check_not_input(store, capture)
+    check_target(store, overwrite)
+    start = time.monotonic()
+    btf = read_capture(capture, pattern, skip_bad, azimuth)
+    try:
+        run(converted(btf, store, overwrite=overwrite, restart=restart))
+    except KeyboardInterrupt:
+        fail("stopped; what was done is kept, and the same command goes on from there", 1)
+    summary = {
+        "format": "texel store",
+        "images": len(btf),
+        "bytes_store": sum(file.stat().st_size for file in store.rglob("*") if file.is_file()),
+        "bytes_capture": btf.nbytes,
+        "seconds": round(time.monotonic() - start, 2),
+    }
+    if as_json:
+        tell_json(summary)
+        return
+    tell(
+        f"{store}: {summary['images']:,} images, {summary['bytes_store'] / 1e6:.1f} MB for "
+        f"{summary['bytes_capture'] / 1e6:.1f} MB of pixels, {summary['seconds']:.1f} s"
+    )
