@@ -129,9 +129,15 @@ class Latest(QObject):
         """Whether a result is still to come."""
         return self._jobs.running
 
-    def want(self, make: Callable[[], Job[Any]]) -> None:
-        """Run the job that a function makes; in place of one that still waits."""
-        if self._jobs.running:
+    def want(self, make: Callable[[], Job[Any]], at_once: bool = False) -> None:
+        """Run the job that a function makes; in place of one that still waits.
+
+        With ``at_once``, one that runs is abandoned at its next report.
+        """
+        if at_once:
+            self._waiting = None
+            self._jobs.start(make())
+        elif self._jobs.running:
             self._waiting = make
         else:
             self._jobs.start(make())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,21 @@ from napari_btf.errors import BTFError
 from napari_btf.export.images import write_image
 from napari_btf.plugin._development import Development
 from napari_btf.plugin._direction_pair import DirectionPair
+from napari_btf.plugin._environment_box import EnvironmentBox
 from napari_btf.plugin._frames import Frames, Shot, finished
+from napari_btf.plugin._lighting import described, problem_of
+from napari_btf.plugin._lights_box import LightsBox
+from napari_btf.plugin._motion import Pose
+from napari_btf.plugin._movie import Movie
 from napari_btf.plugin._note import Note
 from napari_btf.plugin._photograph import Photograph
-from napari_btf.plugin._player import Player
+from napari_btf.plugin._player import Limits, Player, Scene
 from napari_btf.plugin._section import Scrolled, Section, allow
 from napari_btf.plugin._shown_image import ShownImage
+from napari_btf.plugin._surface import Surface
+from napari_btf.plugin._visible import visible
 from napari_btf.plugin.workspace import workspace_of
-from napari_btf.relighting import limits, outside
+from napari_btf.relighting import Environment, limits
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
@@ -41,6 +49,8 @@ __all__ = ["Relight"]
 Angles = tuple[float, float]
 
 _NO_MODEL = "Train a model first (dock Train), or load one."
+_SURROUNDED = "The environment lights the surface: turn that, or choose none"
+_NO_PHOTOGRAPH = "The photographs show one light, no environment."
 _SAVE_TIP = "Write the image as it is shown; .tif keeps radiance"
 _FILES = "Images (*.png *.tif *.tiff *.jpg *.bmp *.tga)"
 #: Milliseconds between two texts on the canvas.
@@ -65,7 +75,10 @@ class Relight(QWidget):
         self.view_theta, self.view_phi = self.view_box.theta, self.view_box.phi
         self.development = Development()
         self.photograph = Photograph(self._workspace)
+        self.lights, self.environment = LightsBox(), EnvironmentBox()
         self.player = Player(self._present)
+        self.movie = Movie(self.player, self._shot_at)
+        self.surface = Surface(self._workspace, self._shot)
         self.save_button = QPushButton("Save image...")
         self._lay_out()
 
@@ -86,7 +99,18 @@ class Relight(QWidget):
         column.addLayout(head)
         for part in (self.pair, self.note, self.development, self.photograph):
             column.addWidget(part)
-        column.addWidget(Section("Play", self.player, open_first=True))
+        play = QWidget()
+        both = QVBoxLayout(play)
+        both.setContentsMargins(0, 0, 0, 0)
+        both.addWidget(self.player)
+        both.addWidget(self.movie)
+        for title, part in (
+            ("Lights", self.lights),
+            ("Environment", self.environment),
+            ("Play", play),
+            ("Surface", self.surface),
+        ):
+            column.addWidget(Section(title, part, open_first=part is play))
         column.addWidget(self.save_button)
         column.addStretch(1)
         whole = QVBoxLayout(self)
@@ -100,11 +124,16 @@ class Relight(QWidget):
         self.pair.rested.connect(self.frames.settle)
         self.pair.locked.connect(self._allow)
         self.development.changed.connect(self._request)
+        self.lights.chosen.connect(self._on_chosen)
+        self.lights.changed.connect(self._on_lights)
+        self.environment.changed.connect(self._on_environment)
+        self.environment.turned.connect(self._on_turned)
         self.player.moved.connect(self._go_to)
         self.player.stopped.connect(self.frames.settle)
         self.photograph.appeared.connect(self._show_all_later)
         self.frames.made.connect(self._on_made)
-        self.frames.failed.connect(show_error)
+        for part in (self.frames, self.environment, self.movie, self.surface):
+            part.failed.connect(show_error)
         self._later.timeout.connect(self._on_captures)
         # The canvas compiles a shader for each other text: that would double its time.
         self._write_angles = qthrottled(self._show_angles, timeout=_TEXT_PAUSE)
@@ -192,7 +221,7 @@ class Relight(QWidget):
     def _on_captures(self) -> None:
         if self._model is None:
             return
-        self.photograph.follow(self._shot())
+        self._follow(self._shot())
         moved = self._image.make_room(self._workspace.free_column())
         self.photograph.make_room()
         if moved:
@@ -200,50 +229,119 @@ class Relight(QWidget):
 
     # ----------------------------------------------------------------- directions
 
-    def _present(self) -> tuple[tuple[Angles, Angles], float]:
-        reach = 90.0 if self._model is None else limits(self._model)[0]
-        return (self.light, self.view), reach
+    def _present(self) -> Scene:
+        reach = (90.0, 90.0) if self._model is None else limits(self._model)
+        is_around = self.environment.environment is not None
+        turn = self.environment.degrees if is_around else None
+        return Scene(Pose(self.light, self.view, turn), reach)
 
     def _on_moved(self, is_light: bool) -> None:
         # The view may be moved while the light goes around by itself.
-        if is_light:
-            self.player.stop()
+        is_linked = self.pair.link.isChecked()
+        self.player.touched(light=is_light, view=is_linked or not is_light)
         self._request()
 
-    def _go_to(self, light: Angles, view: Angles | None) -> None:
-        self.pair.go_to(light, view)
+    def _on_turned(self) -> None:
+        self.player.touched(turn=True)
+        self._request()
+
+    def _on_chosen(self, theta: float, phi: float) -> None:
+        self.player.stop()
+        # The other one stays where it was put.
+        self.pair.link.setChecked(False)
+        self.pair.light_box.set_angles(theta, phi)
+        self._request()
+
+    def _on_lights(self) -> None:
+        self._allow()
+        self._request()
+
+    def _on_environment(self) -> None:
+        self.player.stop()
+        self._allow()
+        self._request()
+
+    def _go_to(self, pose: Pose) -> None:
+        if pose.light is not None or pose.view is not None:
+            self.pair.go_to(pose.light, pose.view)
+        if pose.turn is not None:
+            self.environment.set_turn(pose.turn)
         self._request()
 
     def _allow(self) -> None:
         """Enable what makes sense, and say why the rest does not."""
-        no_model = _NO_MODEL if self._model is None else ""
+        model = self._model
+        no_model = _NO_MODEL if model is None else ""
+        is_around = self.environment.environment is not None
+        self.pair.set_light_why_not(_SURROUNDED if is_around else "")
         held = self.pair.held
-        self.player.set_why_not(
-            no_model or ("Light and view are locked" if all(held) else ""),
-            "The light is locked" if held[0] else "",
+        still = all(held) and not is_around
+        self.player.set_limits(
+            Limits(
+                no_model or ("Light and view are locked" if still else ""),
+                "The light is locked" if held[0] else "",
+                self.pair.why_not_view,
+            )
+        )
+        self.movie.set_model(None if model is None else model.channels, no_model)
+        self.surface.set_why_not(no_model)
+        self.lights.set_why_not(no_model or (_SURROUNDED if is_around else ""))
+        self.lights.set_has_colours(model is None or model.channels == 3)
+        self.environment.set_why_not(no_model)
+        is_float = model is not None and model.values.is_float
+        is_summed = is_around or self.lights.lights() is not None
+        self.development.offer(
+            exposure=is_float or (model is not None and is_summed), gamma=is_float
         )
         allow(self.save_button, _SAVE_TIP, no_model)
 
     # ----------------------------------------------------------------- images
 
     def _shot(self) -> Shot:
+        return self._shot_at(Pose())
+
+    def _shot_at(self, pose: Pose) -> Shot:
+        """What is shown once light, view and surroundings are elsewhere."""
         assert self._model is not None
-        return Shot(self._model, self.light, self.view, *self.development.values)
+        light, view = self.pair.after(pose.light, pose.view)
+        turn = self.environment.degrees if pose.turn is None else pose.turn
+        lighting = self.environment.turned_to(turn) or self.lights.lights(light)
+        return Shot(self._model, light, view, *self.development.values, lighting=lighting)
 
     def _request(self) -> None:
         """Have the present directions shown."""
         if self._model is None or self._workspace.viewer is None or not self.isVisible():
             return
+        self.lights.set_angles(self.light)
         shot = self._shot()
         self.pair.hold()
-        self.frames.want(shot, moving=True)
+        self.frames.want(self._on_screen(shot), moving=True)
         self._say_outside(shot)
-        self.photograph.follow(shot)
+        self._follow(shot)
+
+    def _on_screen(self, shot: Shot) -> Shot:
+        """The part of an image that is visible, as finely as the screen shows it."""
+        layer = self._image.layer
+        if layer is None or layer.data.shape[-3 if layer.rgb else -2 :][:2] != (
+            shot.model.height,
+            shot.model.width,
+        ):
+            return shot
+        rows, columns, step = visible(layer, self.devicePixelRatioF())
+        return replace(shot, rows=rows, columns=columns, step=step)
+
+    def _follow(self, shot: Shot) -> None:
+        if isinstance(shot.lighting, Environment):
+            self.photograph.follow(None, _NO_PHOTOGRAPH)
+        else:
+            self.photograph.follow(shot)
 
     def _say_outside(self, shot: Shot) -> None:
         """Mark the directions that are shown where others were asked for, and say why."""
         self.pair.mark_shown(shot.model)
-        problem = outside(shot.model, shot.light, shot.view) or ""
+        is_around = isinstance(shot.lighting, Environment)
+        self.light_box.disk.set_others(() if is_around else self.lights.others)
+        problem = problem_of(shot) or ""
         text = f"Outside what was captured: {problem}." if problem else ""
         if text != self.note.text():
             self.note.setText(text)
@@ -255,6 +353,12 @@ class Relight(QWidget):
             return
         is_first = self._last is None
         self._last = frame
+        if frame.shot.rows is not None and frame.shot.columns is not None:
+            if self._image.patch(frame.pixels, frame.shot.rows, frame.shot.columns):
+                self._write_angles()
+            else:
+                self.frames.settle()
+            return
         name = f"relit {frame.shot.model.source}".strip()
         is_new = self._image.show(frame.pixels, name, self._workspace.free_column())
         self._write_angles()
@@ -264,7 +368,7 @@ class Relight(QWidget):
 
     def _show_angles(self) -> None:
         if self._last is not None and self._workspace.viewer is not None:
-            self._workspace.show_relit_angles(self._last.shot.light, self._last.shot.view)
+            self._workspace.show_relit(described(self._last.shot))
 
     def _show_all_later(self) -> None:
         # The dock that is being opened still takes its room from the canvas.
@@ -285,7 +389,6 @@ class Relight(QWidget):
             self._last = None
         self._model = model
         self.about.setText(_NO_MODEL if model is None else _describe(model))
-        self.development.setVisible(model is not None and model.values.is_float)
         self.note.setVisible(False)
         self.pair.set_model(model, _NO_MODEL)
         self._allow()

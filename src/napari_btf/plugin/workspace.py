@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
-from napari_btf.directions import angles_to_vectors
 from napari_btf.plugin.layers import (
     TAG,
     angles_text,
     capture_of,
-    directions_text,
     is_kind,
     is_spectral,
     step_after,
@@ -203,9 +201,9 @@ class Workspace:
         widths = [layer.data.shape[-2 if layer.rgb else -1] for layer in self.capture_layers()]
         return max(widths) * 1.04 if widths else 0.0
 
-    def show_relit_angles(self, light: tuple[float, float], view: tuple[float, float]) -> None:
-        """Write on the canvas which directions (theta, phi) the relit image has."""
-        self._relit = directions_text(angles_to_vectors(*light), angles_to_vectors(*view))
+    def show_relit(self, text: str) -> None:
+        """Write on the canvas what the relit image shows."""
+        self._relit = text
         self._show_angles()
 
     def _channel(self, btf: BTF) -> str:
