@@ -170,21 +170,25 @@ class _Cost:
     """Seconds that shots of one model take, learned from those that were made."""
 
     def __init__(self) -> None:
-        self._model: CompressedBTF | None = None
         self._seconds: dict[int, float] = {}
+        self._made: Shot | None = None
 
     def learn(self, frame: Frame) -> None:
         """Remember how long a whole image took with so many of single lights decoded."""
-        if frame.shot.model is not self._model:
-            self._model, self._seconds = frame.shot.model, {}
+        if self._made is None or frame.shot.model is not self._made.model:
+            self._seconds = {}
         if frame.shot.is_whole:
-            self._seconds[frame.decoded] = frame.seconds
+            self._seconds[frame.decoded], self._made = frame.seconds, frame.shot
 
-    def of(self, shot: Shot, before: Shot | None) -> float:
-        """How long the whole image of a shot takes after another one; 0 if that is unknown."""
-        if shot.model is not self._model:
+    def to_decode(self, shot: Shot) -> int:
+        """How many images under single lights are not there from the last whole one."""
+        return _to_decode(shot, self._made)
+
+    def of(self, shot: Shot) -> float:
+        """How long the whole image of a shot takes; 0 if that is unknown."""
+        if self._made is None or shot.model is not self._made.model:
             return 0.0
-        count = _to_decode(shot, before)
+        count = self.to_decode(shot)
         if count in self._seconds:
             return self._seconds[count]
         known = max((n for n in self._seconds if n), default=0)
@@ -248,7 +252,7 @@ class Frames(QObject):
 
         The whole image follows when they rest.
         """
-        whole = self._cost.of(shot, self._wanted)
+        whole = self._cost.of(shot)
         self._wanted = shot.whole
         shot = replace(shot, step=self._step(shot, whole)) if moving else shot.whole
         self._is_coarse = not shot.is_whole
@@ -263,8 +267,7 @@ class Frames(QObject):
         self._rest.stop()
         coarse, self._is_coarse = self._is_coarse, False
         if coarse and self._wanted is not None:
-            # Where it was coarse, nothing is kept for the whole.
-            self._make(self._wanted, self._cost.of(self._wanted, None))
+            self._make(self._wanted, self._cost.of(self._wanted))
 
     def cancel(self) -> None:
         """Want nothing any more."""
@@ -281,8 +284,10 @@ class Frames(QObject):
     def _step(self, shot: Shot, seconds: float) -> int:
         """The finest step whose images are quick enough, and as coarse as the shot allows."""
         steps = [step for step in self.steps if step >= shot.step] or [shot.step]
+        # Where all images of single lights are there, coarser ones would have to be decoded first.
+        budget = self.budget if self._cost.to_decode(shot) else _PATIENCE
         for step in steps:
-            if seconds * replace(shot, step=step).share <= self.budget:
+            if seconds * replace(shot, step=step).share <= budget:
                 return step
         return steps[-1]
 

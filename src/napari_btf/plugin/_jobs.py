@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_btf.errors import BTFError
@@ -174,7 +175,9 @@ class _Ticket:
     @property
     def valid(self) -> bool:
         """Whether to go on."""
-        return not self._given_back and self._owner() is not None
+        owner = self._owner()
+        # Its Python half may outlive the widget.
+        return not self._given_back and owner is not None and bool(isalive(owner))
 
     def give_back(self) -> None:
         """The job is not wanted any more."""

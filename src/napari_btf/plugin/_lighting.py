@@ -23,7 +23,8 @@ def described(shot: Shot) -> str:
     view = angles_to_vectors(*shot.view)
     if lighting is None:
         return directions_text(angles_to_vectors(*shot.light), view)
-    towards = f"   view {format_angles(view)}"
+    # On a line of its own: lights are long enough for a narrow canvas.
+    towards = f"\nview {format_angles(view)}"
     if isinstance(lighting, Environment):
         turned = f" turned {lighting.turn:.0f}°" if lighting.turn else ""
         return f"environment {lighting.name}{turned}{towards}"

@@ -157,7 +157,7 @@ def _between(
         i = int(np.clip(np.searchsorted(ends, time, side="right") - 1, 0, len(ends) - 2))
         part = float(np.clip((time - ends[i]) / (ends[i + 1] - ends[i]), 0.0, 1.0))
         # At a keyframe its own angles: an azimuth at the normal is one, too.
-        if part in (0.0, 1.0):
+        if part in (0.0, 1.0) or stops[i] == stops[i + 1]:
             return stops[i + int(part)]
         (t0, p0), (t1, p1) = (
             vectors_to_angles(great_circle(vectors[i, k], vectors[i + 1, k], part)) for k in (0, 1)

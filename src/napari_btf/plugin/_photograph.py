@@ -76,7 +76,7 @@ class Photograph(QWidget):
 
     def follow(self, shot: Shot | None, why_not: str = "") -> None:
         """Show the photograph nearest to another relit image; say why there is none."""
-        self._shot = shot
+        self._shot, self._no_shot = shot, why_not
         btf = self._capture()
         if btf is None and shot is not None:
             why_not = _NO_CAPTURE
@@ -135,7 +135,7 @@ class Photograph(QWidget):
         return self._workspace.free_column() + 1.04 * self._shot.model.width
 
     def _on_toggled(self, _: bool) -> None:
-        self.follow(self._shot)
+        self.follow(self._shot, self._no_shot)
 
     def _forget(self) -> None:
         self._latest.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QCoreApplication, QObject, Signal
 from superqt.utils import ensure_main_thread
 
 from napari_btf.plugin._bar import Bar
@@ -78,7 +78,9 @@ def _with_bar(job: Job[Any], bar: Bar) -> Job[Any]:
     try:
         return (yield from job)
     finally:
-        _close(bar)
+        # Without an application its window is gone, too.
+        if QCoreApplication.instance() is not None:
+            _close(bar)
 
 
 @ensure_main_thread(await_return=False)

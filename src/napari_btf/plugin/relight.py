@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
@@ -19,13 +18,12 @@ from superqt.utils import qthrottled
 
 from napari_btf.codec.storage import load
 from napari_btf.errors import BTFError
-from napari_btf.export.images import write_image
 from napari_btf.plugin._development import Development
 from napari_btf.plugin._direction_pair import DirectionPair
-from napari_btf.plugin._environment_box import EnvironmentBox
-from napari_btf.plugin._frames import Frames, Shot, finished
+from napari_btf.plugin._frames import Frames, Shot
+from napari_btf.plugin._image_file import IMAGE_FILES, save_image
 from napari_btf.plugin._lighting import described, problem_of
-from napari_btf.plugin._lights_box import LightsBox
+from napari_btf.plugin._lighting_box import SURROUNDED, LightingBox
 from napari_btf.plugin._motion import Pose
 from napari_btf.plugin._movie import Movie
 from napari_btf.plugin._note import Note
@@ -49,10 +47,8 @@ __all__ = ["Relight"]
 Angles = tuple[float, float]
 
 _NO_MODEL = "Train a model first (dock Train), or load one."
-_SURROUNDED = "The environment lights the surface: turn that, or choose none"
 _NO_PHOTOGRAPH = "The photographs show one light, no environment."
 _SAVE_TIP = "Write the image as it is shown; .tif keeps radiance"
-_FILES = "Images (*.png *.tif *.tiff *.jpg *.bmp *.tga)"
 #: Milliseconds between two texts on the canvas.
 _TEXT_PAUSE = 120
 
@@ -65,6 +61,7 @@ class Relight(QWidget):
         self._workspace = workspace_of(napari_viewer)
         self._model: CompressedBTF | None = None
         self._last: Frame | None = None
+        self._was_around = False
         self._image = ShownImage(self._workspace, "relit")
         self.load_button = QPushButton("Load model...")
         self.load_button.setToolTip("Open a model that was saved before (.safetensors)")
@@ -75,7 +72,8 @@ class Relight(QWidget):
         self.view_theta, self.view_phi = self.view_box.theta, self.view_box.phi
         self.development = Development()
         self.photograph = Photograph(self._workspace)
-        self.lights, self.environment = LightsBox(), EnvironmentBox()
+        self.lighting = LightingBox()
+        self.lights, self.environment = self.lighting.lights, self.lighting.environment
         self.player = Player(self._present)
         self.movie = Movie(self.player, self._shot_at)
         self.surface = Surface(self._workspace, self._shot)
@@ -104,13 +102,9 @@ class Relight(QWidget):
         both.setContentsMargins(0, 0, 0, 0)
         both.addWidget(self.player)
         both.addWidget(self.movie)
-        for title, part in (
-            ("Lights", self.lights),
-            ("Environment", self.environment),
-            ("Play", play),
-            ("Surface", self.surface),
-        ):
-            column.addWidget(Section(title, part, open_first=part is play))
+        column.addWidget(self.lighting)
+        column.addWidget(Section("Play", play, open_first=True))
+        column.addWidget(Section("Surface", self.surface))
         column.addWidget(self.save_button)
         column.addStretch(1)
         whole = QVBoxLayout(self)
@@ -125,9 +119,8 @@ class Relight(QWidget):
         self.pair.locked.connect(self._allow)
         self.development.changed.connect(self._request)
         self.lights.chosen.connect(self._on_chosen)
-        self.lights.changed.connect(self._on_lights)
-        self.environment.changed.connect(self._on_environment)
-        self.environment.turned.connect(self._on_turned)
+        self.lighting.changed.connect(self._on_lighting)
+        self.lighting.turned.connect(self._on_turned)
         self.player.moved.connect(self._go_to)
         self.player.stopped.connect(self.frames.settle)
         self.photograph.appeared.connect(self._show_all_later)
@@ -165,13 +158,8 @@ class Relight(QWidget):
         """Write the image that is shown; what is wrong becomes a notification."""
         if self._last is None:
             return
-        target = Path(path)
-        if not target.suffix:
-            target = target.with_suffix(".png")
-        frame = finished(self._last)
-        is_tiff = target.suffix.lower() in (".tif", ".tiff")
         try:
-            write_image(target, frame.stored if is_tiff else frame.pixels)
+            save_image(self._last, path)
         except BTFError as error:
             show_error(str(error))
 
@@ -231,9 +219,7 @@ class Relight(QWidget):
 
     def _present(self) -> Scene:
         reach = (90.0, 90.0) if self._model is None else limits(self._model)
-        is_around = self.environment.environment is not None
-        turn = self.environment.degrees if is_around else None
-        return Scene(Pose(self.light, self.view, turn), reach)
+        return Scene(Pose(self.light, self.view, self.lighting.turn), reach)
 
     def _on_moved(self, is_light: bool) -> None:
         # The view may be moved while the light goes around by itself.
@@ -252,12 +238,10 @@ class Relight(QWidget):
         self.pair.light_box.set_angles(theta, phi)
         self._request()
 
-    def _on_lights(self) -> None:
-        self._allow()
-        self._request()
-
-    def _on_environment(self) -> None:
-        self.player.stop()
+    def _on_lighting(self) -> None:
+        if self.lighting.is_around != self._was_around:
+            self._was_around = self.lighting.is_around
+            self.player.stop()
         self._allow()
         self._request()
 
@@ -272,8 +256,8 @@ class Relight(QWidget):
         """Enable what makes sense, and say why the rest does not."""
         model = self._model
         no_model = _NO_MODEL if model is None else ""
-        is_around = self.environment.environment is not None
-        self.pair.set_light_why_not(_SURROUNDED if is_around else "")
+        is_around = self.lighting.is_around
+        self.pair.set_light_why_not(SURROUNDED if is_around else "")
         held = self.pair.held
         still = all(held) and not is_around
         self.player.set_limits(
@@ -285,14 +269,10 @@ class Relight(QWidget):
         )
         self.movie.set_model(None if model is None else model.channels, no_model)
         self.surface.set_why_not(no_model)
-        self.lights.set_why_not(no_model or (_SURROUNDED if is_around else ""))
-        self.lights.set_has_colours(model is None or model.channels == 3)
-        self.environment.set_why_not(no_model)
+        self.lighting.set_model(model, no_model)
         is_float = model is not None and model.values.is_float
-        is_summed = is_around or self.lights.lights() is not None
-        self.development.offer(
-            exposure=is_float or (model is not None and is_summed), gamma=is_float
-        )
+        is_summed = model is not None and self.lighting.at(self.light) is not None
+        self.development.offer(exposure=is_float or is_summed, gamma=is_float)
         allow(self.save_button, _SAVE_TIP, no_model)
 
     # ----------------------------------------------------------------- images
@@ -304,8 +284,7 @@ class Relight(QWidget):
         """What is shown once light, view and surroundings are elsewhere."""
         assert self._model is not None
         light, view = self.pair.after(pose.light, pose.view)
-        turn = self.environment.degrees if pose.turn is None else pose.turn
-        lighting = self.environment.turned_to(turn) or self.lights.lights(light)
+        lighting = self.lighting.at(light, pose.turn)
         return Shot(self._model, light, view, *self.development.values, lighting=lighting)
 
     def _request(self) -> None:
@@ -403,7 +382,7 @@ class Relight(QWidget):
     def _ask_save(self) -> None:
         self.player.stop()
         self.frames.settle()
-        path, _ = QFileDialog.getSaveFileName(self, "Save image", "relit.png", _FILES)
+        path, _ = QFileDialog.getSaveFileName(self, "Save image", "relit.png", IMAGE_FILES)
         if path:
             self.save(path)
 
