@@ -28,6 +28,7 @@ from napari_btf.plugin._motion import Pose
 from napari_btf.plugin._movie import Movie
 from napari_btf.plugin._note import Note
 from napari_btf.plugin._photograph import Photograph
+from napari_btf.plugin._placing import free_column
 from napari_btf.plugin._player import Limits, Player, Scene
 from napari_btf.plugin._section import Scrolled, Section, allow
 from napari_btf.plugin._shown_image import ShownImage
@@ -210,7 +211,7 @@ class Relight(QWidget):
         if self._model is None:
             return
         self._follow(self._shot())
-        moved = self._image.make_room(self._workspace.free_column())
+        moved = self._image.make_room(self._column())
         self.photograph.make_room()
         if moved:
             self._show_all()
@@ -339,11 +340,17 @@ class Relight(QWidget):
                 self.frames.settle()
             return
         name = f"relit {frame.shot.model.source}".strip()
-        is_new = self._image.show(frame.pixels, name, self._workspace.free_column())
+        is_new = self._image.show(frame.pixels, name, self._column())
         self._write_angles()
         # People who zoomed in and deleted the layer want to stay where they are.
         if is_new and is_first:
             self._show_all_later()
+
+    def _column(self) -> float:
+        assert self._model is not None
+        # The photograph follows.
+        layers = self._image.layer, self.photograph.layer
+        return free_column(self._workspace.viewer, self._model, *layers)
 
     def _show_angles(self) -> None:
         if self._last is not None and self._workspace.viewer is not None:

@@ -196,11 +196,6 @@ class Workspace:
         """Texels painted over a capture layer, thinned out by its sampling: rows (y, x)."""
         return masked_texels(sampled(self.painted(capture), self.sampling(capture)))
 
-    def free_column(self) -> float:
-        """Where an image goes that is to stand right of the captures, in texels."""
-        widths = [layer.data.shape[-2 if layer.rgb else -1] for layer in self.capture_layers()]
-        return max(widths) * 1.04 if widths else 0.0
-
     def show_relit(self, text: str) -> None:
         """Write on the canvas what the relit image shows."""
         self._relit = text
