@@ -1,4 +1,4 @@
-"""What a shot is lit by: in words, and how far the model reaches there."""
+"""What a shot shows: its model and its light in words, and how far the model reaches there."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from napari_btf.directions import angles_to_vectors, format_angles, vectors_to_angles
 from napari_btf.plugin.layers import directions_text
-from napari_btf.relighting import Environment, outside
+from napari_btf.relighting import Environment, limits, outside
 
 if TYPE_CHECKING:
+    from napari_btf.codec.model import CompressedBTF
     from napari_btf.plugin._frames import Shot
 
-__all__ = ["described", "problem_of"]
+__all__ = ["described", "described_model", "problem_of"]
 
 #: Lights that are written out on the canvas.
 _MOST_WRITTEN = 3
@@ -48,3 +49,12 @@ def problem_of(shot: Shot) -> str | None:
         return outside(shot.model, (float(theta), float(phi)), shot.view)
     problems = (outside(shot.model, (light.theta, light.phi), shot.view) for light in lighting)
     return next((problem for problem in problems if problem), None)
+
+
+def described_model(model: CompressedBTF) -> str:
+    """What the dock says about a model."""
+    views = "one view" if model.fixed_view else f"views up to {limits(model)[1]:.4g}°"
+    return (
+        f"{model.source or 'model'}: {model.width} × {model.height} texels, "
+        f"{model.latent_count} latents, {views}"
+    )

@@ -22,7 +22,7 @@ from napari_btf.plugin._development import Development
 from napari_btf.plugin._direction_pair import DirectionPair
 from napari_btf.plugin._frames import Frames, Shot
 from napari_btf.plugin._image_file import IMAGE_FILES, save_image
-from napari_btf.plugin._lighting import described, problem_of
+from napari_btf.plugin._lighting import described, described_model, problem_of
 from napari_btf.plugin._lighting_box import SURROUNDED, LightingBox
 from napari_btf.plugin._motion import Pose
 from napari_btf.plugin._movie import Movie
@@ -51,7 +51,7 @@ _NO_MODEL = "Train a model first (dock Train), or load one."
 _NO_PHOTOGRAPH = "The photographs show one light, no environment."
 _SAVE_TIP = "Write the image as it is shown; .tif keeps radiance"
 #: Milliseconds between two texts on the canvas.
-_TEXT_PAUSE = 120
+_TEXT_PAUSE = 300
 
 
 class Relight(QWidget):
@@ -374,7 +374,7 @@ class Relight(QWidget):
             self.frames.cancel()
             self._last = None
         self._model = model
-        self.about.setText(_NO_MODEL if model is None else _describe(model))
+        self.about.setText(_NO_MODEL if model is None else described_model(model))
         self.note.setVisible(False)
         self.pair.set_model(model, _NO_MODEL)
         self._allow()
@@ -392,11 +392,3 @@ class Relight(QWidget):
         path, _ = QFileDialog.getSaveFileName(self, "Save image", "relit.png", IMAGE_FILES)
         if path:
             self.save(path)
-
-
-def _describe(model: CompressedBTF) -> str:
-    views = "one view" if model.fixed_view else f"views up to {limits(model)[1]:.4g}°"
-    return (
-        f"{model.source or 'model'}: {model.width} × {model.height} texels, "
-        f"{model.latent_count} latents, {views}"
-    )

@@ -17,7 +17,7 @@ from napari_btf.plugin.layers import (
     step_after,
     turn_capture,
 )
-from napari_btf.plugin.model_layers import model_of
+from napari_btf.plugin.model_layers import keep_slider_apart, model_of
 from napari_btf.sampling import Sampling, masked_texels, sampled
 
 if TYPE_CHECKING:
@@ -211,6 +211,10 @@ class Workspace:
     def _on_inserted(self, event: Any) -> None:
         event.value.events.visible.connect(self._show_angles)
         self._take_model(event.value)
+        btf = capture_of(event.value)
+        if btf is not None:
+            for layer in self.viewer.layers:
+                keep_slider_apart(layer, btf)
         self._on_layers()
 
     def _on_removed(self, event: Any) -> None:
