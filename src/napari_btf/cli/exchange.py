@@ -56,7 +56,7 @@ def import_csv(
             metavar="CAPTURE",
             callback=reachable,
             help="What the model was trained on: says size and directions, which the files do "
-            "not [default: all directions up to 75 degrees].",
+            "not (else all directions up to 75 degrees are taken).",
         ),
     ] = None,
     pattern: Pattern = None,
