@@ -40,7 +40,9 @@ def trained(name: str) -> napari_btf.CompressedBTF:
         case "neural-basis, smoothed, on the disks":
             model = napari_btf.train(captured(), latents=6)
             assert isinstance(model, NeuralBasisBTF)
-            return replace(model, continuation=Continuation(0.05, 0.5, "disks"))
+            smoothed = replace(model, continuation=Continuation(0.05, 0.5, "disks"))
+            assert len(smoothed.basis.spline.bumps)
+            return smoothed
         case "neural-basis, radiance, one view":
             return napari_btf.train(captured(views=1, dtype=np.float32), latents=5)
         case "parallax" | "parallax, clamped":
