@@ -123,7 +123,6 @@ def test_what_is_refused_before_any_work(run: Run, captures: Path, tmp_path: Pat
         ((captures / "z*", *out), "z*: it names no capture; check the pattern"),
         ((a, other, *out), "its model would have the name of that of"),
         ((a, "--out-dir", tmp_path / "full"), "summary.csv: it is no summary of trainings"),
-        ((a, "--out-dir", a / "models"), "it belongs to the input"),
         ((a, "--out-dir", model / "x", "--seed", -1), "the seed is -1"),
     ):
         done = run("train", *arguments)
