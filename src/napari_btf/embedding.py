@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from napari_btf.errors import UsageError
+from napari_btf.errors import CoordinatesError, UsageError
 from napari_btf.files import write_file
 from napari_btf.progress import Job, Progress
 from napari_btf.sampling import all_texels, check_seed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec import CompressedBTF
 
-__all__ = ["METHODS", "Method", "embed", "write_embedding"]
+__all__ = ["METHODS", "Method", "embed", "embedding_csv", "read_embedding", "write_embedding"]
 
 Method = Literal["tsne", "pca"]
 METHODS: tuple[Method, ...] = ("tsne", "pca")
 
+_HEADER = "tsne_x,tsne_y,image_x,image_y"
 _PERPLEXITY = 30.0
 _STRIDE = 50
 
@@ -96,9 +97,64 @@ def write_embedding(path: str | Path, points: ArrayLike, coords: ArrayLike) -> N
     coords : array_like of int, shape (T, 2)
         Rows ``(y, x)``.
     """
+    write_file(path, embedding_csv(points, coords))
+
+
+def embedding_csv(points: ArrayLike, coords: ArrayLike) -> bytes:
+    """The file that `write_embedding` writes."""
     rows = zip(np.asarray(points), np.asarray(coords), strict=True)
     lines = [f"{px:.6g},{py:.6g},{x},{y}" for (px, py), (y, x) in rows]
-    write_file(path, "\n".join(["tsne_x,tsne_y,image_x,image_y", *lines, ""]).encode())
+    return "\n".join([_HEADER, *lines, ""]).encode()
+
+
+def read_embedding(
+    path: str | Path, height: int, width: int
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Read a CSV file with the columns ``tsne_x,tsne_y,image_x,image_y``.
+
+    Parameters
+    ----------
+    path : str or Path
+        Further columns are passed over.
+    height, width : int
+        Size of the surface its texels must lie in.
+
+    Returns
+    -------
+    points : ndarray, shape (T, 2)
+    coords : ndarray, shape (T, 2)
+        Rows ``(y, x)``.
+
+    Raises
+    ------
+    CoordinatesError
+        Naming the line at fault.
+    """
+    try:
+        rows = csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines())
+        header, lines = next(rows, []), list(rows)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CoordinatesError(path, f"it cannot be read ({reason})", "check the path") from error
+    columns = _HEADER.split(",")
+    if header[:4] != columns:
+        raise CoordinatesError(path, f"it has not the header {_HEADER}", "make it with embed")
+    points, coords = np.zeros((len(lines), 2)), np.zeros((len(lines), 2), dtype=np.intp)
+    for i, line in enumerate(lines):
+        try:
+            points[i] = [float(cell) for cell in line[:2]]
+            coords[i] = int(line[3]), int(line[2])
+            good = np.isfinite(points[i]).all() and (coords[i] >= 0).all()
+        except (ValueError, IndexError, OverflowError):
+            good = False
+        if not good or not (coords[i] < (height, width)).all():
+            raise CoordinatesError(
+                path,
+                f"line {i + 2} is {','.join(line)[:60]!r}, expected two numbers and a texel of the "
+                f"{width} x {height} surface",
+                "make it with embed, of this model",
+            )
+    return points, coords
 
 
 def _principal_plane(latents: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

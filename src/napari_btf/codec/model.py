@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from napari_btf.directions import Angles, unit_vector
 from napari_btf.values import ValueScale
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class CompressedBTF(ABC):
         Name of the capture, for people.
     path : Path, optional
         Where it was loaded from or saved to.
+    report : dict, optional
+        What its training gave (`napari_btf.training.TrainingReport.summary`); a file does not
+        keep it.
     """
 
     light: NDArray[np.float64]
@@ -46,6 +50,7 @@ class CompressedBTF(ABC):
     dtype: np.dtype[Any]
     source: str = ""
     path: Path | None = None
+    report: dict[str, Any] | None = None
 
     #: Name of the codec, in files and settings.
     architecture: ClassVar[str]
@@ -149,8 +154,41 @@ class CompressedBTF(ABC):
         images = self.shaded(*pair) if part is None else self.shaded_part(*pair, part)
         return self.values.decode(next(iter(images)))
 
+    def relight(self, light: Angles, view: Angles | None = None) -> NDArray[Any]:
+        """The surface under one light from one view, as an image.
+
+        Parameters
+        ----------
+        light, view : (theta, phi)
+            Degrees. Directions beyond the captured ones give the image at the edge of the captured
+            range. Without ``view``: the captured view nearest to the normal.
+
+        Returns
+        -------
+        ndarray, shape (H, W, C)
+            In the type of the captured images.
+
+        Raises
+        ------
+        UsageError
+            If a theta lies outside -90 to 90.
+
+        See Also
+        --------
+        napari_btf.relighting : several lights, environments, moving lights, parts of the surface.
+        """
+        nearest = self.view[np.argmax(self.view[:, 2])]
+        towards = nearest if view is None else unit_vector("view", view)
+        return self.values.store(self.decode(unit_vector("light", light), towards))
+
     def save(self, path: str | Path) -> Path:
-        """Write the model as a ``.safetensors`` file; see `napari_btf.codec.storage`."""
+        """Write the model as a ``.safetensors`` file that `napari_btf.load` reads.
+
+        Raises
+        ------
+        ModelFileError
+            If the place cannot be written to; an older file there stays as it was.
+        """
         from napari_btf.codec.storage import save
 
         return save(self, path)

@@ -155,6 +155,12 @@ class ParallaxBTF(CompressedBTF):
             height += self.depth.for_frame(features)(latents, Scratch())
         return (height / -8.0).reshape(self.height, self.width)
 
+    @property
+    def latents_by_use(self) -> list[NDArray[np.float32]]:
+        """Latents for the height, for the view and for the light, each (H, W, K_i)."""
+        ends = [self.depth_latents, self.latent_count - self.light_latents]
+        return np.split(self.latent_map, ends, axis=2)
+
     @cached_property
     def _flat(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Latents for the height, for the view and for the light, each (H * W, K_i).
@@ -162,10 +168,10 @@ class ParallaxBTF(CompressedBTF):
         Those that are fetched have a border. The first two have a last column of ones (see
         `FrameLayers`): fetched between texels it is 1 as well.
         """
-        flat = self.latent_map.reshape(-1, self.latent_count)
-        ends = [self.depth_latents, self.latent_count - self.light_latents]
-        of_depth, of_view, of_light = np.split(flat, ends, axis=1)
-        ones = np.ones((len(flat), 1), dtype=np.float32)
+        of_depth, of_view, of_light = (
+            part.reshape(self.height * self.width, -1) for part in self.latents_by_use
+        )
+        ones = np.ones((len(of_depth), 1), dtype=np.float32)
         of_view = np.concatenate([of_view, ones], axis=1)
         return (
             np.concatenate([of_depth, ones], axis=1),

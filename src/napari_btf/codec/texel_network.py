@@ -104,7 +104,7 @@ class TexelNetworkBTF(CompressedBTF):
         self, light: ArrayLike, view: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The pairs that are decoded when these are asked for, unit vectors of shape (..., 3)."""
-        light_radius, view_radius = self._radii
+        light_radius, view_radius = self.radii
         light = disk_to_vectors(_within(vectors_to_disk(light), light_radius))
         if self.coordinates == 2:
             return light, np.broadcast_to(self.view[0], np.shape(view)).copy()
@@ -153,7 +153,7 @@ class TexelNetworkBTF(CompressedBTF):
         return KeptParts()
 
     @cached_property
-    def _radii(self) -> tuple[float, float]:
+    def radii(self) -> tuple[float, float]:
         """The largest disk radii of captured lights and views."""
         disks = (vectors_to_disk(vectors) for vectors in (self.light, self.view))
         light, view = (float(np.hypot(*disk.T).max()) for disk in disks)
