@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari_btf.codec import CompressedBTF
 
-__all__ = ["METHODS", "Method", "embed", "embedding_csv", "read_embedding", "write_embedding"]
+__all__ = ["METHODS", "Method", "embed", "read_embedding", "write_embedding"]
 
 Method = Literal["tsne", "pca"]
 METHODS: tuple[Method, ...] = ("tsne", "pca")
@@ -97,14 +97,9 @@ def write_embedding(path: str | Path, points: ArrayLike, coords: ArrayLike) -> N
     coords : array_like of int, shape (T, 2)
         Rows ``(y, x)``.
     """
-    write_file(path, embedding_csv(points, coords))
-
-
-def embedding_csv(points: ArrayLike, coords: ArrayLike) -> bytes:
-    """The file that `write_embedding` writes."""
     rows = zip(np.asarray(points), np.asarray(coords), strict=True)
     lines = [f"{px:.6g},{py:.6g},{x},{y}" for (px, py), (y, x) in rows]
-    return "\n".join([_HEADER, *lines, ""]).encode()
+    write_file(path, "\n".join([_HEADER, *lines, ""]).encode())
 
 
 def read_embedding(
@@ -136,24 +131,31 @@ def read_embedding(
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise CoordinatesError(path, f"it cannot be read ({reason})", "check the path") from error
-    columns = _HEADER.split(",")
-    if header[:4] != columns:
-        raise CoordinatesError(path, f"it has not the header {_HEADER}", "make it with embed")
+    if header[:4] != _HEADER.split(","):
+        found = ",".join(header)[:60]
+        raise CoordinatesError(
+            path, f"line 1 is {found!r}, expected the header {_HEADER}", "write it with embed"
+        )
     points, coords = np.zeros((len(lines), 2)), np.zeros((len(lines), 2), dtype=np.intp)
     for i, line in enumerate(lines):
         try:
             points[i] = [float(cell) for cell in line[:2]]
-            coords[i] = int(line[3]), int(line[2])
-            good = np.isfinite(points[i]).all() and (coords[i] >= 0).all()
-        except (ValueError, IndexError, OverflowError):
-            good = False
-        if not good or not (coords[i] < (height, width)).all():
+            x, y = int(line[2]), int(line[3])
+            if not np.isfinite(points[i]).all():
+                raise ValueError("not a number")
+        except (ValueError, IndexError) as error:
             raise CoordinatesError(
                 path,
-                f"line {i + 2} is {','.join(line)[:60]!r}, expected two numbers and a texel of the "
-                f"{width} x {height} surface",
-                "make it with embed, of this model",
+                f"line {i + 2} is {','.join(line)[:60]!r}, expected two numbers and two integers",
+                "correct the line",
+            ) from error
+        if not (0 <= x < width and 0 <= y < height):
+            raise CoordinatesError(
+                path,
+                f"line {i + 2}: x={x}, y={y} lies outside the {width} x {height} image",
+                "use the embedding of this surface",
             )
+        coords[i] = y, x
     return points, coords
 
 

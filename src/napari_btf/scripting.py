@@ -14,7 +14,7 @@ from napari_btf import embedding, training
 from napari_btf.formats import conversion
 from napari_btf.interrupts import interruptible
 from napari_btf.progress import finish
-from napari_btf.reporting import bars, terminal
+from napari_btf.reporting import shown
 from napari_btf.training_options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -207,8 +207,7 @@ def run(job: Job[T], progress: bool = True, phases: set[str] | None = None) -> T
     -------
     The job's result.
     """
-    console = terminal() if progress else None
-    with nullcontext(None) if console is None else bars(console) as report:
+    with shown() if progress else nullcontext() as report:
 
         def remember(now: Progress) -> None:
             if phases is not None:
