@@ -131,6 +131,7 @@ def embed(
     *,
     coords: ArrayLike | None = None,
     seed: int = 0,
+    budget: int | None = embedding.DEFAULT_BUDGET,
     progress: bool = True,
 ) -> NDArray[Any]:
     """Place texels in the plane so that texels with alike latents lie together.
@@ -138,7 +139,7 @@ def embed(
     Parameters
     ----------
     model : CompressedBTF
-    method, coords, seed
+    method, coords, seed, budget
         As for `napari_btf.embedding.embed`.
     progress : bool
         Whether to show a bar, where there is a terminal or a notebook to show it.
@@ -153,7 +154,7 @@ def embed(
     UsageError
         If a setting cannot work.
     """
-    return run(embedding.embed(model, method, coords, seed), progress)
+    return run(embedding.embed(model, method, coords, seed, budget), progress)
 
 
 def convert(
