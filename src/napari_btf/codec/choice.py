@@ -145,7 +145,8 @@ def fit(
 
         parallax = _parallax_settings(btf, settings)
         return (yield from fit_parallax(btf, coords, parallax, stop, checkpoint))
-    return (yield from fit_neural_basis(btf, coords, settings.budget, settings.network, stop))
+    budget, network = settings.budget, settings.network
+    return (yield from fit_neural_basis(btf, coords, budget, network, stop, checkpoint))
 
 
 def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None:

@@ -90,8 +90,7 @@ class FrameLayers:
     def __call__(
         self, latents: NDArray[np.float32], scratch: Scratch, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Outputs of latents, (T, K) -> (T, O), in ``out`` if given, or in scratch.
-        """
+        """Outputs of latents, (T, K) -> (T, O), in ``out`` if given, or in scratch."""
         h, last = latents, len(self.weights) - 1
         for i, weight in enumerate(self.weights):
             if i:
@@ -131,7 +130,6 @@ class Scratch:
         if array is None or len(array) < rows:
             array = self._arrays[key] = np.empty((rows, columns), dtype=dtype)
         return array[:rows]
-
 
     def zeros(self, rows: int, columns: int) -> NDArray[np.float32]:
         """Zeros of shape (rows, columns): maxima with a number, or a row, take twice as long."""
