@@ -23,9 +23,12 @@ from napari_btf.codec.planes import (
     decompress,
     groups,
 )
+from napari_btf.codec.stored_latents import store_plane, stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_btf.codec.stored_latents import StoredLatents
 
 __all__ = ["CodedLatents", "Spectrum", "code_latents"]
 
@@ -77,8 +80,8 @@ class CodedLatents:
         arrays = self.offset, self.streams, self.lengths, self.lowest, self.far_index, self.far_code
         return sum(array.nbytes for array in arrays)
 
-    def decode(self) -> NDArray[np.float32]:
-        """The latent map, shape (H, W, K).
+    def decode(self, kind: str = "float32") -> StoredLatents:
+        """The latents, shape (H, W, K), in a type of `LATENT_TYPES`.
 
         Raises
         ------
@@ -88,13 +91,13 @@ class CodedLatents:
         from scipy.fft import idctn
 
         streams = cut(self.streams, self.lengths, self.latents)
-        out = np.empty((self.height, self.width, self.latents), dtype=np.float32)
+        out = stored((self.height, self.width, self.latents), kind)
 
         def decode(i: int) -> None:
             codes = self._codes(i, streams[i])
             for k, plane in zip(groups(self.latents)[i], codes, strict=True):
                 plane *= np.float32(self.step)
-                out[..., k] = idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k]
+                store_plane(out, k, idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k])
 
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(decode, range(len(streams))))
