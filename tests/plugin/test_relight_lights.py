@@ -366,7 +366,7 @@ def test_a_model_of_few_lights_has_no_estimate(
     notifications: list[Notification],
 ) -> None:
     pairs = [((0, 0), (theta, 0)) for theta in (0, 15, 30, 45, 60)]
-    few, _ = finish(napari_btf.train(napari_btf.read(make_capture("line", pairs=pairs).folder)))
+    few = napari_btf.train(napari_btf.read(make_capture("line", pairs=pairs).folder))
     workspace_of(loaded).model = few
     dock.surface.button.click()
     qtbot.waitUntil(lambda: bool(notifications))

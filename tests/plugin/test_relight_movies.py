@@ -90,7 +90,7 @@ def test_what_the_hand_does_is_recorded_and_played(qtbot: QtBot, dock: Relight) 
     # It waited there, it did not drift.
     assert way.at(0.15) == Pose((20, 10), (0, 0))
     assert way.at(way.length) == Pose((50, 10), (15, 0))
-    assert 0.3 <= way.length < 5
+    assert 0.2 <= way.length < 5
     dock.light_theta.setValue(0)
     player.loop.setChecked(False)
     with qtbot.waitSignal(player.stopped, timeout=10_000):
