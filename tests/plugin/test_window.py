@@ -186,9 +186,8 @@ def test_the_sample_and_its_relit_image_are_on_the_screen(
 
     # The images from above suffice, and train in a moment.
     sample = open_sample()
-    settings = napari_btf.FitSettings(8, napari_btf.NetworkSettings(epochs=1))
     from_above = sample.select(sample.view[:, 2] > 0.999)
-    model, _ = napari_btf.finish(napari_btf.train(from_above, settings=settings))
+    model = napari_btf.train(from_above, latents=8, epochs=1)
     workspace_of(viewer).model = model
     _, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
     qtbot.waitUntil(lambda: dock.image_layer() is not None)

@@ -17,7 +17,7 @@ __all__ = ["normals", "relight"]
 Angles = tuple[float, float]
 View = Annotated[
     str | None,
-    typer.Option(metavar="THETA,PHI", help="Direction of the viewer [default: frontal]."),
+    typer.Option(metavar="THETA,PHI", help="Direction of the viewer (else the most frontal one)."),
 ]
 
 
@@ -71,8 +71,9 @@ def relight(
         str | None,
         typer.Option(
             metavar="FILE.csv|NAME",
-            help="Move the light: keyframes light_theta,light_phi[,view_theta,view_phi][,seconds], "
-            "or circle:THETA, spiral:THETA, sweep:THETA,PHI:THETA,PHI.",
+            help="Move the light: circle:THETA, spiral:THETA, sweep:THETA,PHI:THETA,PHI, or a CSV "
+            "of keyframes with the columns light_theta,light_phi and, if they are to change, "
+            "view_theta,view_phi, and seconds.",
         ),
     ] = None,
     seconds: Annotated[
@@ -80,7 +81,7 @@ def relight(
     ] = None,
     fps: Annotated[float, typer.Option(metavar="N", help="Frames per second of a path.")] = 25.0,
     size: Annotated[
-        str | None, typer.Option(metavar="W,H", help="Pixels of the image [default: all texels].")
+        str | None, typer.Option(metavar="W,H", help="Pixels of the image (else one a texel).")
     ] = None,
     texels: Annotated[
         str | None,
@@ -98,7 +99,10 @@ def relight(
         ),
     ] = "float32",
 ) -> None:
-    """Write the surface under any light, from any view."""
+    """Write the surface under any light, from any view.
+
+    For example: napari-btf relight cloth.safetensors --light 52,130 --view 8,30 --out relit.png
+    """
     from napari_btf.codec import load
     from napari_btf.export.images import check_image_name, write_image
     from napari_btf.export.movies import check_movie_name

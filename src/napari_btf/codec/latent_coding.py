@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,14 +24,14 @@ from napari_btf.codec.planes import (
     decompress,
     groups,
 )
-from napari_btf.codec.stored_latents import store_plane, stored
+from napari_btf.codec.stored_latents import store, store_plane, stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.codec.stored_latents import StoredLatents
 
-__all__ = ["CodedLatents", "Spectrum", "code_latents"]
+__all__ = ["CodedLatents", "FreeLatents", "Spectrum", "code_latents"]
 
 #: Values below this share of a step become zero. More zeros cost less than they blur
 #: (the "dead zone" of image coders).
@@ -113,6 +114,50 @@ class CodedLatents:
         here = (self.far_index >= first) & (self.far_index < first + codes.size)
         codes.reshape(-1)[self.far_index[here] - first] = self.far_code[here]
         return codes
+
+
+@dataclass(frozen=True, eq=False)
+class FreeLatents:
+    """A latent map of any values, as that of an edited model. It is coded when it is saved.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (H, W, K)
+    step : float
+        That of its codes.
+    """
+
+    values: NDArray[np.float32]
+    step: float
+
+    @property
+    def height(self) -> int:
+        """Rows of the texel grid."""
+        return int(self.values.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of the texel grid."""
+        return int(self.values.shape[1])
+
+    @property
+    def latents(self) -> int:
+        """Latents per texel, K."""
+        return int(self.values.shape[2])
+
+    @cached_property
+    def coded(self) -> CodedLatents:
+        """As a file holds it."""
+        return code_latents(self.values, self.step)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays in a file."""
+        return self.coded.nbytes
+
+    def decode(self, kind: str = "float32") -> StoredLatents:
+        """The latents, shape (H, W, K), in a type of `LATENT_TYPES`."""
+        return store(self.values, kind)
 
 
 class Spectrum:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from napari_btf.codec.stored_latents import check_latent_type
+from napari_btf.directions import Angles, unit_vector
 from napari_btf.errors import UsageError
 from napari_btf.values import ValueScale
 
@@ -41,6 +42,9 @@ class CompressedBTF(ABC):
         Name of the capture, for people.
     path : Path, optional
         Where it was loaded from or saved to.
+    report : dict, optional
+        What its training gave (`napari_btf.training.TrainingReport.summary`); a file does not
+        keep it.
     latents_as : {"float32", "float16", "uint8"}
         What latents are in memory; see `with_latents_as`.
     """
@@ -50,6 +54,7 @@ class CompressedBTF(ABC):
     dtype: np.dtype[Any]
     source: str = ""
     path: Path | None = None
+    report: dict[str, Any] | None = None
     latents_as: str = "float32"
 
     #: Name of the codec, in files and settings.
@@ -87,6 +92,47 @@ class CompressedBTF(ABC):
     @abstractmethod
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
+
+    @abstractmethod
+    def with_latents(self, latent_map: ArrayLike) -> CompressedBTF:
+        """The same decoder with other latents, cheap enough for a slider.
+
+        Parameters
+        ----------
+        latent_map : array_like, shape (H, W, K)
+            Of any size and values. A file will hold them as finely as those of this model.
+
+        Returns
+        -------
+        CompressedBTF
+            Of the same class. This one stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If they are not finite, not K, or give colours of any size.
+        """
+
+    def of_texels(self, latents: ArrayLike) -> CompressedBTF:
+        """A surface of one row of texels with latents (T, K), each decoded by itself."""
+        return self.with_latents(np.asarray(latents)[np.newaxis])
+
+    def checked_latents(self, latent_map: ArrayLike) -> NDArray[np.float32]:
+        """Latents (H, W, K) for this decoder, as float32.
+
+        Raises
+        ------
+        ValueError
+            If they are none.
+        """
+        latents = np.ascontiguousarray(latent_map, dtype=np.float32)
+        if latents.ndim != 3 or latents.shape[2] != self.latent_count or not latents.size:
+            raise ValueError(
+                f"latents of shape {latents.shape} are not (H, W, {self.latent_count})"
+            )
+        if not np.isfinite(latents).all():
+            raise ValueError("the latents are not finite")
+        return latents
 
     @property
     @abstractmethod
@@ -179,8 +225,41 @@ class CompressedBTF(ABC):
         images = self.shaded(*pair) if part is None else self.shaded_part(*pair, part)
         return self.values.decode(next(iter(images)))
 
+    def relight(self, light: Angles, view: Angles | None = None) -> NDArray[Any]:
+        """The surface under one light from one view, as an image.
+
+        Parameters
+        ----------
+        light, view : (theta, phi)
+            Degrees. Directions beyond the captured ones give the image at the edge of the captured
+            range. Without ``view``: the captured view nearest to the normal.
+
+        Returns
+        -------
+        ndarray, shape (H, W, C)
+            In the type of the captured images.
+
+        Raises
+        ------
+        UsageError
+            If a theta lies outside -90 to 90.
+
+        See Also
+        --------
+        napari_btf.relighting : several lights, environments, moving lights, parts of the surface.
+        """
+        nearest = self.view[np.argmax(self.view[:, 2])]
+        towards = nearest if view is None else unit_vector("view", view)
+        return self.values.store(self.decode(unit_vector("light", light), towards))
+
     def save(self, path: str | Path) -> Path:
-        """Write the model as a ``.safetensors`` file; see `napari_btf.codec.storage`."""
+        """Write the model as a ``.safetensors`` file that `napari_btf.load` reads.
+
+        Raises
+        ------
+        ModelFileError
+            If the place cannot be written to; an older file there stays as it was.
+        """
         from napari_btf.codec.storage import save
 
         return save(self, path)

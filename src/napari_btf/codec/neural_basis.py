@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import reprlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from napari_btf.codec.basis import TRENDS, Continuation, DirectionBasis, direction_space
-from napari_btf.codec.latent_coding import CodedLatents
+from napari_btf.codec.latent_coding import CodedLatents, FreeLatents
 from napari_btf.codec.layers import Scratch, in_chunks
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.part import KeptParts, Part
@@ -48,7 +48,7 @@ class NeuralBasisBTF(CompressedBTF):
 
     Parameters
     ----------
-    coded : CodedLatents
+    coded : CodedLatents or FreeLatents
         Of K latents.
     table : ndarray of float16 or float32, shape (N + M, K + 1, C)
         The basis at the captured pairs, then at the imagined ones.
@@ -58,7 +58,7 @@ class NeuralBasisBTF(CompressedBTF):
         How the table is continued to all pairs.
     """
 
-    coded: CodedLatents
+    coded: CodedLatents | FreeLatents
     table: NDArray[np.floating[Any]]
     imagined_light: NDArray[np.float64]
     imagined_view: NDArray[np.float64]
@@ -100,6 +100,14 @@ class NeuralBasisBTF(CompressedBTF):
     @cached_property
     def _stored(self) -> StoredLatents:
         return self.coded.decode(self.latents_as)
+
+    def with_latents(self, latent_map: ArrayLike) -> NeuralBasisBTF:
+        """The same decoder with other latents, shape (H, W, K)."""
+        latents = FreeLatents(self.checked_latents(latent_map), self.coded.step)
+        other = replace(self, coded=latents)
+        # It does not depend on the latents, and takes long to fit.
+        other.__dict__["basis"] = self.basis
+        return other
 
     @cached_property
     def basis(self) -> DirectionBasis:
@@ -209,7 +217,7 @@ def _pool() -> ThreadPoolExecutor:
 
 def pack(model: NeuralBasisBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """What a file says of a model, and its tensors."""
-    coded = model.coded
+    coded = model.coded.coded if isinstance(model.coded, FreeLatents) else model.coded
     tensors: dict[str, NDArray[Any]] = {
         "table": model.table,
         "imagined_light": model.imagined_light.astype(np.float32),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "GRAZING",
     "PAIR_FEATURES",
     "VIEW_FEATURES",
     "Network",
@@ -25,7 +26,7 @@ __all__ = [
 #: Columns of `view_features` and of `pair_features`.
 VIEW_FEATURES, PAIR_FEATURES = 5, 8
 #: The least cosine that a tangent is divided by: rays move some texels at most.
-_GRAZING = 0.2
+GRAZING = 0.2
 
 
 def view_features(view: ArrayLike) -> NDArray[np.float32]:
@@ -53,7 +54,7 @@ def tangent(direction: ArrayLike) -> NDArray[np.float32]:
     Rows count downwards, y of directions upwards.
     """
     d = np.asarray(direction, dtype=np.float64)
-    moved = d[..., 1::-1] * (-1.0, 1.0) / np.maximum(d[..., 2:], _GRAZING)
+    moved = d[..., 1::-1] * (-1.0, 1.0) / np.maximum(d[..., 2:], GRAZING)
     return np.asarray(moved, dtype=np.float32)
 
 

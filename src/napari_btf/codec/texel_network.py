@@ -7,7 +7,7 @@ per frame. `napari_btf.codec.texel_network_training` says where they come from.
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,6 +17,7 @@ from napari_btf.codec.basis import _within
 from napari_btf.codec.layers import FrameLayers, Layers, in_chunks
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.part import KeptParts, Part
+from napari_btf.codec.quantised import FreeLatents
 from napari_btf.directions import disk_to_vectors, vectors_to_disk
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class TexelNetworkBTF(CompressedBTF):
         self, light: ArrayLike, view: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The pairs that are decoded when these are asked for, unit vectors of shape (..., 3)."""
-        light_radius, view_radius = self._radii
+        light_radius, view_radius = self.radii
         light = disk_to_vectors(_within(vectors_to_disk(light), light_radius))
         if self.coordinates == 2:
             return light, np.broadcast_to(self.view[0], np.shape(view)).copy()
@@ -152,7 +153,7 @@ class TexelNetworkBTF(CompressedBTF):
         return KeptParts()
 
     @cached_property
-    def _radii(self) -> tuple[float, float]:
+    def radii(self) -> tuple[float, float]:
         """The largest disk radii of captured lights and views."""
         disks = (vectors_to_disk(vectors) for vectors in (self.light, self.view))
         light, view = (float(np.hypot(*disk.T).max()) for disk in disks)
@@ -177,6 +178,10 @@ class AbrdfConvBTF(TexelNetworkBTF):
         """The latents, shape (H, W, K)."""
         return self.latents
 
+    def with_latents(self, latent_map: ArrayLike) -> AbrdfConvBTF:
+        """The same network with other latents, shape (H, W, K)."""
+        return replace(self, latents=self.checked_latents(latent_map))
+
     @property
     def latent_bytes(self) -> int:
         """Bytes of the latents in a file."""
@@ -189,11 +194,11 @@ class MlpBTF(TexelNetworkBTF):
 
     Parameters
     ----------
-    latents : QuantisedLatents
+    latents : QuantisedLatents or FreeLatents
         Of (H, W, K).
     """
 
-    latents: QuantisedLatents
+    latents: QuantisedLatents | FreeLatents
 
     architecture: ClassVar[str] = "mlp"
 
@@ -201,6 +206,10 @@ class MlpBTF(TexelNetworkBTF):
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
         return self.latents.values()
+
+    def with_latents(self, latent_map: ArrayLike) -> MlpBTF:
+        """The same network with other latents, shape (H, W, K)."""
+        return replace(self, latents=FreeLatents(self.checked_latents(latent_map)))
 
     @property
     def latent_bytes(self) -> int:

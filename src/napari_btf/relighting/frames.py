@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_btf.codec.part import Part
+from napari_btf.directions import Angles, unit_vector
 from napari_btf.errors import UsageError
 from napari_btf.relighting.environments import Environment
 from napari_btf.relighting.lights import Light, LinearValues
-from napari_btf.relighting.reach import Angles, default_view, limits, unit_vector
+from napari_btf.relighting.reach import default_view, limits
 from napari_btf.values import to_display
 
 if TYPE_CHECKING:
