@@ -183,7 +183,7 @@ def _quantised(
     budget: Budget,
     is_sketch: bool = False,
 ) -> NeuralBasisBTF:
-    """The model within its budget, or about so in a tenth of the time."""
+    """The model, within its budget; as a sketch in a tenth of the time."""
     spectrum = Spectrum(projected.latents, is_sketch)
     coded = quantise(spectrum, _content(btf, projected, basis), budget)
     return _model(btf, basis, coded)
