@@ -105,7 +105,7 @@ def check_room(bytes_per_texel: float, texels: int, least: int) -> None:
 
 
 def quantise(spectrum: Spectrum, content: Content, budget: Budget) -> CodedLatents:
-    """Quantise and compress latents within a budget, or not as well as it could be if it is a sketch.
+    """Quantise and compress latents within a budget; a sketch may leave some of it unused.
 
     Raises
     ------
