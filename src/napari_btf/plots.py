@@ -140,7 +140,8 @@ def plot_map(points: ArrayLike, colours: Colours, title: str, path: str | Path) 
     order = np.random.default_rng(0).permutation(len(points))
     x, y = points[order].T
     axis.scatter(x, y, c=colours.rgb[order] / 255.0, s=size, linewidths=0)
-    axis.set_facecolor("0.15")
+    # Dark cloth, pale ink and the grey of no region are all seen before it.
+    axis.set_facecolor("0.82")
     axis.set_title(title)
     axis.set_aspect("equal", adjustable="datalim")
     axis.set_xticks([])

@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from napari_btf.abrdf import value_colours
-from napari_btf.codec.spline import spread_subset
 from napari_btf.directions import SAME_DIRECTION_DEGREES, angle_between
 from napari_btf.errors import UsageError
 
@@ -192,7 +191,10 @@ def _mean_image(model: CompressedBTF) -> NDArray[Any]:
     front = model.view[int(np.argmax(model.view[:, 2]))]
     lights = model.light[angle_between(model.view, front) <= SAME_DIRECTION_DEGREES]
     if len(lights) > _LIGHTS:
-        lights = lights[spread_subset(lights, _LIGHTS)]
+        # As many steep and grazing ones as there are among all, or the mean would be too dark.
+        steep_first = lights[np.argsort(-lights[:, 2], kind="stable")]
+        middles = (np.arange(_LIGHTS) + 0.5) * (len(lights) / _LIGHTS)
+        lights = steep_first[middles.astype(np.intp)]
     total = np.zeros((model.height, model.width, model.channels), dtype=np.float64)
     for light in lights:
         total += model.decode(light, front)
