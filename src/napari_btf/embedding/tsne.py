@@ -38,7 +38,8 @@ _CELL = 2.0
 #: Up to so many texels, comparing all pairs is faster than an index of approximate neighbours.
 _EXACT_NEIGHBOURS = 32_768
 _TREES = 20
-_JOBS = -1
+#: Up to so many texels threads wait for each other longer than they work.
+_ONE_THREAD = 2_048
 
 #: A texel is placed by so many of its neighbours in the subset.
 _PLACING_NEIGHBOURS = 5
@@ -82,7 +83,7 @@ def _fitted(
     yield from others.find(affinities, start)
     first = initialization.rescale(start if chosen is None else start[chosen])
     embedding = TSNEEmbedding(
-        first, affinities, n_jobs=_JOBS, random_state=seed, ints_in_interval=_CELL
+        first, affinities, n_jobs=_threads(len(some)), random_state=seed, ints_in_interval=_CELL
     )
     phases = _PHASES if chosen is None else _FEWER_PHASES
     done, total = 0, sum(phase.iterations for phase in phases)
@@ -111,9 +112,14 @@ def _affinities(latents: NDArray[np.float64], seed: int) -> Any:
         perplexity=perplexity,
         method=method,
         knn_kwargs=options,
-        n_jobs=_JOBS,
+        n_jobs=_threads(len(latents)),
         random_state=seed,
     )
+
+
+def _threads(texels: int) -> int:
+    """How many threads a fit takes; -1 is one for each core."""
+    return 1 if texels <= _ONE_THREAD else -1
 
 
 class _Others:
