@@ -15,5 +15,8 @@ PHASES = {
     "quantise": "Compressing latents",
     "evaluate": "Measuring quality",
     "similarity": "Measuring similarity",
+    "embed": "Placing texels",
+    "place": "Placing the other texels",
+    "segment": "Parting texels",
     "baselines": "Fitting classical codecs",
 }

@@ -153,6 +153,7 @@ class Relight(QWidget):
         super().showEvent(event)
         self._workspace.model_changed.connect(self._on_model)
         self._workspace.captures_changed.connect(self._on_captures_later)
+        self._workspace.variant_changed.connect(self._request)
         viewer = self._workspace.viewer
         if viewer is not None:
             viewer.layers.events.removed.connect(self._on_removed)
@@ -168,6 +169,7 @@ class Relight(QWidget):
         self._later.stop()
         self._workspace.model_changed.disconnect(self._on_model, missing_ok=True)
         self._workspace.captures_changed.disconnect(self._on_captures_later, missing_ok=True)
+        self._workspace.variant_changed.disconnect(self._request, missing_ok=True)
         viewer = self._workspace.viewer
         if viewer is not None:
             viewer.layers.events.removed.disconnect(self._on_removed)
@@ -228,7 +230,8 @@ class Relight(QWidget):
 
     def _shot(self) -> Shot:
         assert self._model is not None
-        return Shot(self._model, self.light, self.view, *self.development.values)
+        model = self._workspace.variant_of(self._model)
+        return Shot(model, self.light, self.view, *self.development.values)
 
     def _request(self) -> None:
         """Have the present directions shown."""
@@ -251,7 +254,9 @@ class Relight(QWidget):
 
     def _on_made(self, frame: Frame) -> None:
         self.pair.release()
-        if self._workspace.viewer is None or frame.shot.model is not self._model:
+        # Of whatever is tried out with the latents, too: images may lag behind.
+        model = self._workspace.original_of(frame.shot.model)
+        if self._workspace.viewer is None or model is not self._model:
             return
         is_first = self._last is None
         self._last = frame
