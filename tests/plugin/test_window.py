@@ -15,6 +15,7 @@ import napari_btf
 from napari_btf.plugin._disk import Disk
 from napari_btf.plugin.compare import Compare
 from napari_btf.plugin.directions import Directions
+from napari_btf.plugin.latent_space import LatentSpace
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
@@ -34,6 +35,7 @@ DOCKS = {
     "Directions": Directions,
     "Select texels": SelectTexels,
     "Train": Train,
+    "Latent space": LatentSpace,
     "Relight": Relight,
     "Compare": Compare,
 }
@@ -80,7 +82,12 @@ def test_docks_and_menus(
 
 @pytest.mark.parametrize(
     "names",
-    [("Select texels", "Train", "Relight"), ("Directions", "Select texels"), ("Train", "Compare")],
+    [
+        ("Select texels", "Train", "Relight"),
+        ("Directions", "Select texels"),
+        ("Train", "Compare"),
+        ("Latent space",),
+    ],
 )
 def test_nothing_is_squeezed_on_a_small_screen(
     make_napari_viewer: Callable[..., Viewer], qtbot: QtBot, names: tuple[str, ...]
