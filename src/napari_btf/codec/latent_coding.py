@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from napari_btf.codec.planes import PLANES, compress, cut, decompress, groups
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CodedLatents", "Spectrum", "code_latents"]
+__all__ = ["CodedLatents", "FreeLatents", "Spectrum", "code_latents"]
 
 #: Values below this share of a step become zero. More zeros cost less than they blur
 #: (the "dead zone" of image coders).
@@ -102,6 +103,50 @@ class CodedLatents:
         here = (self.far_index >= first) & (self.far_index < first + codes.size)
         codes.reshape(-1)[self.far_index[here] - first] = self.far_code[here]
         return codes
+
+
+@dataclass(frozen=True, eq=False)
+class FreeLatents:
+    """A latent map of any values, as that of an edited model. It is coded when it is saved.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (H, W, K)
+    step : float
+        That of its codes.
+    """
+
+    values: NDArray[np.float32]
+    step: float
+
+    @property
+    def height(self) -> int:
+        """Rows of the texel grid."""
+        return int(self.values.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of the texel grid."""
+        return int(self.values.shape[1])
+
+    @property
+    def latents(self) -> int:
+        """Latents per texel, K."""
+        return int(self.values.shape[2])
+
+    @cached_property
+    def coded(self) -> CodedLatents:
+        """As a file holds it."""
+        return code_latents(self.values, self.step)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays in a file."""
+        return self.coded.nbytes
+
+    def decode(self) -> NDArray[np.float32]:
+        """The latent map, shape (H, W, K)."""
+        return self.values
 
 
 class Spectrum:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import reprlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from napari_btf.codec.basis import TRENDS, Continuation, DirectionBasis, direction_space
-from napari_btf.codec.latent_coding import CodedLatents
+from napari_btf.codec.latent_coding import CodedLatents, FreeLatents
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.part import KeptParts, Part
 from napari_btf.codec.spline import fit_spline
@@ -45,7 +45,7 @@ class NeuralBasisBTF(CompressedBTF):
 
     Parameters
     ----------
-    coded : CodedLatents
+    coded : CodedLatents or FreeLatents
         Of K latents.
     table : ndarray of float16 or float32, shape (N + M, K + 1, C)
         The basis at the captured pairs, then at the imagined ones.
@@ -55,7 +55,7 @@ class NeuralBasisBTF(CompressedBTF):
         How the table is continued to all pairs.
     """
 
-    coded: CodedLatents
+    coded: CodedLatents | FreeLatents
     table: NDArray[np.floating[Any]]
     imagined_light: NDArray[np.float64]
     imagined_view: NDArray[np.float64]
@@ -92,6 +92,14 @@ class NeuralBasisBTF(CompressedBTF):
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
         return self.coded.decode()
+
+    def with_latents(self, latent_map: ArrayLike) -> NeuralBasisBTF:
+        """The same decoder with other latents, shape (H, W, K)."""
+        latents = FreeLatents(self.checked_latents(latent_map), self.coded.step)
+        other = replace(self, coded=latents)
+        # It does not depend on the latents, and takes long to fit.
+        other.__dict__["basis"] = self.basis
+        return other
 
     @cached_property
     def basis(self) -> DirectionBasis:
@@ -180,7 +188,7 @@ def _pool() -> ThreadPoolExecutor:
 
 def pack(model: NeuralBasisBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """What a file says of a model, and its tensors."""
-    coded = model.coded
+    coded = model.coded.coded if isinstance(model.coded, FreeLatents) else model.coded
     tensors: dict[str, NDArray[Any]] = {
         "table": model.table,
         "imagined_light": model.imagined_light.astype(np.float32),

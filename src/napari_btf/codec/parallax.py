@@ -13,7 +13,7 @@ once per frame; what depends on the view alone is kept from frame to frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
@@ -31,6 +31,7 @@ from napari_btf.codec.parallax_networks import (
     view_features,
 )
 from napari_btf.codec.part import KeptParts, Part
+from napari_btf.codec.quantised import FreeLatents
 from napari_btf.directions import disk_to_vectors, vectors_to_disk
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class ParallaxBTF(CompressedBTF):
 
     Parameters
     ----------
-    latents : QuantisedLatents
+    latents : QuantisedLatents or FreeLatents
         Of (H, W, K).
     depth_latents, light_latents : int
         How many of the K, at the beginning, the height is read from, and how many, at the end,
@@ -68,7 +69,7 @@ class ParallaxBTF(CompressedBTF):
         Largest disk radii captured. Directions beyond are moved onto them.
     """
 
-    latents: QuantisedLatents
+    latents: QuantisedLatents | FreeLatents
     depth_latents: int
     light_latents: int
     depth: Network
@@ -83,17 +84,17 @@ class ParallaxBTF(CompressedBTF):
     @property
     def height(self) -> int:
         """Rows of the texel grid."""
-        return int(self.latents.codes.shape[0])
+        return self.latents.shape[0]
 
     @property
     def width(self) -> int:
         """Columns of the texel grid."""
-        return int(self.latents.codes.shape[1])
+        return self.latents.shape[1]
 
     @property
     def latent_count(self) -> int:
         """Latents per texel of all kinds, K."""
-        return int(self.latents.codes.shape[2])
+        return self.latents.shape[2]
 
     @property
     def channels(self) -> int:
@@ -109,6 +110,22 @@ class ParallaxBTF(CompressedBTF):
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
         return self.latents.values()
+
+    def with_latents(self, latent_map: ArrayLike) -> ParallaxBTF:
+        """The same networks with other latents, shape (H, W, K)."""
+        return replace(self, latents=FreeLatents(self.checked_latents(latent_map)))
+
+    def of_texels(self, latents: ArrayLike) -> ParallaxBTF:
+        """A row of texels, (T, K), each decoded as if all around it were as it is.
+
+        Then what lies where a ray lands is known, and nothing needs to be moved.
+        """
+        row = self.checked_latents(np.asarray(latents)[np.newaxis])
+        ends = [self.depth_latents, self.latent_count - self.light_latents]
+        _, of_view, of_light = np.split(row, ends, axis=2)
+        # The order in which the last network takes them.
+        seen = FreeLatents(np.concatenate([of_light, of_view], axis=2))
+        return replace(self, latents=seen, depth_latents=0, light_latents=0)
 
     def shown(
         self, light: ArrayLike, view: ArrayLike
