@@ -34,7 +34,8 @@ class AbrdfPair(QWidget):
             (("captured", self.captured), ("decoded", self.decoded))
         ):
             disk.setAccessibleName(name)
-            disk.setMinimumSize(130, 130)
+            disk.setMinimumWidth(130)
+            disk.setFixedHeight(150)
             label = QLabel(name)
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             grid.addWidget(disk, 1, column)

@@ -5,31 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QRectF, QSize, Qt
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFontMetricsF, QLinearGradient, QPainter
 from qtpy.QtWidgets import QWidget
 
 from napari_btf.embedding.colours import Labels, Scale
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
-    from qtpy.QtGui import QPaintEvent
+    from qtpy.QtGui import QPaintEvent, QResizeEvent
 
 __all__ = ["Legend"]
 
 _HEIGHT, _SIDE, _GAP = 18, 11, 6
 _SHADES = 12
+_LINES = 3
 
 
 class Legend(QWidget):
-    """One line below the map; patches that find no room are left out."""
+    """One line below the map, or as many as the names need; those beyond are in the tool tip."""
 
     def __init__(self) -> None:
         super().__init__()
         self._ramp: NDArray | None = None
         self._ends: tuple[str, str] = ("", "")
         self._patches: list[tuple[str, tuple[int, ...]]] = []
-        self.setFixedHeight(_HEIGHT)
+        self._fit()
 
     def sizeHint(self) -> QSize:
         """One line of text."""
@@ -55,7 +58,30 @@ class Legend(QWidget):
             self._patches = list(zip(legend.names, colours, strict=True))
             self.setToolTip(", ".join(legend.names))
         self.setVisible(self._ramp is not None or bool(self._patches))
+        self._fit()
         self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Break the lines elsewhere."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        lines = max((place.y() for _, _, place in self._placed()), default=0) // _HEIGHT + 1
+        self.setFixedHeight(_HEIGHT * int(lines))
+
+    def _placed(self) -> Iterator[tuple[str, tuple[int, ...], QPointF]]:
+        """The patches that have room, and where they are."""
+        metrics = QFontMetricsF(self.font())
+        left, top = 0.0, 0.0
+        for name, colour in self._patches:
+            width = _SIDE + 4 + metrics.horizontalAdvance(name) + 2
+            if left and left + width > self.width():
+                left, top = 0.0, top + _HEIGHT
+            if top >= _LINES * _HEIGHT:
+                return
+            yield name, colour, QPointF(left, top)
+            left += width + 2 * _GAP
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Show it."""
@@ -65,7 +91,7 @@ class Legend(QWidget):
         if self._ramp is not None:
             self._paint_ramp(painter, metrics)
         else:
-            self._paint_patches(painter, metrics)
+            self._paint_patches(painter)
         painter.end()
 
     def _paint_ramp(self, painter: QPainter, metrics: QFontMetricsF) -> None:
@@ -82,14 +108,9 @@ class Legend(QWidget):
             gradient.setColorAt(i / (len(self._ramp) - 1), QColor(*colour))
         painter.fillRect(room, gradient)
 
-    def _paint_patches(self, painter: QPainter, metrics: QFontMetricsF) -> None:
-        left = 0.0
-        for name, colour in self._patches:
-            width = metrics.horizontalAdvance(name)
-            if left + _SIDE + 4 + width > self.width():
-                return
-            top = (_HEIGHT - _SIDE) / 2
-            painter.fillRect(QRectF(left, top, _SIDE, _SIDE), QColor(*colour))
-            box = QRectF(left + _SIDE + 4, 0, width + 2, _HEIGHT)
+    def _paint_patches(self, painter: QPainter) -> None:
+        for name, colour, place in self._placed():
+            side = QRectF(place.x(), place.y() + (_HEIGHT - _SIDE) / 2, _SIDE, _SIDE)
+            painter.fillRect(side, QColor(*colour))
+            box = QRectF(side.right() + 4, place.y(), self.width(), _HEIGHT)
             painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), name)
-            left = box.right() + 2 * _GAP
