@@ -81,8 +81,8 @@ class Window:
         width, height = self.map.width(), self.map.height()
         centre = width * (0.4 + 0.02 * (i % 10)), height * 0.5
         angles = np.linspace(0, 2 * np.pi, 120)
-        xs = centre[0] + 0.3 * width * np.cos(angles)
-        ys = centre[1] + 0.3 * height * np.sin(angles)
+        xs = centre[0] + 0.16 * width * np.cos(angles)
+        ys = centre[1] + 0.16 * width * np.sin(angles)
         self.mouse("MouseButtonPress", xs[0], ys[0], True)
         for x, y in zip(xs, ys, strict=True):
             self.mouse("MouseMove", x, y, True)

@@ -78,7 +78,8 @@ class Edit(QWidget):
             self.sliders.set_allowed(_NO_SELECTION)
             return
         # How much a latent says about these texels: how far they are from 0 there.
-        strength = np.sqrt(np.square(model.latent_map[mask], dtype=np.float64).mean(axis=0))
+        chosen = model.latent_map[mask]
+        strength = np.einsum("tk,tk->k", chosen, chosen)
         self.sliders.set_latents([int(k) for k in np.argsort(-strength)])
         self.sliders.set_allowed("")
 

@@ -89,8 +89,10 @@ class Inspect(QWidget):
     def set_selection(self, mask: NDArray[np.bool_]) -> None:
         """Look at the mean of these texels, (H, W); of none, at the one below the mouse."""
         self._selected = mask
-        self.edit.set_selection(mask)
-        self.refresh()
+        # Folded away, nothing of it is to be seen.
+        if self._following:
+            self.edit.set_selection(mask)
+            self.refresh()
 
     def point_at(self, texel: tuple[int, int] | None) -> None:
         """The mouse is at a texel (y, x)."""
@@ -112,6 +114,7 @@ class Inspect(QWidget):
         event = viewer.dims.events.current_step
         if following:
             event.connect(self._on_sliders)
+            self.edit.set_selection(self._selected)
             self.refresh()
         else:
             event.disconnect(self._on_sliders)

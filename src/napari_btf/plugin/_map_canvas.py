@@ -63,6 +63,7 @@ class MapCanvas(QWidget):
         self._mode: Mode = "lasso"
         self._picking = False
         self._view: MapView | None = None
+        self._whole: MapView | None = None
         self._picture: QImage | None = None
         self._marked = self._below_mouse = -1
         self._ends: tuple[int, ...] = ()
@@ -103,7 +104,7 @@ class MapCanvas(QWidget):
             self._point_at(-1)
         self._points = np.asarray(points, dtype=np.float32)
         self._colours, self._selected = colours, selected
-        self._index = None
+        self._index = self._whole = None
         self._paint_anew()
 
     @property
@@ -243,7 +244,8 @@ class MapCanvas(QWidget):
             corners = [box.topLeft(), box.topRight(), box.bottomRight(), box.bottomLeft()]
         else:
             corners = path
-        polygon = np.array([self._seen().point(corner.x(), corner.y()) for corner in corners])
+        view = self._seen()
+        polygon = np.array([view.point(corner.x(), corner.y()) for corner in corners])
         return in_polygon(self._points, polygon)
 
     def _nearest(self, place: QPointF) -> int:
@@ -266,9 +268,12 @@ class MapCanvas(QWidget):
     # ----------------------------------------------------------------- painting
 
     def _seen(self) -> MapView:
-        if self._view is None:
-            return MapView.of_all(self._points, (self.width(), self.height()))
-        return self._view
+        if self._view is not None:
+            return self._view
+        # Asked for at every move of the mouse.
+        if self._whole is None:
+            self._whole = MapView.of_all(self._points, (self.width(), self.height()))
+        return self._whole
 
     def _paint_anew(self) -> None:
         self._picture = None
@@ -282,6 +287,7 @@ class MapCanvas(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fill the new size; the same point stays in the middle."""
         super().resizeEvent(event)
+        self._whole = None
         if self._view is not None:
             view = self._view
             self._view = MapView(view.centre, view.scale, (self.width(), self.height()))
