@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import napari_btf
+from napari_btf.codec import FitSettings, NetworkSettings
 from napari_btf.codec.parallax_steps import Trainer
+from napari_btf.progress import finish
+from napari_btf.training import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,17 +49,16 @@ class Steps:
         Trainer.step = counted  # type: ignore[method-assign]
 
 
-def settings(codec: str, seconds: float) -> napari_btf.FitSettings:
-    network = napari_btf.NetworkSettings(seconds=seconds if codec == "parallax" else None)
-    return napari_btf.FitSettings(LATENTS, network, codec=codec)
+def settings(codec: str, seconds: float) -> FitSettings:
+    network = NetworkSettings(seconds=seconds if codec == "parallax" else None)
+    return FitSettings(LATENTS, network, codec=codec)
 
 
 def without_window(capture: str, codec: str, seconds: float, steps: Steps) -> tuple[int, float]:
     """Steps and seconds of a training on its own, after a short one that imports torch."""
     for length in (0.5, seconds):
         steps.count, start = 0, time.monotonic()
-        job = napari_btf.train(napari_btf.read(capture), settings=settings(codec, length))
-        napari_btf.finish(job)
+        finish(train(napari_btf.read(capture), settings=settings(codec, length)))
     return steps.count, time.monotonic() - start
 
 

@@ -44,7 +44,7 @@ def test_a_patch_has_the_values_of_the_images(
 ) -> None:
     btf = napari_btf.read(write_capture(views=2, lights=6))
     if stored:
-        finish(napari_btf.convert(btf, tmp_path / "cloth.zarr"))
+        napari_btf.convert(btf, tmp_path / "cloth.zarr")
         btf = napari_btf.read(tmp_path / "cloth.zarr")
     # Room for 30 texels: neither all of them nor one.
     for name in ("_IMAGES_BYTES", "_STORE_BYTES"):

@@ -163,7 +163,7 @@ def test_with_azimuth_turns_lights_and_views_and_nothing_else(make_btf: Make) ->
 def test_with_azimuth_keeps_the_quick_way_to_the_texels(make_btf: Make, tmp_path: Path) -> None:
     convention = AzimuthConvention(clockwise=True)
     btf = make_btf()
-    napari_btf.finish(napari_btf.convert(btf, tmp_path / "made.zarr"))
+    napari_btf.convert(btf, tmp_path / "made.zarr")
     turned = napari_btf.read(tmp_path / "made.zarr").with_azimuth(convention)
     assert turned.gatherer is not None
     assert turned.gatherer.frames is turned.frames

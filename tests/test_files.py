@@ -15,7 +15,7 @@ import pytest
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit
 from napari_btf.errors import CoordinatesError, UsageError
-from napari_btf.files import write_file
+from napari_btf.files import write_file, write_files
 from napari_btf.progress import finish
 
 on_unix = pytest.mark.skipif(sys.platform == "win32", reason="limits and modes of Unix")
@@ -81,6 +81,49 @@ def test_a_model_on_a_full_disk(write_capture: Callable[..., Path], tmp_path: Pa
     out = older(tmp_path, "model.safetensors")
     capture = write_capture()
     left_as_it_was(on_a_full_disk("train", capture, "--out", out, "--epochs", 2), out)
+
+
+@on_unix
+@pytest.mark.parametrize(
+    ("to", "name"),
+    [("csv", "latent_map_0.csv"), ("json", "model_0.json"), ("onnx", "decoder_0.onnx")],
+)
+def test_an_export_on_a_full_disk(model: Path, tmp_path: Path, to: str, name: str) -> None:
+    out = older(tmp_path, name)
+    options = ("--to", to, "--out", out.parent)
+    if to != "onnx":
+        options = (*options, "--no-embedding")
+    left_as_it_was(on_a_full_disk("export", model, *options), out)
+
+
+@on_unix
+def test_several_trainings_on_a_full_disk(
+    write_capture: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = older(tmp_path, "capture.safetensors")
+    capture = write_capture(views=1)
+    done = on_a_full_disk("train", capture, "--out-dir", out.parent, "--latents", 2)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert f"{out}: it cannot be written (" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert out.read_text() == "older"
+    assert {path.name for path in out.parent.iterdir()} <= {out.name, "summary.csv"}
+
+
+def test_several_files_are_all_written_or_none(tmp_path: Path) -> None:
+    one, two = tmp_path / "new" / "one", tmp_path / "two"
+    assert write_files({one: b"1", two: b"2"}) == [one, two]
+    assert (one.read_bytes(), two.read_bytes()) == (b"1", b"2")
+    (tmp_path / "file").write_text("mine")
+    for wrong, complaint in (
+        (tmp_path / "file" / "three", "three: it cannot be written"),
+        (tmp_path / "new", "new: it is a folder"),
+    ):
+        with pytest.raises(UsageError, match=complaint):
+            write_files({one: b"3", two: b"4", wrong: b"5"})
+        assert (one.read_bytes(), two.read_bytes()) == (b"1", b"2")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "new", "two"]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["one"]
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt(), OSError(28, "No space left on device")])

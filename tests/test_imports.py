@@ -46,12 +46,11 @@ for module in pkgutil.walk_packages(napari_btf.__path__, "napari_btf."):
         importlib.import_module(module.name)
 from napari_btf.samples import open_sample
 btf = open_sample().select(range(30))
-settings = napari_btf.FitSettings(4, napari_btf.NetworkSettings(epochs=3))
-model, report = napari_btf.finish(napari_btf.train(btf, settings=settings))
-print(napari_btf.relight(model, (10, 20)).shape)
+model = napari_btf.train(btf, latents=4)
+print(model.relight((10, 20)).shape, napari_btf.embed(model, "pca").shape)
 """
     )
-    assert out.strip() == "(64, 64, 3)"
+    assert out.strip() == "(64, 64, 3) (4096, 2)"
 
 
 def test_opening_and_relighting_need_no_torch() -> None:
@@ -78,13 +77,14 @@ def test_public_names() -> None:
     assert napari_btf.__version__
     # A submodule of the same name would take a function's place after the first use.
     for _ in range(2):
-        for name in ("embed", "finish", "fit", "load", "read", "relight", "train"):
+        for name in ("convert", "embed", "load", "read", "relight", "run", "train"):
             assert callable(getattr(napari_btf, name))
     # Whatever is imported, and in whatever order.
     import napari_btf.codec.choice as choice
     from napari_btf import codec
     from napari_btf.plugin import train as _
 
-    assert choice.fit is codec.fit is napari_btf.fit
+    assert choice.fit is codec.fit
+    assert callable(napari_btf.train)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = napari_btf.nothing

@@ -6,9 +6,13 @@ without a screen::
     import napari_btf
 
     btf = napari_btf.read("captures/cloth")
-    model, report = napari_btf.finish(napari_btf.train(btf))
-    image = napari_btf.relight(model, light=(30, 45))
+    model = napari_btf.train(btf, bytes_per_texel=8)
+    image = model.relight(light=(30, 45))
     model.save("cloth.safetensors")
+
+`train`, `embed` and `convert` return when they are done; the generators of progress behind
+them, which windows iterate, are `napari_btf.training.train`, `napari_btf.embedding.embed` and
+`napari_btf.formats.conversion.convert`. `run` does any other such generator.
 
 Names are imported when first used: importing the package, opening a capture or a dock does
 not import torch.
@@ -21,35 +25,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
-    from napari_btf.codec.choice import FitSettings, fit
     from napari_btf.codec.model import CompressedBTF
-    from napari_btf.codec.network import NetworkSettings
     from napari_btf.codec.storage import load
     from napari_btf.directions import AzimuthConvention
-    from napari_btf.embedding import embed
     from napari_btf.errors import BTFError
     from napari_btf.formats import read
-    from napari_btf.formats.conversion import convert
-    from napari_btf.progress import Progress, finish
     from napari_btf.relighting import relight
-    from napari_btf.training import TrainingReport, train
+    from napari_btf.scripting import convert, embed, run, train
 
 __all__ = [
     "BTF",
     "AzimuthConvention",
     "BTFError",
     "CompressedBTF",
-    "FitSettings",
-    "NetworkSettings",
-    "Progress",
-    "TrainingReport",
     "convert",
     "embed",
-    "finish",
-    "fit",
     "load",
     "read",
     "relight",
+    "run",
     "train",
 ]
 
@@ -58,18 +52,13 @@ _HOME = {
     "BTF": "btf",
     "BTFError": "errors",
     "CompressedBTF": "codec.model",
-    "FitSettings": "codec.choice",
-    "NetworkSettings": "codec.network",
-    "Progress": "progress",
-    "TrainingReport": "training",
-    "convert": "formats.conversion",
-    "embed": "embedding",
-    "finish": "progress",
-    "fit": "codec.choice",
+    "convert": "scripting",
+    "embed": "scripting",
     "load": "codec.storage",
     "read": "formats",
     "relight": "relighting",
-    "train": "training",
+    "run": "scripting",
+    "train": "scripting",
 }
 
 

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_btf.errors import UsageError
 
 __all__ = [
+    "Angles",
     "AzimuthConvention",
     "DirectionGroups",
     "angle_between",
@@ -26,11 +27,14 @@ __all__ = [
     "format_angles",
     "great_circle",
     "group_directions",
+    "unit_vector",
     "vectors_to_angles",
     "vectors_to_disk",
 ]
 
 FloatArray = NDArray[np.float64]
+#: Theta and phi, in degrees.
+Angles = tuple[float, float]
 
 #: Directions closer than this are the same direction (degrees). File names carry at most
 #: two decimals, and rigs repeat a position to about a hundredth of a degree.
@@ -54,6 +58,32 @@ def angles_to_vectors(theta: ArrayLike, phi: ArrayLike) -> FloatArray:
     p = np.deg2rad(np.asarray(phi, dtype=np.float64))
     t, p = np.broadcast_arrays(t, p)
     return np.stack([np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t)], axis=-1)
+
+
+def unit_vector(name: str, angles: Angles) -> FloatArray:
+    """The unit vector of a direction above the surface.
+
+    Parameters
+    ----------
+    name : str
+        What it is, for the complaint: "light" or "view".
+    angles : (theta, phi)
+        Degrees. A negative theta points to the opposite azimuth, any finite phi is fine, and 90 is
+        the horizon.
+
+    Raises
+    ------
+    UsageError
+        If theta lies outside -90 to 90, or one of them is no number.
+    """
+    theta, phi = angles
+    if not (np.isfinite(phi) and -90.0 <= theta <= 90.0):
+        raise UsageError(
+            None,
+            f"{name} {theta:g},{phi:g} is not a direction above the surface",
+            "give theta between -90 and 90 and any phi, in degrees",
+        )
+    return angles_to_vectors(theta, phi)
 
 
 def vectors_to_angles(vectors: ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_btf.errors import BTFError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["replacing", "write_file"]
+__all__ = ["replacing", "write_file", "write_files"]
 
 
 def write_file(path: str | Path, content: bytes, failure: type[BTFError] = UsageError) -> Path:
@@ -49,6 +49,34 @@ def write_file(path: str | Path, content: bytes, failure: type[BTFError] = Usage
     except (OSError, RuntimeError, ValueError) as error:
         raise _refusal(failure, path, error) from error
     return path
+
+
+def write_files(contents: Mapping[Path, bytes], failure: type[BTFError] = UsageError) -> list[Path]:
+    """Write several files, all of them or none: they are renamed once all are complete.
+
+    Parameters
+    ----------
+    contents : mapping of Path to bytes
+        Missing folders are made.
+    failure : type of BTFError
+        What is raised if the place cannot be written to.
+
+    Returns
+    -------
+    list of Path
+        The files, in their order.
+
+    Raises
+    ------
+    BTFError
+        Of the kind ``failure``; older files are as they were, and nothing else is left behind.
+    """
+    with ExitStack() as stack:
+        for path, content in contents.items():
+            if path.is_dir():
+                raise failure(path, "it is a folder", "choose another place")
+            _write(stack.enter_context(replacing(path, failure)), content)
+    return list(contents)
 
 
 @contextmanager
@@ -96,6 +124,14 @@ def _refusal(failure: type[BTFError], path: Path, error: Exception) -> BTFError:
     return failure(path, f"it cannot be written ({reason})", "choose another place")
 
 
+def _write(temporary: Path, content: bytes) -> None:
+    with temporary.open("xb") as file:
+        file.write(content)
+        file.flush()
+        # Some file systems tell only now that the disk is full.
+        os.fsync(file.fileno())
+
+
 def _replace(target: Path, content: bytes) -> None:
     if target.exists() and not target.is_file():
         target.write_bytes(content)
@@ -103,11 +139,7 @@ def _replace(target: Path, content: bytes) -> None:
     # Not named after the target, whose name may be as long as names can be.
     temporary = target.with_name(f".napari-btf-{secrets.token_hex(6)}.partial")
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            # Some file systems tell only now that the disk is full.
-            os.fsync(file.fileno())
+        _write(temporary, content)
         if target.exists():
             temporary.chmod(target.stat().st_mode & 0o777)
         temporary.replace(target)

@@ -34,7 +34,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["TrainingReport", "hold_out_lights", "read_lights", "split_lights", "train"]
+__all__ = [
+    "TrainingReport",
+    "hold_out_lights",
+    "observations_under",
+    "read_lights",
+    "split_lights",
+    "train",
+]
 
 
 @dataclass(frozen=True)
@@ -273,8 +280,33 @@ def split_lights(btf: BTF, path: str | Path) -> NDArray[np.bool_]:
     UsageError
         If a listed light is not in the capture.
     """
+    return observations_under(btf, read_lights(path), path)
+
+
+def observations_under(
+    btf: BTF, lights: ArrayLike, path: str | Path | None = None
+) -> NDArray[np.bool_]:
+    """Which observations have one of some lights.
+
+    Parameters
+    ----------
+    btf : BTF
+    lights : array_like, shape (M, 3)
+        Unit vectors.
+    path : str or Path, optional
+        Where they were read, for the complaint.
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+
+    Raises
+    ------
+    UsageError
+        If one of them is not in the capture.
+    """
     held_out = np.zeros(len(btf), dtype=bool)
-    for light in read_lights(path):
+    for light in np.asarray(lights):
         apart = angle_between(btf.light, light)
         if apart.min() > SAME_DIRECTION_DEGREES:
             raise UsageError(

@@ -130,11 +130,7 @@ def one_view_model(tmp_path_factory: pytest.TempPathFactory) -> napari_btf.Compr
 
 
 def _train(capture: Capture) -> napari_btf.CompressedBTF:
-    settings = napari_btf.FitSettings(4, napari_btf.NetworkSettings(epochs=20))
-    model, _ = napari_btf.finish(
-        napari_btf.train(napari_btf.read(capture.folder), settings=settings)
-    )
-    return model
+    return napari_btf.train(napari_btf.read(capture.folder), latents=4, epochs=20)
 
 
 # --------------------------------------------------------------------------- viewer and docks

@@ -13,11 +13,13 @@ from qtpy.QtWidgets import QFileDialog
 from train_hand import PATIENCE, Hand
 
 import napari_btf
+from napari_btf.codec import FitSettings, fit
 from napari_btf.plugin.layers import capture_layer_data
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
 from napari_btf.plugin.workspace import workspace_of
+from napari_btf.progress import finish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -256,11 +258,11 @@ def test_painted_texels_alone_are_learnt_from(
     open_path(viewer, folder)
     paint(open_dock, viewer, 6, 8)
     hand = make_hand(viewer)
-    settings = napari_btf.FitSettings(3)
+    settings = FitSettings(3)
     rectangle = np.indices((6, 8)).reshape(2, -1).T
     models = {
-        "painted texels": napari_btf.fit(napari_btf.read(folder), rectangle, settings),
-        "whole image": napari_btf.fit(napari_btf.read(folder), None, settings),
+        "painted texels": fit(napari_btf.read(folder), rectangle, settings),
+        "whole image": fit(napari_btf.read(folder), None, settings),
     }
     for texels, job in models.items():
         hand.dock.form.texels.setCurrentText(texels)
@@ -268,7 +270,7 @@ def test_painted_texels_alone_are_learnt_from(
         hand.until_over()
         model = workspace_of(viewer).model
         assert model is not None
-        np.testing.assert_array_equal(model.latent_map, napari_btf.finish(job).latent_map)
+        np.testing.assert_array_equal(model.latent_map, finish(job).latent_map)
 
 
 def test_painted_texels_need_something_painted(

@@ -194,9 +194,8 @@ def test_the_sample_and_its_relit_image_are_on_the_screen(
 
     # The images from above suffice, and train in a moment.
     sample = open_sample()
-    settings = napari_btf.FitSettings(8, napari_btf.NetworkSettings(epochs=1))
     from_above = sample.select(sample.view[:, 2] > 0.999)
-    model, _ = napari_btf.finish(napari_btf.train(from_above, settings=settings))
+    model = napari_btf.train(from_above, latents=8, epochs=1)
     workspace_of(viewer).model = model
     _, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
@@ -215,6 +214,30 @@ def test_the_sample_and_its_relit_image_are_on_the_screen(
     shown = at(y, right + x)
     decoded = expected[23:26, 21:24].mean(axis=(0, 1))
     np.testing.assert_allclose(shown, decoded, atol=12)
+
+
+def test_what_records_the_canvas_sees_every_direction(
+    make_napari_viewer: Callable[..., Viewer],
+    qtbot: QtBot,
+    qapp: QApplication,
+    model: napari_btf.CompressedBTF,
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
+    workspace_of(viewer).model = model
+    qtbot.waitUntil(lambda: dock.image_layer() is not None)
+    layer = dock.image_layer()
+    for light in ((0.0, 0.0), (60.0, 0.0), (60.0, 180.0)):
+        dock.light_theta.setValue(light[0])
+        dock.light_phi.setValue(light[1])
+        expected = napari_btf.relight(model, light, (0, 0))
+        qtbot.waitUntil(lambda expected=expected: np.array_equal(layer.data, expected))
+        # As napari-animation does: a screenshot for each frame, nothing in between.
+        at = canvas(viewer, qapp)
+        for y, x in ((5, 6), (12, 16), (18, 25)):
+            decoded = expected[y - 1 : y + 2, x - 1 : x + 2].mean(axis=(0, 1))
+            np.testing.assert_allclose(at(y, x), decoded, atol=12)
+    assert list(viewer.layers) == [layer]
 
 
 def test_the_window_may_close_while_the_light_moves(

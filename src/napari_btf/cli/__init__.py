@@ -6,15 +6,19 @@ Results go to standard output, progress and notes to standard error. Exit code 0
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from napari_btf.cli import captures, demo, exchange, latents, quality, relighting, training
-from napari_btf.cli.console import fail
+from napari_btf.cli.console import fail, log_json, tell
+from napari_btf.cli.options import long
 from napari_btf.errors import BTFError
 
 __all__ = ["app", "main"]
@@ -30,22 +34,48 @@ app = typer.Typer(
     "right of the image.",
 )
 
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        tell(version("napari-btf"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    shown: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_version, help="Say which this is."),
+    ] = False,
+) -> None:
+    pass
+
+
+def _add(verb: Callable[..., None], name: str | None = None) -> None:
+    """Add a verb, whose help is its docstring with lines as long as the terminal is wide."""
+    paragraphs = inspect.cleandoc(verb.__doc__ or "").split("\n\n")
+    flowing = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    app.command(name, help=flowing)(verb)
+
+
 # In the order in which people need them.
-app.command()(captures.sample)
-app.command()(captures.info)
-app.command()(captures.convert)
-app.command()(training.train)
-app.command()(relighting.relight)
-app.command()(quality.evaluate)
-app.command()(relighting.normals)
-app.command()(latents.embed)
-app.command()(exchange.export)
-app.command("import")(exchange.import_csv)
-app.command()(demo.demo)
+_add(captures.sample)
+_add(captures.info)
+_add(long(captures.convert))
+_add(long(training.train))
+_add(long(relighting.relight))
+_add(long(quality.evaluate))
+_add(long(relighting.normals))
+_add(long(latents.embed))
+_add(latents.plot)
+_add(long(exchange.export))
+_add(exchange.import_csv, "import")
+_add(long(demo.demo))
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
+    log_json(False)
     # A stream that was closed by the caller is None. The next file that is opened would take its
     # number, and with it what libraries write there.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115

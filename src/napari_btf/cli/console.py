@@ -1,4 +1,4 @@
-"""What the command line shares: words, progress, Ctrl-C, and checks of paths."""
+"""What the command line shares: what it says and prints, progress, and checks of paths."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ import errno
 import json
 import math
 import os
-import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import typer
 
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, finish
+from napari_btf.reporting import bars, json_lines, lines, terminal
 
 __all__ = [
     "check_not_input",
     "check_writable",
     "fail",
-    "interruptible",
+    "log_json",
     "reachable",
     "run",
     "say",
@@ -34,23 +33,13 @@ __all__ = [
 
 T = TypeVar("T")
 
-_PHASES = {
-    "read": "reading images",
-    "convert": "writing the store",
-    "verify": "reading it back",
-    "basis": "finding the basis",
-    "train": "training",
-    "train slower": "training with smaller steps",
-    "imagine": "imagining lights",
-    "encode": "encoding texels",
-    "quantise": "compressing latents",
-    "evaluate": "measuring quality",
-    "baselines": "fitting baselines",
-    "embed": "placing latents",
-    "draw": "drawing",
-    "movie": "writing frames",
-    "normals": "estimating normals",
-}
+#: Whether standard error is for a program: JSON objects, one a line.
+_LOG_JSON: ContextVar[bool] = ContextVar("log_json", default=False)
+
+
+def log_json(wanted: bool = True) -> None:
+    """Write progress, notes and complaints as JSON from now on, or for people."""
+    _LOG_JSON.set(wanted)
 
 
 def reachable(path: Path | None) -> Path | None:
@@ -71,12 +60,17 @@ def reachable(path: Path | None) -> Path | None:
 
 def fail(message: str, code: int) -> NoReturn:
     """End the program with a sentence on standard error."""
-    say(f"error: {message}")
+    if _LOG_JSON.get():
+        typer.echo(json.dumps({"error": message}), err=True)
+    else:
+        say(f"error: {message}")
     sys.exit(code)
 
 
 def say(message: str) -> None:
     """Write to standard error."""
+    if _LOG_JSON.get():
+        message = json.dumps({"note": message.removeprefix("note: ")})
     typer.echo(message, err=True)
 
 
@@ -144,60 +138,16 @@ def run(job: Job[T], phases: set[str] | None = None) -> T:
 
 @contextmanager
 def _reporter() -> Iterator[Callable[[Progress], None]]:
-    """Progress on standard error: bars on a terminal, one line a phase elsewhere."""
-    if not sys.stderr.isatty():
-        phase = ""
+    """Progress on standard error: bars on a terminal, lines elsewhere, JSON if asked for."""
 
-        def line(progress: Progress) -> None:
-            nonlocal phase
-            if progress.phase != phase:
-                phase = progress.phase
-                say(f"{_PHASES.get(phase, phase)} ...")
+    def write(line: str) -> None:
+        typer.echo(line, err=True)
 
-        yield line
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description:<20}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[detail]}"),
-    )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
-
-        def bar(progress: Progress) -> None:
-            name = progress.phase
-            if name not in tasks:
-                tasks[name] = bars.add_task(_PHASES.get(name, name), detail="")
-            detail = ""
-            if progress.validation_error is not None:
-                detail = f"validation error {progress.validation_error:.2e}"
-            bars.update(tasks[name], completed=progress.step, total=progress.total, detail=detail)
-
-        yield bar
-
-
-@contextmanager
-def interruptible(phases: set[str]) -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C of a training ask it to stop, the second end the program.
-
-    Before the phase "train" there is nothing to keep: the first one ends the program, too.
-    """
-    asked = 0.0
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked or "train" not in phases:
-            raise KeyboardInterrupt
-        asked = time.monotonic()
-        say("stopping the training and keeping the best so far; Ctrl-C once more gives up")
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield lambda: asked > 0
-    finally:
-        signal.signal(signal.SIGINT, before)
+    console = terminal()
+    if _LOG_JSON.get():
+        yield json_lines(write)
+    elif console is None:
+        yield lines(write)
+    else:
+        with bars(console) as report:
+            yield report

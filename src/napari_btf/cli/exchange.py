@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_btf.cli.console import check_not_input, reachable, tell
+from napari_btf.cli.console import check_not_input, check_writable, reachable, run, tell
 from napari_btf.cli.options import Azimuth, Model, Pattern, SkipBad, parse_size, read_capture
+from napari_btf.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from napari_btf.codec import CompressedBTF
 
 __all__ = ["export", "import_csv"]
 
@@ -18,6 +24,8 @@ class ExportFormat(StrEnum):
     """Forms that models are exported in."""
 
     csv = "csv"
+    json = "json"
+    onnx = "onnx"
 
 
 def export(
@@ -27,17 +35,64 @@ def export(
         Path, typer.Option(metavar="DIR", callback=reachable, help="Folder to write into.")
     ],
     tag: Annotated[str, typer.Option(help="End of the names of the files.")] = "0",
+    embedding: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            callback=reachable,
+            help="Take the latents in the plane from this file of embed, instead of placing them "
+            "now by t-SNE (some minutes for 256 x 256 texels).",
+        ),
+    ] = None,
+    no_embedding: Annotated[
+        bool, typer.Option("--no-embedding", help="Leave the latents in the plane out.")
+    ] = False,
 ) -> None:
-    """Write a model in another form.
+    """Write a model in another form: all of its files, or none.
 
-    csv is latent_map_TAG.csv (header 0,1,..., a line a texel), and for the codecs abrdf-conv and
-    mlp weights_model_TAG.csv (header layer,type,row_index,col_index,value).
+    csv: latent_map_TAG.csv (header 0,1,..., a line a texel), tsne_results_TAG.csv (header
+    tsne_x,tsne_y,image_x,image_y), and for the codecs abrdf-conv and mlp weights_model_TAG.csv
+    (header layer,type,row_index,col_index,value).
+
+    json: model_TAG.json, for web pages: latents, decoder and embedding of any codec.
+
+    onnx: decoder_TAG.onnx, which gives values for latents, light and view, and
+    latent_map_TAG.npy.
     """
     from napari_btf.codec import load
-    from napari_btf.export.csv_export import write_csv
 
-    for path in write_csv(load(model), out, tag):
+    if embedding is not None and (no_embedding or to == ExportFormat.onnx):
+        other = "--no-embedding" if no_embedding else "--to onnx"
+        raise UsageError(None, f"--embedding has no place with {other}", "leave one of them out")
+    if out.exists() and not out.is_dir():
+        raise UsageError(out, "it is a file", "name a folder")
+    check_writable(out / f"model_{tag}")
+    loaded = load(model)
+    if to == ExportFormat.onnx:
+        from napari_btf.export.onnx_export import write_onnx
+
+        written = write_onnx(loaded, out, tag)
+    else:
+        from napari_btf.export.csv_export import check_tag, write_csv
+        from napari_btf.export.json_export import write_json
+
+        check_tag(tag)
+        points = None if no_embedding else _embedding(loaded, embedding)
+        write = write_csv if to == ExportFormat.csv else write_json
+        written = write(loaded, out, tag, points)
+    for path in written:
         tell(f"{path}")
+
+
+def _embedding(model: CompressedBTF, path: Path | None) -> tuple[ArrayLike, ArrayLike]:
+    """Points and texels of a file, or of all texels now."""
+    from napari_btf.embedding import embed, read_embedding
+    from napari_btf.sampling import all_texels
+
+    if path is not None:
+        table = read_embedding(path, model.height, model.width)
+        return table.points, table.coords
+    return run(embed(model)), all_texels(model.height, model.width)
 
 
 def import_csv(
@@ -56,7 +111,7 @@ def import_csv(
             metavar="CAPTURE",
             callback=reachable,
             help="What the model was trained on: says size and directions, which the files do "
-            "not [default: all directions up to 75 degrees].",
+            "not (else all directions up to 75 degrees are taken).",
         ),
     ] = None,
     pattern: Pattern = None,

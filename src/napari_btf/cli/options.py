@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from napari_btf.cli.console import reachable, say
+from napari_btf.cli.console import log_json, reachable, say
 from napari_btf.errors import UsageError
 
 __all__ = [
     "AsJson",
     "Azimuth",
     "Capture",
+    "Captures",
     "Model",
     "Pattern",
     "SkipBad",
+    "long",
     "parse_size",
     "quality_text",
     "read_capture",
 ]
 
-Capture = Annotated[
-    Path,
-    typer.Argument(
-        metavar="CAPTURE",
-        callback=reachable,
-        help="Folder or zip of images with angles in their names or an .lp file, image stack with "
-        "a .csv of angles, .btf file, or texel store from convert.",
-    ),
+_CAPTURE = (
+    "Folder or zip of images with angles in their names or an .lp file, image stack with "
+    "a .csv of angles, .btf file, or texel store from convert."
+)
+
+
+def _all_reachable(paths: list[Path]) -> list[Path]:
+    for path in paths:
+        reachable(path)
+    return paths
+
+
+Capture = Annotated[Path, typer.Argument(metavar="CAPTURE", callback=reachable, help=_CAPTURE)]
+Captures = Annotated[
+    list[Path], typer.Argument(metavar="CAPTURE", callback=_all_reachable, help=_CAPTURE)
 ]
 Pattern = Annotated[
     str | None,
@@ -54,11 +66,38 @@ Azimuth = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
+#: Asked for before the others, whose complaints are to be JSON, too.
+LogJson = Annotated[
+    bool,
+    typer.Option(
+        "--log-json",
+        is_eager=True,
+        callback=log_json,
+        help="Report on standard error as JSON, one object a line.",
+    ),
+]
 #: The argument of all verbs that start from a model.
 Model = Annotated[
     Path,
     typer.Argument(metavar="MODEL", callback=reachable, help="A .safetensors file from train."),
 ]
+
+
+def long(verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb that takes its time: with the option ``--log-json``."""
+
+    @wraps(verb)
+    def run(*arguments: Any, log_json: bool = False, **options: Any) -> None:
+        verb(*arguments, **options)
+
+    signature = inspect.signature(verb, eval_str=True)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    log = inspect.Parameter("log_json", keyword, default=False, annotation=LogJson)
+    parameters = [*signature.parameters.values(), log]
+    # typer reads both.
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
 
 
 def read_capture(capture: Path, pattern: str | None, skip_bad: bool, azimuth: str) -> Any:

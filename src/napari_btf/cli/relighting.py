@@ -17,7 +17,7 @@ __all__ = ["normals", "relight"]
 Angles = tuple[float, float]
 View = Annotated[
     str | None,
-    typer.Option(metavar="THETA,PHI", help="Direction of the viewer [default: frontal]."),
+    typer.Option(metavar="THETA,PHI", help="Direction of the viewer (else the most frontal one)."),
 ]
 
 
@@ -71,8 +71,9 @@ def relight(
         str | None,
         typer.Option(
             metavar="FILE.csv|NAME",
-            help="Move the light: keyframes light_theta,light_phi[,view_theta,view_phi][,seconds], "
-            "or circle:THETA, spiral:THETA, sweep:THETA,PHI:THETA,PHI.",
+            help="Move the light: circle:THETA, spiral:THETA, sweep:THETA,PHI:THETA,PHI, or a CSV "
+            "of keyframes with the columns light_theta,light_phi and, if they are to change, "
+            "view_theta,view_phi, and seconds.",
         ),
     ] = None,
     seconds: Annotated[
@@ -80,7 +81,7 @@ def relight(
     ] = None,
     fps: Annotated[float, typer.Option(metavar="N", help="Frames per second of a path.")] = 25.0,
     size: Annotated[
-        str | None, typer.Option(metavar="W,H", help="Pixels of the image [default: all texels].")
+        str | None, typer.Option(metavar="W,H", help="Pixels of the image (else one a texel).")
     ] = None,
     texels: Annotated[
         str | None,
@@ -91,8 +92,17 @@ def relight(
     exposure: Annotated[
         float, typer.Option(metavar="STOPS", help="Multiply light by two to the power of STOPS.")
     ] = 0.0,
+    latents_as: Annotated[
+        str,
+        typer.Option(
+            metavar="TYPE", help="Latents in memory: float32, or float16 or uint8 to save memory."
+        ),
+    ] = "float32",
 ) -> None:
-    """Write the surface under any light, from any view."""
+    """Write the surface under any light, from any view.
+
+    For example: napari-btf relight cloth.safetensors --light 52,130 --view 8,30 --out relit.png
+    """
     from napari_btf.codec import load
     from napari_btf.export.images import check_image_name, write_image
     from napari_btf.export.movies import check_movie_name
@@ -113,7 +123,7 @@ def relight(
     else:
         lighting = _lights(light or [])
     check_movie_name(out) if path else check_image_name(out)
-    relighter = Relighter(load(model))
+    relighter = Relighter(load(model, latents_as))
     _check_rectangle(texels, look, relighter.model)
     if path is not None:
         _write_path(relighter, out, path, seconds, fps, view_angles, look)

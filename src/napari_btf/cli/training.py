@@ -1,4 +1,4 @@
-"""The verb `train`: from a capture to a model."""
+"""The verb `train`: from a capture to a model, or from many to as many."""
 
 from __future__ import annotations
 
@@ -7,36 +7,29 @@ from typing import Annotated
 
 import typer
 
-from napari_btf.cli.console import (
-    check_not_input,
-    check_writable,
-    interruptible,
-    reachable,
-    run,
-    say,
-    tell,
-    tell_json,
-)
-from napari_btf.cli.options import (
-    AsJson,
-    Azimuth,
-    Capture,
-    Pattern,
-    SkipBad,
-    quality_text,
-    read_capture,
-)
+from napari_btf.cli.batch import Training, find_captures, train_many
+from napari_btf.cli.console import check_not_input, check_writable, reachable, tell, tell_json
+from napari_btf.cli.options import AsJson, Azimuth, Captures, Pattern, SkipBad, quality_text
 from napari_btf.errors import UsageError
 
 __all__ = ["train"]
 
 
 def train(
-    capture: Capture,
+    captures: Captures,
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option("--out", metavar="MODEL", callback=reachable, help="Model file to write."),
-    ],
+    ] = None,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            callback=reachable,
+            help="Folder for the models of several captures, each named after its capture, and "
+            "for summary.csv.",
+        ),
+    ] = None,
     codec_name: Annotated[
         str,
         typer.Option(
@@ -49,7 +42,7 @@ def train(
         float | None,
         typer.Option(
             metavar="B",
-            help="Size of the model: B bytes for each texel and 64 KiB [default: 8].",
+            help="Size of the model: B bytes for each texel and 64 KiB (8 if not given).",
         ),
     ] = None,
     target_psnr: Annotated[
@@ -70,7 +63,9 @@ def train(
     pixels: Annotated[
         int | None, typer.Option(metavar="N", help="Learn from N texels chosen at random.")
     ] = None,
-    step: Annotated[int, typer.Option(help="Keep 1 of every N texels in both directions.")] = 1,
+    step: Annotated[
+        int, typer.Option(metavar="N", help="Keep 1 of every N texels in both directions.")
+    ] = 1,
     hold_out_lights: Annotated[
         Path | None,
         typer.Option(
@@ -79,17 +74,22 @@ def train(
             help="Lights (lines of theta phi) kept for scoring only.",
         ),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(metavar="S", help="Train for S seconds.")] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Train for S seconds; neural-basis at most so long."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Train for N passes.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
     memory: Annotated[
         float, typer.Option(metavar="GIB", help="Memory for data, in GiB, at most.")
     ] = 2.0,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Go on with a training of this MODEL that was ended, if there is one."
+            "--resume",
+            help="Go on with a training of this MODEL that was ended, if there is one. With "
+            "--out-dir, leave models that are there already as they are.",
         ),
     ] = False,
     pattern: Pattern = None,
@@ -97,52 +97,49 @@ def train(
     azimuth: Azimuth = "ccw",
     as_json: AsJson = False,
 ) -> None:
-    """Compress a capture into a model, and score it.
+    """Compress a capture into a model, and score it; or several captures, one after the other.
 
     Ctrl-C during the training keeps the best so far; once more, or while reading, gives up.
     How far it is is noted beside MODEL every few seconds; --resume goes on from there.
-    """
-    from napari_btf import codec, coordinates, sampling, training
-    from napari_btf.codec.checkpoint import Checkpoint, checkpoint_path
 
-    if texels is not None and pixels is not None:
-        raise UsageError(None, "--texels and --pixels exclude each other", "give one of them")
-    if seconds is not None and epochs is not None:
-        raise UsageError(None, "--seconds and --epochs exclude each other", "give one of them")
-    sampling.check_seed(seed)
-    check_not_input(out, capture, texels, hold_out_lights)
-    check_writable(out)
-    btf = read_capture(capture, pattern, skip_bad, azimuth)
-    coords = (
-        sampling.all_texels(btf.height, btf.width)
-        if texels is None
-        else coordinates.read_coordinates(texels, btf.height, btf.width)
+    Several captures are named one by one, or by a quoted pattern such as 'captures/*', which
+    passes over what is no capture. One that fails does not stop the others.
+
+    For example: napari-btf train cloth --out cloth.safetensors --bytes-per-texel 16
+    """
+    from napari_btf.training_options import TrainingOptions
+
+    options = TrainingOptions(
+        bytes_per_texel=bytes_per_texel,
+        target_psnr=target_psnr,
+        latents=latents,
+        codec=codec_name,
+        seconds=seconds,
+        epochs=epochs,
+        seed=seed,
+        device=device,
+        memory=memory,
+        texels=texels,
+        step=step,
+        pixels=pixels,
+        hold_out_lights=hold_out_lights,
     )
-    coords = sampling.every_nth(coords, step)
-    if pixels is not None:
-        coords = sampling.random_texels(coords, pixels, seed)
-    held_out = None if hold_out_lights is None else training.split_lights(btf, hold_out_lights)
-    most = int(memory * 2**30) if 0 < memory < 2**20 else 0
-    network = codec.NetworkSettings(epochs, seconds, device, seed, most)
-    settings = codec.FitSettings(latents, network, bytes_per_texel, target_psnr, codec_name)
-    phases: set[str] = set()
-    checkpoint = Checkpoint(checkpoint_path(out), resume)
-    if checkpoint.is_there and not resume:
-        say(f"note: {checkpoint.path} is an unfinished training; --resume would go on from there")
-    elif resume and not checkpoint.is_there:
-        say(f"note: there is no unfinished training of {out}; it starts anew")
-    with interruptible(phases) as stop:
-        job = training.train(btf, coords, settings, held_out, stop, checkpoint)
-        model, report = run(job, phases)
-    model.save(out)
-    checkpoint.remove()
-    if checkpoint.failure:
-        say(f"note: the training could not be noted on the way: {checkpoint.failure}")
-    if (seconds is not None or epochs is not None) and "train" not in phases:
-        say("note: there was nothing to train, this model has a closed form")
-    if target_psnr is not None and report.psnr_train < target_psnr:
-        say(f"note: {target_psnr:g} dB were asked for, {report.psnr_train:.2f} dB were reached")
-    summary = report.summary(out.stat().st_size)
+    training = Training(options, resume, pattern, skip_bad, azimuth)
+    if (out is None) == (out_dir is None):
+        raise UsageError(
+            None,
+            "one of --out and --out-dir is needed",
+            "give --out MODEL for one capture, --out-dir DIR for several",
+        )
+    if out_dir is not None:
+        train_many(find_captures(captures), out_dir, training, as_json)
+        return
+    assert out is not None
+    if len(captures) > 1:
+        raise UsageError(None, f"{len(captures)} captures, one --out", "give --out-dir DIR")
+    check_not_input(out, captures[0], texels, hold_out_lights)
+    check_writable(out)
+    summary, _ = training.run(captures[0], out)
     if as_json:
         tell_json(summary)
         return

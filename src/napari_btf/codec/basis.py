@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     from napari_btf.codec.spline import DirectionSpline
 
-__all__ = ["TRENDS", "Continuation", "DirectionBasis", "DirectionSpace", "Trend", "direction_space"]
+__all__ = [
+    "LARGEST_BASIS",
+    "TRENDS",
+    "Continuation",
+    "DirectionBasis",
+    "DirectionSpace",
+    "Trend",
+    "direction_space",
+]
 
 #: What a spline follows freely: functions linear in the unit vectors, as a matte surface shades,
 #: or quadratic on the stereographic disks.
@@ -28,7 +36,7 @@ Trend = Literal["vectors", "disks"]
 TRENDS: tuple[Trend, ...] = ("vectors", "disks")
 
 #: Values of the basis at most, so that what is decoded stays finite in single precision.
-_LARGEST = 1e12
+LARGEST_BASIS = 1e12
 
 
 @dataclass(frozen=True)
@@ -134,5 +142,5 @@ class DirectionBasis:
         """Basis at pairs of unit vectors, shapes (P, 3) -> (P, K + 1, C)."""
         table = self.spline(self.space.places(light, view, self.continuation))
         # The columns of a latent that never varies may be of any size.
-        np.clip(table, -_LARGEST, _LARGEST, out=table)
+        np.clip(table, -LARGEST_BASIS, LARGEST_BASIS, out=table)
         return table.reshape(-1, self.latents + 1, self.channels).astype(np.float32)

@@ -8,7 +8,7 @@ continued by a spline; where the gaps are wide, pairs that a network imagined st
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,15 +20,16 @@ from napari_btf.codec.budget import (
     direction_bytes,
     quantise,
 )
+from napari_btf.codec.checkpoint import Checkpoint
 from napari_btf.codec.continuation import ContinuedBasis, continue_basis
 from napari_btf.codec.imagination import FEWEST_PAIRS, MOST_PAIRS, Known, imagine
 from napari_btf.codec.latent_coding import Spectrum
-from napari_btf.codec.layers import Scratch, in_chunks
 from napari_btf.codec.model import DTYPES
 from napari_btf.codec.network import MEMORY
 from napari_btf.codec.neural_basis import NeuralBasisBTF
+from napari_btf.codec.projection import encode, gather_abrdfs, principal_components
 from napari_btf.errors import UsageError
-from napari_btf.progress import Job, Progress, is_report_due, with_preview
+from napari_btf.progress import Job, Progress, with_preview
 from napari_btf.sampling import all_texels, random_texels
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ __all__ = [
     "check_capture",
     "check_neural_basis",
     "fit_neural_basis",
-    "gather_abrdfs",
-    "principal_components",
     "texels_that_fit",
 ]
 
@@ -56,8 +55,6 @@ _GATHERED_BYTES, _LATENT_VALUE_BYTES = 16, 8
 MOST_LATENTS = 72
 #: Latents at most when a quality is asked for.
 MOST_FOR_QUALITY = 256
-#: Values of the images that are projected together: 32 MiB.
-_TOGETHER = 2**23
 #: Imagined pairs, and the share of a file that their rows in the table may take.
 _FEWEST_IMAGINED, _MOST_IMAGINED, _IMAGINED_SHARE = 18, 64, 0.08
 #: Bytes per texel of a file, where a quality is asked for.
@@ -77,6 +74,7 @@ def fit_neural_basis(
     budget: Budget,
     training: NetworkSettings,
     stop: Callable[[], bool] = lambda: False,
+    checkpoint: Checkpoint | None = None,
 ) -> Job[NeuralBasisBTF]:
     """Compress a BTF with the neural-basis codec.
 
@@ -93,6 +91,8 @@ def fit_neural_basis(
         between those that were captured (`napari_btf.codec.imagination`).
     stop : callable, optional
         Asked often; true ends the training early.
+    checkpoint : Checkpoint, optional
+        Where the training of that network is noted, opened; what was found there is gone on from.
 
     Yields
     ------
@@ -111,57 +111,97 @@ def fit_neural_basis(
         If an image cannot be read.
     """
     check_neural_basis(btf, coords, budget, training.memory)
+    notes = checkpoint or Checkpoint()
     yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
     yx = random_texels(yx, texels_that_fit(btf, training.memory), training.seed)
-    abrdfs = yield from gather_abrdfs(btf, yx)
-    yield Progress("basis", 0, 1)
     count = budget.latents or _candidates(btf, len(yx), budget, training.memory)
-    mean, components, deviation = principal_components(abrdfs, count, training.seed)
-    del abrdfs
-    yield Progress("basis", 1, 1)
-
-    # (N, K + 1, C): row 0 is the mean, the others the principal components.
-    table = np.concatenate([mean[np.newaxis], components])
-    table = table.reshape(count + 1, len(btf), btf.channels).transpose(1, 0, 2)
-    importance = np.repeat(np.concatenate([[1.0], deviation]), btf.channels)
+    table, importance = yield from _principal_table(btf, yx, count, training.seed)
     basis = yield from continue_basis(btf, table, importance)
-    latents, total, peak = yield from _encode(btf, table)
+    projected = _Projected(*(yield from encode(btf, table)))
     pairs = _pairs_to_imagine(btf, basis, budget)
     if pairs:
-        light, view = btf.light[basis.pairs], btf.view[basis.pairs]
-        known = Known(light, view, basis.samples, basis.continuation)
         learned = np.ravel_multi_index((yx[:, 0], yx[:, 1]), (btf.height, btf.width))
-        flat = latents.reshape(-1, count)
-        # What there is without imagined pairs; coded once, if somebody asks for it.
-        first = cache(partial(_quantised, btf, basis, latents, total, peak, budget))
-        found = yield from with_preview(imagine(known, flat, learned, pairs, training, stop), first)
-        if found is not None:
-            basis = basis._replace(samples=found.samples, imagined=(found.light, found.view))
-            # The error at imagined pairs counts, too, so a quality asked for is met all the more.
-            latents, total = found.latents.reshape(latents.shape), total + found.energy
-    yield Progress("quantise", 0, 1)
-    model = _quantised(btf, basis, latents, total, peak, budget)
-    yield Progress("quantise", 1, 1)
-    return model
+        job = _with_imagined(btf, basis, projected, learned, pairs, training, stop, notes)
+        # What there is without imagined pairs; coded once, if somebody asks for it, and quickly.
+        first = cache(partial(_quantised, btf, basis, projected, budget, is_sketch=True))
+        basis, projected = yield from with_preview(job, first)
+    return (yield from _last_quantised(btf, basis, projected, budget))
+
+
+def _principal_table(
+    btf: BTF, yx: NDArray[np.intp], count: int, seed: int
+) -> Generator[Progress, None, tuple[NDArray[np.float32], NDArray[np.float64]]]:
+    """Mean and principal components of some texels at each observation, (N, K + 1, C).
+
+    And how far each spreads over the texels, ((K + 1) * C,).
+    """
+    abrdfs = yield from gather_abrdfs(btf, yx)
+    yield Progress("basis", 0, 1)
+    mean, components, deviation = principal_components(abrdfs, count, seed)
+    del abrdfs
+    yield Progress("basis", 1, 1)
+    table = np.concatenate([mean[np.newaxis], components])
+    table = table.reshape(count + 1, len(btf), btf.channels).transpose(1, 0, 2)
+    return table, np.repeat(np.concatenate([[1.0], deviation]), btf.channels)
+
+
+class _Projected(NamedTuple):
+    """What `napari_btf.codec.projection.encode` returns."""
+
+    latents: NDArray[np.float32]
+    total: float
+    peak: float
+
+
+def _with_imagined(
+    btf: BTF,
+    basis: ContinuedBasis,
+    projected: _Projected,
+    learned: NDArray[np.intp],
+    pairs: int,
+    training: NetworkSettings,
+    stop: Callable[[], bool],
+    checkpoint: Checkpoint,
+) -> Generator[Progress, None, tuple[ContinuedBasis, _Projected]]:
+    """Basis and latents with so many imagined pairs, or as they were where that does not help."""
+    light, view = btf.light[basis.pairs], btf.view[basis.pairs]
+    known = Known(light, view, basis.samples, basis.continuation)
+    latents, total, peak = projected
+    flat = latents.reshape(-1, latents.shape[2])
+    found = yield from imagine(known, flat, learned, pairs, training, stop, checkpoint)
+    if found is None:
+        return basis, projected
+    basis = basis._replace(samples=found.samples, imagined=(found.light, found.view))
+    # The error at imagined pairs counts, too, so a quality asked for is met all the more.
+    return basis, _Projected(found.latents.reshape(latents.shape), total + found.energy, peak)
 
 
 def _quantised(
     btf: BTF,
     basis: ContinuedBasis,
-    latents: NDArray[np.float32],
-    total: float,
-    peak: float,
+    projected: _Projected,
     budget: Budget,
+    is_sketch: bool = False,
 ) -> NeuralBasisBTF:
-    """The model, within its budget."""
-    coded = quantise(Spectrum(latents), _content(btf, latents, total, peak, basis), budget)
+    """The model, within its budget; as a sketch in a tenth of the time."""
+    spectrum = Spectrum(projected.latents, is_sketch)
+    coded = quantise(spectrum, _content(btf, projected, basis), budget)
     return _model(btf, basis, coded)
 
 
-def _content(
-    btf: BTF, latents: NDArray[np.float32], total: float, peak: float, basis: ContinuedBasis
-) -> Content:
+def _last_quantised(
+    btf: BTF, basis: ContinuedBasis, projected: _Projected, budget: Budget
+) -> Generator[Progress, None, NeuralBasisBTF]:
+    """The model, reported."""
+    yield Progress("quantise", 0, 1)
+    model = _quantised(btf, basis, projected, budget)
+    yield Progress("quantise", 1, 1)
+    return model
+
+
+def _content(btf: BTF, projected: _Projected, basis: ContinuedBasis) -> Content:
     """What a file of these latents has beside them."""
+    latents, total, peak = projected
     # Both the captured and the imagined ones.
     pairs = len(basis.samples)
     return Content(
@@ -288,84 +328,3 @@ def check_capture(btf: BTF) -> None:
             f"its values are {btf.values.dtype}, models hold {', '.join(DTYPES)}",
             "convert them",
         )
-
-
-def gather_abrdfs(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
-    """ABRDFs of some texels, (T, N * C) in the fitted domain."""
-    out = np.empty((len(yx), len(btf), btf.channels), dtype=np.float32)
-    for done, total in btf.gather(yx, out):
-        if is_report_due(done, total):
-            yield Progress("read", done, total)
-    out = btf.values.encode(out)
-    return out.reshape(len(yx), -1)
-
-
-def principal_components(
-    abrdfs: NDArray[np.float32], count: int, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
-    """Mean (N * C,), components (K, N * C) and standard deviation along each (K,).
-
-    The ABRDFs (T, N * C) are overwritten.
-    """
-    from sklearn.decomposition import PCA
-
-    # A capture without any variance divides zero by zero in a figure that is not used here.
-    with np.errstate(invalid="ignore"):
-        pca = PCA(count, random_state=seed, copy=False).fit(abrdfs)
-    # A latent that never varies (a black capture) still needs a weight that can be divided by.
-    deviation = np.maximum(np.sqrt(pca.explained_variance_), 1e-6)
-    return pca.mean_, pca.components_, deviation
-
-
-def _encode(
-    btf: BTF, table: NDArray[np.float32]
-) -> Generator[Progress, None, tuple[NDArray[np.float32], float, float]]:
-    """Project every texel onto the components, one observation after the other.
-
-    Returns
-    -------
-    latents : ndarray, shape (H, W, K)
-    total : float
-        Sum of squares of what is projected.
-    peak : float
-        The largest value of the capture.
-    """
-    texels, c = btf.height * btf.width, btf.channels
-    latents = np.zeros((texels, table.shape[1] - 1), dtype=np.float32)
-    total, peak = 0.0, 0.0
-    # Several images at a time: each product reads and writes all latents.
-    together = int(np.clip(_TOGETHER // (texels * c), 1, 64))
-    block = np.empty((texels, together, c), dtype=np.float32)
-    for i, frame in enumerate(btf.iter_frames()):
-        place = i % together
-        block[:, place] = btf.values.encode(frame.reshape(texels, c))
-        peak = max(peak, float(block[:, place].max()))
-        if place == together - 1 or i == len(btf) - 1:
-            total += _project(block[:, : place + 1], table[i - place : i + 1], latents)
-        if is_report_due(i + 1, len(btf)):
-            yield Progress("encode", i + 1, len(btf))
-    return latents.reshape(btf.height, btf.width, -1), total, peak
-
-
-def _project(
-    colours: NDArray[np.float32], table: NDArray[np.float32], latents: NDArray[np.float32]
-) -> float:
-    """Add the projection of some observations (T, F, C), by their table (F, K + 1, C), to latents.
-
-    Returns the sum of squares of what is projected.
-    """
-    mean = table[:, 0].reshape(-1)
-    components = table[:, 1:].transpose(0, 2, 1).reshape(len(mean), -1)
-    squares: dict[int, float] = {}
-
-    def work(part: slice, scratch: Scratch) -> None:
-        values = scratch("values", part.stop - part.start, len(mean))
-        np.subtract(colours[part].reshape(len(values), -1), mean, out=values)
-        latents[part] += np.matmul(
-            values, components, out=scratch("product", len(values), latents.shape[1])
-        )
-        squares[part.start] = float(np.vdot(values, values))
-
-    in_chunks(len(latents), work)
-    # In order, so that the sum is the same in every run.
-    return sum(squares[start] for start in sorted(squares))

@@ -15,10 +15,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.planes import PLANES, compress, cut, decompress, groups
+from napari_btf.codec.planes import (
+    LEAST_EFFORT,
+    PLANES,
+    USUAL_EFFORT,
+    compress,
+    cut,
+    decompress,
+    groups,
+)
+from napari_btf.codec.stored_latents import store, store_plane, stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_btf.codec.stored_latents import StoredLatents
 
 __all__ = ["CodedLatents", "FreeLatents", "Spectrum", "code_latents"]
 
@@ -30,7 +41,7 @@ _THREADS = 2
 _LARGEST_CODE = 30_000
 """Codes beyond stand apart: JPEG XL keeps 16 bits."""
 _BANDS = 24
-_SAMPLE = 1 << 15
+_SAMPLE, _SKETCH_SAMPLE = 1 << 15, 1 << 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +81,8 @@ class CodedLatents:
         arrays = self.offset, self.streams, self.lengths, self.lowest, self.far_index, self.far_code
         return sum(array.nbytes for array in arrays)
 
-    def decode(self) -> NDArray[np.float32]:
-        """The latent map, shape (H, W, K).
+    def decode(self, kind: str = "float32") -> StoredLatents:
+        """The latents, shape (H, W, K), in a type of `LATENT_TYPES`.
 
         Raises
         ------
@@ -81,13 +92,13 @@ class CodedLatents:
         from scipy.fft import idctn
 
         streams = cut(self.streams, self.lengths, self.latents)
-        out = np.empty((self.height, self.width, self.latents), dtype=np.float32)
+        out = stored((self.height, self.width, self.latents), kind)
 
         def decode(i: int) -> None:
             codes = self._codes(i, streams[i])
             for k, plane in zip(groups(self.latents)[i], codes, strict=True):
                 plane *= np.float32(self.step)
-                out[..., k] = idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k]
+                store_plane(out, k, idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k])
 
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(decode, range(len(streams))))
@@ -144,9 +155,9 @@ class FreeLatents:
         """Bytes of the arrays in a file."""
         return self.coded.nbytes
 
-    def decode(self) -> NDArray[np.float32]:
-        """The latent map, shape (H, W, K)."""
-        return self.values
+    def decode(self, kind: str = "float32") -> StoredLatents:
+        """The latents, shape (H, W, K), in a type of `LATENT_TYPES`."""
+        return store(self.values, kind)
 
 
 class Spectrum:
@@ -156,6 +167,9 @@ class Spectrum:
     ----------
     latents : ndarray, shape (H, W, K)
         Coefficients of orthonormal components, the most important first.
+    is_sketch : bool
+        Whether to be quick rather than small: estimates from few coefficients, and streams that
+        are some percent larger.
 
     Attributes
     ----------
@@ -167,8 +181,10 @@ class Spectrum:
         Sum of squares of each latent.
     """
 
-    def __init__(self, latents: NDArray[np.floating]) -> None:
+    def __init__(self, latents: NDArray[np.floating], is_sketch: bool = False) -> None:
         from scipy.fft import dctn
+
+        self.is_sketch = is_sketch
 
         self.height, self.width, count = latents.shape
         self.offset = latents.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
@@ -190,7 +206,7 @@ class Spectrum:
         return np.array([_error(plane, _quantise(plane, step), step) for plane in self.planes])
 
     def estimate(self, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """About what each latent would cost, from at most 32,768 of its coefficients.
+        """About what each latent would cost, from a sample of its coefficients.
 
         Returns
         -------
@@ -225,7 +241,7 @@ class Spectrum:
             part.reshape(-1)[index] = 0
         lowest = np.array([int(part.min()) for part in codes], dtype=np.int64)
         above = [(part - low).astype(np.uint16) for part, low in zip(codes, lowest, strict=True)]
-        streams, lengths = compress(above)
+        streams, lengths = compress(above, LEAST_EFFORT if self.is_sketch else USUAL_EFFORT)
         size = PLANES * self.height * self.width
         return CodedLatents(
             height=self.height,
@@ -251,9 +267,10 @@ class Spectrum:
         bands = np.log2(1 + radius) / np.log2(2 + np.sqrt(2) * longest)
         bands = np.minimum((bands * _BANDS).astype(np.int64), _BANDS - 1).reshape(-1)
         flat = self.planes.reshape(len(self.planes), -1)
-        if flat.shape[1] <= _SAMPLE:
+        size = _SKETCH_SAMPLE if self.is_sketch else _SAMPLE
+        if flat.shape[1] <= size:
             return flat, bands
-        some = np.random.default_rng(0).choice(flat.shape[1], _SAMPLE, replace=False)
+        some = np.random.default_rng(0).choice(flat.shape[1], size, replace=False)
         return flat[:, some], bands[some]
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from napari_btf.codec.stored_latents import check_latent_type
+from napari_btf.directions import Angles, unit_vector
+from napari_btf.errors import UsageError
 from napari_btf.values import ValueScale
 
 if TYPE_CHECKING:
@@ -39,6 +42,11 @@ class CompressedBTF(ABC):
         Name of the capture, for people.
     path : Path, optional
         Where it was loaded from or saved to.
+    report : dict, optional
+        What its training gave (`napari_btf.training.TrainingReport.summary`); a file does not
+        keep it.
+    latents_as : {"float32", "float16", "uint8"}
+        What latents are in memory; see `with_latents_as`.
     """
 
     light: NDArray[np.float64]
@@ -46,9 +54,13 @@ class CompressedBTF(ABC):
     dtype: np.dtype[Any]
     source: str = ""
     path: Path | None = None
+    report: dict[str, Any] | None = None
+    latents_as: str = "float32"
 
     #: Name of the codec, in files and settings.
     architecture: ClassVar[str]
+    #: Whether its latents can be float16 or uint8 in memory.
+    has_small_latents: ClassVar[bool] = False
 
     def __repr__(self) -> str:
         return (
@@ -150,6 +162,29 @@ class CompressedBTF(ABC):
         Another one beyond the captured directions, or off those along which they vary.
         """
 
+    def with_latents_as(self, kind: str) -> Self:
+        """The same model with latents that take less memory, or more, while it is decoded.
+
+        Parameters
+        ----------
+        kind : {"float32", "float16", "uint8"}
+            Of float16 and uint8, each latent has a range of its own. They are made float32 again
+            a piece at a time. The file of the model stays what it is.
+
+        Raises
+        ------
+        UsageError
+            For another type, or a codec that has float32 alone.
+        """
+        check_latent_type(kind)
+        if kind != "float32" and not self.has_small_latents:
+            raise UsageError(
+                self.path,
+                f"latents of the codec {self.architecture} are float32 in memory",
+                "leave the type of latents out",
+            )
+        return replace(self, latents_as=kind)
+
     @property
     def values(self) -> ValueScale:
         """How fitted values become captured ones."""
@@ -190,8 +225,41 @@ class CompressedBTF(ABC):
         images = self.shaded(*pair) if part is None else self.shaded_part(*pair, part)
         return self.values.decode(next(iter(images)))
 
+    def relight(self, light: Angles, view: Angles | None = None) -> NDArray[Any]:
+        """The surface under one light from one view, as an image.
+
+        Parameters
+        ----------
+        light, view : (theta, phi)
+            Degrees. Directions beyond the captured ones give the image at the edge of the captured
+            range. Without ``view``: the captured view nearest to the normal.
+
+        Returns
+        -------
+        ndarray, shape (H, W, C)
+            In the type of the captured images.
+
+        Raises
+        ------
+        UsageError
+            If a theta lies outside -90 to 90.
+
+        See Also
+        --------
+        napari_btf.relighting : several lights, environments, moving lights, parts of the surface.
+        """
+        nearest = self.view[np.argmax(self.view[:, 2])]
+        towards = nearest if view is None else unit_vector("view", view)
+        return self.values.store(self.decode(unit_vector("light", light), towards))
+
     def save(self, path: str | Path) -> Path:
-        """Write the model as a ``.safetensors`` file; see `napari_btf.codec.storage`."""
+        """Write the model as a ``.safetensors`` file that `napari_btf.load` reads.
+
+        Raises
+        ------
+        ModelFileError
+            If the place cannot be written to; an older file there stays as it was.
+        """
         from napari_btf.codec.storage import save
 
         return save(self, path)

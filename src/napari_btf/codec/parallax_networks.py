@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "GRAZING",
     "PAIR_FEATURES",
     "VIEW_FEATURES",
     "Network",
@@ -25,7 +26,7 @@ __all__ = [
 #: Columns of `view_features` and of `pair_features`.
 VIEW_FEATURES, PAIR_FEATURES = 5, 8
 #: The least cosine that a tangent is divided by: rays move some texels at most.
-_GRAZING = 0.2
+GRAZING = 0.2
 
 
 def view_features(view: ArrayLike) -> NDArray[np.float32]:
@@ -53,7 +54,7 @@ def tangent(direction: ArrayLike) -> NDArray[np.float32]:
     Rows count downwards, y of directions upwards.
     """
     d = np.asarray(direction, dtype=np.float64)
-    moved = d[..., 1::-1] * (-1.0, 1.0) / np.maximum(d[..., 2:], _GRAZING)
+    moved = d[..., 1::-1] * (-1.0, 1.0) / np.maximum(d[..., 2:], GRAZING)
     return np.asarray(moved, dtype=np.float32)
 
 
@@ -77,14 +78,25 @@ class Network:
     layers: Layers
     modulation: Layers
 
-    def for_frame(self, features: NDArray[np.float32]) -> FrameLayers:
-        """The network of one frame, with features of directions of shape (F,)."""
+    def for_frame(
+        self,
+        features: NDArray[np.float32],
+        scale: NDArray[np.float32],
+        offset: NDArray[np.float32],
+    ) -> FrameLayers:
+        """The network of one frame, with features of directions of shape (F,).
+
+        It takes latents as they are in memory, from which ``offset + scale * value`` makes
+        latents; both (K,).
+        """
         modulation = self.modulation.smooth(features)
         weights, biases, start = list(self.layers.weights), list(self.layers.biases), 0
         for i, bias in enumerate(biases[:-1]):
-            scale = 1.0 + modulation[start : start + len(bias)]
+            louder = 1.0 + modulation[start : start + len(bias)]
             start += len(bias)
-            weights[i] = weights[i] * scale[:, np.newaxis]
-            biases[i] = bias * scale + modulation[start : start + len(bias)]
+            weights[i] = weights[i] * louder[:, np.newaxis]
+            biases[i] = bias * louder + modulation[start : start + len(bias)]
             start += len(bias)
+        biases[0] = biases[0] + weights[0] @ offset
+        weights[0] = weights[0] * scale
         return FrameLayers(weights, biases)

@@ -64,7 +64,7 @@ def unpack(
     description : dict
     tensors : dict
     common : dict
-        ``light view dtype source path``.
+        ``light view dtype source path latents_as``.
 
     Raises
     ------

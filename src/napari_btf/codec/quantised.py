@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.codec.planes import compress, cut, decompress, groups
+from napari_btf.codec.stored_latents import StoredLatents, store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,6 +59,10 @@ class QuantisedLatents:
         """The latents, float32, shape (H, W, K)."""
         return self.codes * self.scale + self.offset
 
+    def stored(self, kind: str) -> StoredLatents:
+        """The codes in a type of `LATENT_TYPES`; each of them is exact in all of these."""
+        return StoredLatents(self.codes.astype(kind, copy=False), self.scale, self.offset)
+
 
 @dataclass(frozen=True, eq=False)
 class FreeLatents:
@@ -89,6 +94,10 @@ class FreeLatents:
     def values(self) -> NDArray[np.float32]:
         """The latents, float32, shape (H, W, K)."""
         return self.free
+
+    def stored(self, kind: str) -> StoredLatents:
+        """The latents in a type of `LATENT_TYPES`."""
+        return store(self.free, kind)
 
 
 def read_codes(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Kernel = Literal["matern", "thin-plate"]
 
 __all__ = [
+    "LENGTH",
     "MAX_CENTRES",
     "DirectionSpline",
     "Places",
@@ -40,7 +41,7 @@ _REACH = 0.75
 _RIDGE = 1e-9
 
 #: Of the Matern kernel; directions lie on spheres of radius 1.
-_LENGTH = 2.0
+LENGTH = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +101,8 @@ class DirectionSpline:
     kernel: Kernel = "matern"
 
     @cached_property
-    def _reach(self) -> NDArray[np.float64]:
+    def reach(self) -> NDArray[np.float64]:
+        """Distances at which the bumps end, (N,)."""
         return _REACH * _nearest_distance(self.points)
 
     @cached_property
@@ -113,8 +115,8 @@ class DirectionSpline:
         out = kernel @ self.coefficients + at.trend @ self.slopes.astype(np.float64)
         if len(self.bumps):
             distance = np.sqrt(_squared_distances(at.points, self.points))
-            rows, columns = np.nonzero(distance < self._reach)
-            weight = _wendland(distance[rows, columns] / self._reach[columns])
+            rows, columns = np.nonzero(distance < self.reach)
+            weight = _wendland(distance[rows, columns] / self.reach[columns])
             np.add.at(out, rows, weight[:, None] * self.bumps[columns].astype(np.float64))
         return np.asarray(out)
 
@@ -238,7 +240,7 @@ def _nearest_distance(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _matern(squared: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of smoothness 3/2: Rasmussen and Williams, Gaussian Processes, 2006, equation 4.17."""
-    scaled = np.sqrt(3.0 * squared) / _LENGTH
+    scaled = np.sqrt(3.0 * squared) / LENGTH
     return np.asarray((1.0 + scaled) * np.exp(-scaled))
 
 

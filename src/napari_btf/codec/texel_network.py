@@ -105,7 +105,7 @@ class TexelNetworkBTF(CompressedBTF):
         self, light: ArrayLike, view: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The pairs that are decoded when these are asked for, unit vectors of shape (..., 3)."""
-        light_radius, view_radius = self._radii
+        light_radius, view_radius = self.radii
         light = disk_to_vectors(_within(vectors_to_disk(light), light_radius))
         if self.coordinates == 2:
             return light, np.broadcast_to(self.view[0], np.shape(view)).copy()
@@ -145,16 +145,15 @@ class TexelNetworkBTF(CompressedBTF):
         return out.reshape(*part.shape, self.channels)
 
     def _latents_of(self, part: Part) -> NDArray[np.float32]:
-        """Latents and a last column of ones (see `FrameLayers`), (T, K + 1)."""
-        flat = part.cut(self.latent_map).reshape(-1, self.latent_count)
-        return np.concatenate([flat, np.ones((len(flat), 1), dtype=np.float32)], axis=1)
+        """Latents, (T, K)."""
+        return np.ascontiguousarray(part.cut(self.latent_map)).reshape(-1, self.latent_count)
 
     @cached_property
     def _flat(self) -> KeptParts[NDArray[np.float32]]:
         return KeptParts()
 
     @cached_property
-    def _radii(self) -> tuple[float, float]:
+    def radii(self) -> tuple[float, float]:
         """The largest disk radii of captured lights and views."""
         disks = (vectors_to_disk(vectors) for vectors in (self.light, self.view))
         light, view = (float(np.hypot(*disk.T).max()) for disk in disks)

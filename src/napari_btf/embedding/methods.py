@@ -159,12 +159,11 @@ def _distinct(latents: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[n
 
 
 def _principal_plane(latents: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The first two principal components; by numpy, as scikit-learn takes seconds to import.
-
-    The largest entry of each axis is positive: the same latents always give the same picture.
-    """
+    """The first two principal components, without what takes seconds to import."""
     centred = latents - latents.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
-    plane = axes[:, :-3:-1]
-    signs = np.sign(plane[np.argmax(np.abs(plane), axis=0), (0, 1)])
-    return np.asarray(centred @ (plane * signs))
+    axes = axes[:, :-3:-1]
+    # Either sign is right; the same one in every run.
+    largest = np.abs(axes).argmax(axis=0)
+    axes = axes * np.sign(axes[largest, (0, 1)])
+    return np.asarray(centred @ axes)

@@ -6,7 +6,8 @@ a weight or bias of the decoder: layers ``fc1``, ``fc2``, ... and ``output_rgb``
 a weight's row is the unit it leads to, its column the one it comes from, and biases are of row 0.
 The first layer's columns are the latents, then the light's place on the stereographic disk, then
 the view's if it varies. Values have the nine digits that single precision needs to come back
-exactly. The encoder is in neither file.
+exactly. The encoder is in neither file. ``tsne_results_TAG.csv`` has the header
+``tsne_x,tsne_y,image_x,image_y`` and one line a texel.
 """
 
 from __future__ import annotations
@@ -14,23 +15,35 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_btf.codec.texel_network import TexelNetworkBTF
 from napari_btf.errors import UsageError
-from napari_btf.files import write_file
+from napari_btf.files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec import CompressedBTF
     from napari_btf.codec.layers import Layers
 
-__all__ = ["WEIGHTS_HEADER", "csv_paths", "write_csv"]
+__all__ = ["WEIGHTS_HEADER", "check_tag", "csv_paths", "write_csv"]
 
 WEIGHTS_HEADER = "layer,type,row_index,col_index,value"
 _LAST_LAYER = "output_rgb"
+
+
+def check_tag(tag: str) -> None:
+    """Refuse a tag that is no part of a file name.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not tag or any(mark in tag for mark in "/\\\0"):
+        raise UsageError(None, f"{tag!r} is no tag", "use letters and digits")
 
 
 def csv_paths(folder: str | Path, tag: str) -> tuple[Path, Path]:
@@ -39,14 +52,18 @@ def csv_paths(folder: str | Path, tag: str) -> tuple[Path, Path]:
     Raises
     ------
     UsageError
-        For a tag that is no part of a file name.
+        For a tag that is none.
     """
-    if not tag or any(mark in tag for mark in "/\\\0"):
-        raise UsageError(None, f"{tag!r} is no tag", "use letters and digits")
+    check_tag(tag)
     return Path(folder) / f"weights_model_{tag}.csv", Path(folder) / f"latent_map_{tag}.csv"
 
 
-def write_csv(model: CompressedBTF, folder: str | Path, tag: str = "0") -> list[Path]:
+def write_csv(
+    model: CompressedBTF,
+    folder: str | Path,
+    tag: str = "0",
+    embedding: tuple[ArrayLike, ArrayLike] | None = None,
+) -> list[Path]:
     """Write a model's latents, and its decoder if it is a network of every texel.
 
     Parameters
@@ -57,11 +74,13 @@ def write_csv(model: CompressedBTF, folder: str | Path, tag: str = "0") -> list[
         Made if it is missing; older files of the same names are replaced.
     tag : str
         The end of the files' names.
+    embedding : (points, coords), optional
+        Points (T, 2) in the plane and their texels, rows ``(y, x)``; no file of them by default.
 
     Returns
     -------
     list of Path
-        What was written.
+        What was written: all of it, or nothing.
 
     Raises
     ------
@@ -69,11 +88,13 @@ def write_csv(model: CompressedBTF, folder: str | Path, tag: str = "0") -> list[
         If the place cannot be written to.
     """
     weights, latents = csv_paths(folder, tag)
-    written = [write_file(latents, _latents(model.latent_map).encode())]
+    contents = {latents: _latents(model.latent_map).encode()}
     if isinstance(model, TexelNetworkBTF):
         lines = [WEIGHTS_HEADER, *_weights(model.layers), ""]
-        written.append(write_file(weights, "\n".join(lines).encode()))
-    return written
+        contents[weights] = "\n".join(lines).encode()
+    if embedding is not None:
+        contents[Path(folder) / f"tsne_results_{tag}.csv"] = _embedding(*embedding).encode()
+    return write_files(contents)
 
 
 def _latents(latents: NDArray[np.float32]) -> str:
@@ -81,6 +102,12 @@ def _latents(latents: NDArray[np.float32]) -> str:
     form = ",".join(["%.9g"] * count)
     lines = (form % tuple(texel) for texel in latents.reshape(-1, count).tolist())
     return "\n".join([",".join(map(str, range(count))), *lines, ""])
+
+
+def _embedding(points: ArrayLike, coords: ArrayLike) -> str:
+    rows = zip(np.asarray(points).tolist(), np.asarray(coords).tolist(), strict=True)
+    lines = (f"{px:.6g},{py:.6g},{x},{y}" for (px, py), (y, x) in rows)
+    return "\n".join(["tsne_x,tsne_y,image_x,image_y", *lines, ""])
 
 
 def _weights(layers: Layers) -> Iterator[str]:

@@ -120,11 +120,12 @@ def _reach(coordinates: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelFileError(path, "there is no such file", "check folder and tag") from error
     except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise ModelFileError(
-            path, f"it cannot be read as text ({error})", "expected a CSV file"
+            path, f"it cannot be read as text ({reason})", "expected a CSV file"
         ) from error
 
 

@@ -13,6 +13,8 @@ from napari_btf.directions import vectors_to_angles
 from napari_btf.inspection import edited
 from napari_btf.plugin._frames import Frames, Shot
 from napari_btf.plugin._latent_sliders import LatentSliders
+from napari_btf.plugin._lighting import described
+from napari_btf.plugin._placing import free_column
 from napari_btf.plugin._shown_image import ShownImage
 from napari_btf.plugin.layers import observation_at
 from napari_btf.relighting.reach import default_view
@@ -116,6 +118,8 @@ class Edit(QWidget):
             or self._workspace.original_of(shot.model) is not self._model
         ):
             return
+        column = free_column(self._workspace.viewer, shot.model, self._image.layer)
         name = f"relit {shot.model.source}".strip()
-        self._image.show(frame.pixels, name, self._workspace.free_column(), select=False)
-        self._workspace.show_relit_angles(shot.light, shot.view)
+        self._image.show(frame.pixels, name, column, select=False)
+        self._workspace.relit_directions = shot.light, shot.view
+        self._workspace.show_relit(described(shot))

@@ -153,7 +153,7 @@ class TrainingForm(QWidget):
 
     @property
     def settings(self) -> FitSettings:
-        """What `napari_btf.fit` is to do."""
+        """What `napari_btf.training.train` is to do."""
         seconds = self.seconds.value() or None
         network = NetworkSettings(
             epochs=self.epochs.value() or None,

@@ -19,4 +19,6 @@ PHASES = {
     "place": "Placing the other texels",
     "segment": "Parting texels",
     "baselines": "Fitting classical codecs",
+    "movie": "Writing frames",
+    "normals": "Estimating normals",
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, Signal
 
-from napari_btf.plugin._bar import ActivityBar
+from napari_btf.plugin._bar import Bar
 from napari_btf.plugin._work import Orders, Outcome, Plan, Preview, work
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.progress import Progress
+
 
 __all__ = ["Run", "Status"]
 
@@ -42,7 +43,7 @@ class _Control:
 
     orders: Orders
     worker: GeneratorWorker | None = None
-    bar: ActivityBar | None = field(default=None, repr=False)
+    bar: Bar | None = None
 
     def abandon(self) -> None:
         """End everything, whether the window is still there or not."""
@@ -130,7 +131,7 @@ class Run(QObject):
         worker.paused.connect(self._on_paused)
         worker.resumed.connect(self.changed)
         control.worker = worker
-        control.bar = ActivityBar(f"Training {plan.btf.name}")
+        control.bar = Bar(f"Training {plan.btf.name}")
         self.changed.emit()
         worker.start()
 
@@ -178,6 +179,7 @@ class Run(QObject):
         self.reported.emit(Status(progress, self._left(progress)))
         if preview is not None:
             self.previewed.emit(preview)
+        # At the end: the bar lets other events in.
         if self._control.bar is not None:
             self._control.bar.show(progress)
 

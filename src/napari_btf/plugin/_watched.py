@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_btf.plugin._bar import ActivityBar
+from napari_btf.plugin._bar import Bar
 from napari_btf.plugin._jobs import Background
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Watched(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._bar: ActivityBar | None = None
+        self._bar: Bar | None = None
         self._jobs = Background(self)
         self._jobs.progressed.connect(self._on_progress)
         self._jobs.done.connect(self.done)
@@ -70,7 +70,7 @@ class Watched(QObject):
             Of the bar in napari's activity dock.
         """
         self.cancel()
-        self._bar = bar = ActivityBar(title)
+        self._bar = bar = Bar(title)
         # The dock may be destroyed with its window while the thread still works.
         self.destroyed.connect(bar.close)
         self._jobs.start(_pictured(job))

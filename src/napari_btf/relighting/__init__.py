@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from napari_btf.directions import Angles, unit_vector
 from napari_btf.relighting.environments import PRESETS, Environment, find_environment
 from napari_btf.relighting.frames import Lighting, Relighter, combine, relight
 from napari_btf.relighting.lights import Light
 from napari_btf.relighting.paths import LightPath, circle, find_path, frames_along, spiral, sweep
-from napari_btf.relighting.reach import Angles, default_view, limits, outside, unit_vector
+from napari_btf.relighting.reach import default_view, limits, outside
 from napari_btf.relighting.surface import SurfaceEstimate, estimate_surface
 
 __all__ = [

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_btf.directions import unit_vector
 from napari_btf.errors import UsageError
-from napari_btf.relighting.reach import unit_vector
 from napari_btf.values import from_linear, to_linear
 
 if TYPE_CHECKING:

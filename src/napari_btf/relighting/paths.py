@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.directions import angles_to_vectors, great_circle, vectors_to_angles
+from napari_btf.directions import angles_to_vectors, great_circle, unit_vector, vectors_to_angles
 from napari_btf.errors import UsageError
-from napari_btf.relighting.reach import unit_vector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_btf.directions import Angles
     from napari_btf.relighting.frames import Relighter
-    from napari_btf.relighting.reach import Angles
 
 __all__ = ["LightPath", "circle", "find_path", "frames_along", "read_path", "spiral", "sweep"]
 

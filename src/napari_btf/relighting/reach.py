@@ -6,47 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.directions import angle_between, angles_to_vectors, vectors_to_angles
-from napari_btf.errors import UsageError
+from napari_btf.directions import Angles, angle_between, angles_to_vectors, vectors_to_angles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.codec import CompressedBTF
 
-__all__ = ["Angles", "default_view", "limits", "outside", "unit_vector"]
-
-#: Theta and phi, in degrees.
-Angles = tuple[float, float]
+__all__ = ["default_view", "limits", "outside"]
 
 #: Degrees a shown direction may differ from the one asked for: the rig's own tolerance.
 _TOLERANCE = 0.15
-
-
-def unit_vector(name: str, angles: Angles) -> NDArray[np.float64]:
-    """The unit vector of a direction above the surface.
-
-    Parameters
-    ----------
-    name : str
-        What it is, for the complaint: "light" or "view".
-    angles : (theta, phi)
-        Degrees. A negative theta points to the opposite azimuth, any finite phi is fine, and 90 is
-        the horizon.
-
-    Raises
-    ------
-    UsageError
-        If theta lies outside -90 to 90, or one of them is no number.
-    """
-    theta, phi = angles
-    if not (np.isfinite(phi) and -90.0 <= theta <= 90.0):
-        raise UsageError(
-            None,
-            f"{name} {theta:g},{phi:g} is not a direction above the surface",
-            "give theta between -90 and 90 and any phi, in degrees",
-        )
-    return angles_to_vectors(theta, phi)
 
 
 def default_view(model: CompressedBTF) -> Angles:

@@ -9,18 +9,18 @@ import numpy as np
 from napari_btf.codec.normals import surface_normals
 from napari_btf.codec.part import Part
 from napari_btf.codec.spline import spread_subset
-from napari_btf.directions import group_directions
+from napari_btf.directions import group_directions, unit_vector
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress
 from napari_btf.relighting.lights import LinearValues
-from napari_btf.relighting.reach import default_view, unit_vector
+from napari_btf.relighting.reach import default_view
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.codec import CompressedBTF
+    from napari_btf.directions import Angles
     from napari_btf.progress import Job
-    from napari_btf.relighting.reach import Angles
 
 __all__ = ["SurfaceEstimate", "estimate_surface"]
 

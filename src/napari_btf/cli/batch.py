@@ -1,0 +1,243 @@
+"""What `train` does with a capture, and with several."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_btf.cli.console import (
+    check_not_input,
+    check_writable,
+    fail,
+    run,
+    say,
+    tell,
+    tell_json,
+)
+from napari_btf.cli.options import quality_text, read_capture
+from napari_btf.errors import BTFError, UsageError
+from napari_btf.files import write_file
+from napari_btf.formats import recognises
+from napari_btf.interrupts import interruptible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_btf.training_options import TrainingOptions
+
+__all__ = ["COLUMNS", "Training", "find_captures", "train_many"]
+
+#: Of the summary.
+COLUMNS = (
+    "capture",
+    "model",
+    "status",
+    "psnr_train",
+    "psnr_held_out",
+    "seconds",
+    "bytes_model",
+    "bytes_capture",
+    "compression_ratio",
+    "texels_trained",
+    "latents",
+    "codec",
+    "error",
+)
+_SUMMARY = "summary.csv"
+
+
+@dataclass(frozen=True)
+class Training:
+    """How captures are read and trained on."""
+
+    options: TrainingOptions
+    resume: bool
+    pattern: str | None
+    skip_bad: bool
+    azimuth: str
+
+    def run(self, capture: Path, out: Path) -> tuple[dict[str, Any], bool]:
+        """Train, write the model, and say what there is to say.
+
+        Returns
+        -------
+        dict
+            The figures.
+        bool
+            Whether it was stopped early.
+        """
+        from napari_btf.codec.checkpoint import Checkpoint, checkpoint_path
+        from napari_btf.training import train
+
+        options = self.options
+        btf = read_capture(capture, self.pattern, self.skip_bad, self.azimuth)
+        phases: set[str] = set()
+        checkpoint = Checkpoint(checkpoint_path(out), self.resume)
+        if checkpoint.is_there and not self.resume:
+            path = checkpoint.path
+            say(f"note: {path} is an unfinished training; --resume would go on from there")
+        elif self.resume and not checkpoint.is_there:
+            say(f"note: there is no unfinished training of {out}; it starts anew")
+        with interruptible(phases, say) as stop:
+            held_out = options.held_out(btf)
+            job = train(btf, options.coords(btf), options.settings, held_out, stop, checkpoint)
+            model, report = run(job, phases)
+            stopped = stop()
+        model.save(out)
+        checkpoint.remove()
+        if checkpoint.failure:
+            say(f"note: the training could not be noted on the way: {checkpoint.failure}")
+        if (options.seconds or options.epochs) is not None and "train" not in phases:
+            say("note: there was nothing to train, this model has a closed form")
+        target = options.target_psnr
+        if target is not None and report.psnr_train < target:
+            say(f"note: {target:g} dB were asked for, {report.psnr_train:.2f} dB were reached")
+        return report.summary(out.stat().st_size), stopped
+
+
+def find_captures(named: Sequence[Path]) -> list[Path]:
+    """The captures of names and patterns, each once.
+
+    Raises
+    ------
+    UsageError
+        If a pattern finds none.
+    """
+    found: list[Path] = []
+    for path in named:
+        if path.exists() or not glob.has_magic(str(path)):
+            found.append(path)
+            continue
+        matches = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
+        passed_over = [match.name for match in matches if not recognises(match)]
+        if passed_over and len(passed_over) < len(matches):
+            say(f"note: no captures, and passed over: {', '.join(passed_over)}")
+        # The table of a stack stands for the same capture as the stack.
+        stacks = {match.with_suffix("") for match in matches if match.suffix.lower() != ".csv"}
+        captures = [
+            match
+            for match in matches
+            if recognises(match)
+            and not (match.suffix.lower() == ".csv" and match.with_suffix("") in stacks)
+        ]
+        if not captures:
+            raise UsageError(path, "it names no capture", "check the pattern")
+        found += captures
+    return list(dict.fromkeys(found))
+
+
+def train_many(captures: Sequence[Path], folder: Path, training: Training, as_json: bool) -> None:
+    """Train on captures one after the other, write a summary, and end with the right code."""
+    models = _model_paths(captures, folder)
+    for model in models.values():
+        options = training.options
+        given = (options.texels, options.hold_out_lights)
+        files = [Path(file) for file in given if isinstance(file, (str, os.PathLike))]
+        check_not_input(model, *captures, *files)
+    check_writable(folder / _SUMMARY)
+    older = _read_summary(folder / _SUMMARY)
+    rows: list[dict[str, Any]] = []
+    wrong_input = True
+    for number, (capture, model) in enumerate(models.items(), start=1):
+        say(f"{number} of {len(models)}: {capture}")
+        stopped = False
+        if training.resume and model.exists():
+            row = older.get(model.name, {}) | {"status": "kept", "error": ""}
+            say(f"note: {model} is there already")
+        else:
+            try:
+                figures, stopped = training.run(capture, model)
+                row = {"status": "stopped early" if stopped else "trained", **figures}
+                tell_unless(as_json, f"{model}: {quality_text(figures)}")
+            except KeyboardInterrupt:
+                _stop(folder, len(models) - len(rows))
+            except Exception as error:
+                if os.environ.get("NAPARI_BTF_DEBUG"):
+                    raise
+                wrong_input &= isinstance(error, BTFError)
+                row = {"status": "failed", "error": _words(error)}
+                say(f"note: {row['error']} Going on with the others.")
+        rows.append({"capture": str(capture), "model": model.name, **row})
+        _write_summary(folder / _SUMMARY, rows)
+        if stopped and len(rows) < len(models):
+            _stop(folder, len(models) - len(rows))
+    if as_json:
+        tell_json({"captures": [{key: row.get(key) for key in COLUMNS} for row in rows]})
+    failed = [row for row in rows if row["status"] == "failed"]
+    if failed:
+        for row in failed:
+            say(f"failed: {row['capture']}: {row['error']}")
+        count = f"{len(failed)} of {len(rows)} captures"
+        fail(f"{count} failed, see {folder / _SUMMARY}", 2 if wrong_input else 1)
+
+
+def tell_unless(quiet: bool, text: str) -> None:
+    """Print a line, if nothing but JSON is not wanted."""
+    if not quiet:
+        tell(text)
+
+
+def _stop(folder: Path, left: int) -> None:
+    captures = "1 capture is" if left == 1 else f"{left} captures are"
+    fail(f"stopped; {captures} left, and the same command with --resume goes on in {folder}", 1)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, BTFError):
+        return str(error)
+    return (
+        f"This should not have happened ({type(error).__name__}: {error}); "
+        "set NAPARI_BTF_DEBUG=1 to see where."
+    )
+
+
+def _model_paths(captures: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """Where the model of each capture goes."""
+    models: dict[Path, Path] = {}
+    for capture in captures:
+        path = capture.resolve()
+        name = path.stem if path.suffix == ".zarr" or not path.is_dir() else path.name
+        model = folder / f"{name}.safetensors"
+        for other, taken in models.items():
+            if taken == model:
+                raise UsageError(
+                    capture,
+                    f"its model would have the name of that of {other}, {model.name}",
+                    "train one of them by itself, with --out",
+                )
+        models[capture] = model
+    return models
+
+
+def _read_summary(path: Path) -> dict[str, dict[str, Any]]:
+    """Rows of an earlier summary, by the names of their models.
+
+    Raises
+    ------
+    UsageError
+        If there is a file of that name that is none.
+    """
+    if not path.exists():
+        return {}
+    try:
+        rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")), strict=True)
+        if tuple(rows.fieldnames or ()) != COLUMNS:
+            raise ValueError("other columns")
+        return {row["model"]: dict(row) for row in rows}
+    except (OSError, ValueError, csv.Error) as error:
+        raise UsageError(
+            path, "it is no summary of trainings", "choose another folder, or rename it"
+        ) from error
+
+
+def _write_summary(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_file(path, text.getvalue().encode())

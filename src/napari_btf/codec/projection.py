@@ -1,0 +1,103 @@
+"""Principal components of some texels, and all texels projected onto them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_btf.codec.layers import Scratch, in_chunks
+from napari_btf.progress import Progress, is_report_due
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from numpy.typing import NDArray
+
+    from napari_btf.btf import BTF
+
+__all__ = ["encode", "gather_abrdfs", "principal_components"]
+
+#: Values of the images that are projected together: 32 MiB.
+_TOGETHER = 2**23
+
+
+def gather_abrdfs(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
+    """ABRDFs of some texels, (T, N * C) in the fitted domain."""
+    out = np.empty((len(yx), len(btf), btf.channels), dtype=np.float32)
+    for done, total in btf.gather(yx, out):
+        if is_report_due(done, total):
+            yield Progress("read", done, total)
+    out = btf.values.encode(out)
+    return out.reshape(len(yx), -1)
+
+
+def principal_components(
+    abrdfs: NDArray[np.float32], count: int, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+    """Mean (N * C,), components (K, N * C) and standard deviation along each (K,).
+
+    The ABRDFs (T, N * C) are overwritten.
+    """
+    from sklearn.decomposition import PCA
+
+    # A capture without any variance divides zero by zero in a figure that is not used here.
+    with np.errstate(invalid="ignore"):
+        pca = PCA(count, random_state=seed, copy=False).fit(abrdfs)
+    # A latent that never varies (a black capture) still needs a weight that can be divided by.
+    deviation = np.maximum(np.sqrt(pca.explained_variance_), 1e-6)
+    return pca.mean_, pca.components_, deviation
+
+
+def encode(
+    btf: BTF, table: NDArray[np.float32]
+) -> Generator[Progress, None, tuple[NDArray[np.float32], float, float]]:
+    """Project every texel onto the components, one observation after the other.
+
+    Returns
+    -------
+    latents : ndarray, shape (H, W, K)
+    total : float
+        Sum of squares of what is projected.
+    peak : float
+        The largest value of the capture.
+    """
+    texels, c = btf.height * btf.width, btf.channels
+    latents = np.zeros((texels, table.shape[1] - 1), dtype=np.float32)
+    total, peak = 0.0, 0.0
+    # Several images at a time: each product reads and writes all latents.
+    together = int(np.clip(_TOGETHER // (texels * c), 1, 64))
+    block = np.empty((texels, together, c), dtype=np.float32)
+    for i, frame in enumerate(btf.iter_frames()):
+        place = i % together
+        block[:, place] = btf.values.encode(frame.reshape(texels, c))
+        peak = max(peak, float(block[:, place].max()))
+        if place == together - 1 or i == len(btf) - 1:
+            total += _project(block[:, : place + 1], table[i - place : i + 1], latents)
+        if is_report_due(i + 1, len(btf)):
+            yield Progress("encode", i + 1, len(btf))
+    return latents.reshape(btf.height, btf.width, -1), total, peak
+
+
+def _project(
+    colours: NDArray[np.float32], table: NDArray[np.float32], latents: NDArray[np.float32]
+) -> float:
+    """Add the projection of some observations (T, F, C), by their table (F, K + 1, C), to latents.
+
+    Returns the sum of squares of what is projected.
+    """
+    mean = table[:, 0].reshape(-1)
+    components = table[:, 1:].transpose(0, 2, 1).reshape(len(mean), -1)
+    squares: dict[int, float] = {}
+
+    def work(part: slice, scratch: Scratch) -> None:
+        values = scratch("values", part.stop - part.start, len(mean))
+        np.subtract(colours[part].reshape(len(values), -1), mean, out=values)
+        latents[part] += np.matmul(
+            values, components, out=scratch("product", len(values), latents.shape[1])
+        )
+        squares[part.start] = float(np.vdot(values, values))
+
+    in_chunks(len(latents), work)
+    # In order, so that the sum is the same in every run.
+    return sum(squares[start] for start in sorted(squares))

@@ -1,0 +1,137 @@
+"""Writing down ONNX graphs, one operator after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Graph"]
+
+#: Of ai.onnx, and of the file: onnxruntime 1.14 and others of early 2023 know them.
+_OPSET, _IR_VERSION = 17, 8
+#: What one file can hold.
+_MOST_BYTES = 2**31 - 2**20
+
+
+class Graph:
+    """A graph that grows: every call adds an operator, and gives the name of its output.
+
+    Raises
+    ------
+    UsageError
+        If the package onnx is missing.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from onnx import helper, numpy_helper
+        except ImportError as error:
+            raise UsageError(
+                None, "this needs the package onnx", 'pip install "napari-btf[onnx]"'
+            ) from error
+        self._helper, self._numpy = helper, numpy_helper
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._bytes = 0
+
+    def __call__(self, operator: str, *inputs: str | NDArray[Any], **attributes: Any) -> str:
+        """Add an operator; arrays among its inputs become constants."""
+        names = [name if isinstance(name, str) else self.constant(name) for name in inputs]
+        output = f"{operator.lower()}_{len(self._nodes)}"
+        self._nodes.append(self._helper.make_node(operator, names, [output], **attributes))
+        return output
+
+    def constant(self, values: ArrayLike) -> str:
+        """Add an array."""
+        array = np.asarray(values)
+        self._bytes += array.nbytes
+        if self._bytes > _MOST_BYTES:
+            raise UsageError(
+                None, "the model is too large for one ONNX file", "use the safetensors file"
+            )
+        name = f"constant_{len(self._constants)}"
+        self._constants.append(self._numpy.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def double(self, name: str) -> str:
+        """In double precision."""
+        from onnx import TensorProto
+
+        return self("Cast", name, to=TensorProto.DOUBLE)
+
+    def single(self, name: str) -> str:
+        """In single precision."""
+        from onnx import TensorProto
+
+        return self("Cast", name, to=TensorProto.FLOAT)
+
+    def integer(self, name: str) -> str:
+        """As 64-bit integers."""
+        from onnx import TensorProto
+
+        return self("Cast", name, to=TensorProto.INT64)
+
+    def columns(self, name: str, start: int, end: int) -> str:
+        """Some of the last axis of a table (P, F)."""
+        bounds = (np.array([start]), np.array([end]), np.array([1]))
+        return self("Slice", name, *bounds)
+
+    def beside(self, *names: str) -> str:
+        """Tables (P, F) side by side."""
+        return self("Concat", *names, axis=1)
+
+    def length(self, name: str) -> str:
+        """Lengths (P, 1) of rows."""
+        square = self("Mul", name, name)
+        return self("Sqrt", self("ReduceSum", square, np.array([-1]), keepdims=1))
+
+    def to_bytes(
+        self,
+        inputs: Mapping[str, tuple[type, Sequence[str | int]]],
+        output: tuple[str, Sequence[str | int]],
+        description: Mapping[str, str],
+    ) -> bytes:
+        """The file of the graph.
+
+        Parameters
+        ----------
+        inputs : mapping
+            Type and shape of each, by name.
+        output : (str, shape)
+            What was computed last, single precision; it is called ``value``.
+        description : mapping
+            Metadata of the file.
+        """
+        import onnx
+
+        helper = self._helper
+        name, shape = output
+        self._nodes.append(helper.make_node("Identity", [name], ["value"]))
+        info = helper.make_tensor_value_info
+        graph = helper.make_graph(
+            self._nodes,
+            "decoder",
+            [
+                info(key, helper.np_dtype_to_tensor_dtype(np.dtype(kind)), size)
+                for key, (kind, size) in inputs.items()
+            ],
+            [info("value", onnx.TensorProto.FLOAT, shape)],
+            self._constants,
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", _OPSET)],
+            ir_version=_IR_VERSION,
+            producer_name="napari-btf",
+        )
+        helper.set_model_props(model, dict(description))
+        onnx.checker.check_model(model)
+        return bytes(model.SerializeToString())

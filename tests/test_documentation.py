@@ -1,0 +1,183 @@
+"""What README and docs tell people to type is typed here, and so are their Python blocks.
+
+A command is a line that begins with ``napari-btf``, in a block of ``sh`` or indented by four
+spaces; lines that are indented farther go on with it. Those that have words in capitals (CAPTURE,
+DIR) or brackets outside quotes only show a form: of these the verb and the options must exist. All
+others are run, document by document, in their order, in a folder that has what they name: see
+`scene`. So that this is quick, the sample is cut to 24 x 24 texels, two views and seven lights,
+whenever a command has written it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import pytest
+from PIL import Image
+from typer.main import get_command
+
+import napari_btf
+from command_line import Run, runner
+from napari_btf.cli import app
+from napari_btf.samples import write_sample
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.py"))
+
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    text = document.read_text(encoding="utf-8")
+    return [body for kind, body in _BLOCK.findall(text) if kind == language]
+
+
+def commands(document: Path) -> list[str]:
+    text = document.read_text(encoding="utf-8")
+    indented = re.findall(r"(?:^    .*\n?)+", _BLOCK.sub("", text), re.MULTILINE)
+    found: list[str] = []
+    for block in [*blocks(document, "sh"), *(re.sub("^    ", "", b, flags=re.M) for b in indented)]:
+        going_on = False
+        for line in block.splitlines():
+            if going_on and line.startswith(" "):
+                found[-1] += " " + line.strip()
+                continue
+            going_on = line.startswith("napari-btf ")
+            if going_on:
+                found.append(line)
+    return found
+
+
+def is_form(command: str) -> bool:
+    """Whether a command only shows a form."""
+    return bool(re.search(r"\b[A-Z][A-Z_]+\b|\[|\.\.\.", re.sub(r"'[^']*'|#.*", "", command)))
+
+
+def cut(folder: Path) -> None:
+    """Make the sample small."""
+    for view in sorted(folder.iterdir())[2:]:
+        shutil.rmtree(view)
+    for view in folder.iterdir():
+        for i, path in enumerate(sorted(view.iterdir())):
+            if i % 12:
+                path.unlink()
+                continue
+            with Image.open(path) as image:
+                small = image.crop((20, 20, 44, 44))
+            small.save(path, quality=95)
+
+
+@pytest.fixture(scope="module")
+def scenery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scene")
+    write_sample(folder / "weave")
+    cut(folder / "weave")
+    first, _ = sorted((folder / "weave").iterdir())
+    for name in ("wallpaper", "captures/cloth", "captures/paper"):
+        shutil.copytree(first, folder / name)
+    (folder / "rig7").mkdir()
+    for path in first.iterdir():
+        tl, pl, tv, pv = (word[2:] for word in path.stem.split()[1:])
+        shutil.copy(path, folder / "rig7" / f"cam{tv}_{pv}-lamp{tl}_{pl}.jpg")
+    (folder / "texels.csv").write_text(
+        "x,y\n" + "".join(f"{x},{y}\n" for x in range(24) for y in range(4, 20))
+    )
+    model = napari_btf.train(napari_btf.read(folder / "weave"), latents=6)
+    model.save(folder / "weave.safetensors")
+    return folder
+
+
+@pytest.fixture
+def scene(scenery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what documents name.
+
+    Captures ``weave`` (the sample), ``wallpaper``, ``rig7`` (odd names) and ``captures/*``, the
+    model ``weave.safetensors``, and ``texels.csv``.
+    """
+    folder = tmp_path / "scene"
+    shutil.copytree(scenery, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_commands_are_found() -> None:
+    found = [command for document in DOCUMENTS for command in commands(document)]
+    run = [command for command in found if not is_form(command)]
+    assert "napari-btf sample weave" in run[0]
+    assert any("rig7 --pattern 'cam(?P<tv>" in command for command in run)
+    assert any("[--seed N] [--device auto]" in command for command in found if is_form(command))
+    assert len(run) >= 15
+
+
+@pytest.mark.parametrize(
+    "document", [d for d in DOCUMENTS if commands(d) or blocks(d, "python")], ids=lambda d: d.stem
+)
+def test_what_a_document_says_works(
+    document: Path, scene: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run: Run = runner(capsys)
+    for command in commands(document):
+        if is_form(command):
+            continue
+        words = shlex.split(command, comments=True)[1:]
+        done = run(*words)
+        assert done.code == 0, (command, done.err)
+        if words[0] == "sample":
+            cut(scene / words[1])
+    variables: dict[str, object] = {}
+    for code in blocks(document, "python"):
+        exec(compile(code, str(document), "exec"), variables)
+
+
+def test_forms_name_verbs_and_options_that_exist() -> None:
+    verbs = get_command(app).commands  # type: ignore[attr-defined]
+    options = {
+        name: {option for parameter in verb.params for option in parameter.opts}
+        | {option for parameter in verb.params for option in parameter.secondary_opts}
+        for name, verb in verbs.items()
+    }
+    named: dict[str, set[str]] = {name: set() for name in verbs}
+    for document in DOCUMENTS:
+        for command in commands(document):
+            verb = command.split()[1]
+            if verb in named:
+                named[verb] |= set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", command))
+            else:
+                assert verb.startswith("-") or verb == "VERB", command
+    for name, found in named.items():
+        assert found <= options[name], name
+        assert found or options[name] <= {"folder", "--help"}, f"{name} is in no document"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook(notebook: Path, tmp_path: Path) -> None:
+    """As a script, which is the same as running all cells."""
+    cells = jupytext.read(notebook).cells
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    assert sum(cell.cell_type == "code" for cell in cells) >= 4
+    done = subprocess.run(
+        [sys.executable, str(notebook)],
+        cwd=tmp_path,
+        env=plain_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert f"({notebook.name})" in (notebook.parent / "index.md").read_text(encoding="utf-8")
+
+
+def plain_environment() -> dict[str, str]:
+    """Without a display, and with plots that are drawn and not shown."""
+    hidden = ("DISPLAY", "WAYLAND_DISPLAY")
+    return {k: v for k, v in os.environ.items() if k not in hidden} | {"MPLBACKEND": "Agg"}
