@@ -15,6 +15,8 @@ from napari_btf.plugin.latent_space import LatentSpace
 from napari_btf.plugin.layers import is_kind
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.workspace import workspace_of
+from napari_btf.progress import finish
+from napari_btf.segmentation import segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -223,6 +225,29 @@ def test_materials_become_a_layer_and_colours(
     qtbot.waitUntil(lambda: np.ptp(dock.map.colours) == 0)
     dock.segment.box.start.click()
     qtbot.waitUntil(lambda: dock.segment.materials() is not None, timeout=PATIENCE)
+
+
+def test_materials_by_colour(
+    qtbot: QtBot,
+    loaded: ViewerModel,
+    dock: LatentSpace,
+    model: CompressedBTF,
+    one_view_model: CompressedBTF,
+) -> None:
+    dock.segment_section.toggleButton().click()
+    box = dock.segment.box
+    box.number.setValue(3)
+    box.by.setCurrentText("by colour")
+    box.start.click()
+    qtbot.waitUntil(lambda: dock.segment.materials() is not None, timeout=PATIENCE)
+    expected = finish(segment(model, k=3, by="chromaticity")).labels
+    np.testing.assert_array_equal(dock.segment.materials().data, expected)
+    assert (expected != finish(segment(model, k=3)).labels).any()
+    # A grey surface has none.
+    workspace_of(loaded).model = one_view_model
+    assert not box.by.isEnabled()
+    assert "grey" in box.by.toolTip()
+    assert box.by.currentText() == "by latents"
 
 
 def test_a_selection_grows_to_similar_texels(

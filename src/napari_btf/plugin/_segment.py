@@ -74,6 +74,7 @@ class Segment(QWidget):
             self._model = model
             self._selection = None if model is None else self._workspace.selection(model)
             self.box.say("")
+            self.box.set_coloured(model is None or model.channels > 1)
             self.stop()
         self._show_state()
 
@@ -109,7 +110,7 @@ class Segment(QWidget):
         self._parted = model
         # None tries out as many as there may be, and takes the best silhouette.
         k = None if box.by_silhouette.isChecked() else box.number.value()
-        job = segment(model, box.method.currentData(), k)
+        job = segment(model, box.method.currentData(), k, by=box.by.currentData())
         self.run.start(job, f"Segmenting {model.source or 'the model'}")
 
     def _on_done(self, found: Segmentation) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["SegmentBox"]
 
 _METHODS = {"k-means": "kmeans", "Gaussian mixture": "gmm", "HDBSCAN": "hdbscan"}
+_FEATURES = {"by latents": "latents", "by colour": "chromaticity"}
+_BY = "Colour leaves out how bright a texel is: threads and folds are not parted into sides"
 _START = "Part the texels by their latents; the materials become a Labels layer"
 _GROW = "Take up the texels whose latents are at most so far from those of the selection"
 
@@ -54,6 +56,10 @@ class SegmentBox(QWidget):
         for name, method in _METHODS.items():
             self.method.addItem(name, method)
         self.method.setToolTip("HDBSCAN finds the number of materials itself")
+        self.by = QComboBox()
+        for name, features in _FEATURES.items():
+            self.by.addItem(name, features)
+        self.by.setToolTip(_BY)
         self.number = QSpinBox()
         self.number.setRange(2, 20)
         self.number.setValue(4)
@@ -87,8 +93,9 @@ class SegmentBox(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         rows = (
-            (self.method, self.number),
-            (self.by_silhouette, self.start, self.cancel),
+            (self.method, self.by),
+            (self.by_silhouette, self.number),
+            (self.start, self.cancel),
             (self.preview, self.grow),
         )
         for parts in rows:
@@ -97,8 +104,8 @@ class SegmentBox(QWidget):
             for part in parts[1:]:
                 row.addWidget(part)
             column.addLayout(row)
-        column.insertWidget(2, self.note)
-        column.insertWidget(4, self.threshold)
+        column.insertWidget(3, self.note)
+        column.insertWidget(5, self.threshold)
         self.note.hide()
 
     def set_running(self, running: bool) -> None:
@@ -114,6 +121,12 @@ class SegmentBox(QWidget):
         for part in (self.threshold, self.grow):
             allow(part, _GROW, no_selection or no_preview)
         self._no_selection = no_selection
+
+    def set_coloured(self, coloured: bool) -> None:
+        """Whether the model has colours to go by."""
+        if not coloured:
+            self.by.setCurrentIndex(0)
+        allow(self.by, _BY, "" if coloured else "The surface is grey")
 
     def set_range(self, most: float, value: float) -> None:
         """Between which distances to choose, and one that is sensible."""
