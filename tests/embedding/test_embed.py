@@ -192,5 +192,5 @@ def test_rare_kinds_are_in_the_subset() -> None:
     for seed in range(5):
         chosen = spread_subset(latents, 1000, seed)
         assert len(np.unique(chosen)) == 1000
-        # At random there would be two.
-        assert np.count_nonzero(chosen < 40) >= 20
+        # Their share by the square root of their number; at random it would be two, or none.
+        assert np.count_nonzero(chosen < 40) >= 4
