@@ -113,11 +113,13 @@ def fit_neural_basis(
     check_neural_basis(btf, coords, budget, training.memory)
     yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
     yx = random_texels(yx, texels_that_fit(btf, training.memory), training.seed)
-    abrdfs = yield from gather_abrdfs(btf, yx)
+    here = world()
+    abrdfs = yield from _gather_together(here, btf, yx)
     yield Progress("basis", 0, 1)
     count = budget.latents or _candidates(btf, len(yx), budget, training.memory)
-    mean, components, deviation = principal_components(abrdfs, count, training.seed)
+    components = None if abrdfs is None else principal_components(abrdfs, count, training.seed)
     del abrdfs
+    mean, components, deviation = here.first(components)
     yield Progress("basis", 1, 1)
 
     # (N, K + 1, C): row 0 is the mean, the others the principal components.
