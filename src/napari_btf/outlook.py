@@ -99,7 +99,8 @@ def _imagining_seconds(btf: BTF, settings: FitSettings) -> float:
     if settings.budget.latents is not None or not FEWEST_PAIRS <= len(btf) <= MOST_PAIRS:
         return 0.0
     given = settings.network.seconds
-    return STEPS * _IMAGINING_STEP if given is None else given
+    needed = STEPS * _IMAGINING_STEP
+    return needed if given is None else min(needed, given)
 
 
 def _parallax_seconds(btf: BTF, settings: FitSettings) -> float:

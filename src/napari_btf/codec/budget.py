@@ -105,7 +105,7 @@ def check_room(bytes_per_texel: float, texels: int, least: int) -> None:
 
 
 def quantise(spectrum: Spectrum, content: Content, budget: Budget) -> CodedLatents:
-    """Quantise and compress latents within a budget.
+    """Quantise and compress latents within a budget, or about so if it is a sketch.
 
     Raises
     ------
@@ -161,9 +161,9 @@ def _by_bytes(spectrum: Spectrum, content: Content, bytes_per_texel: float) -> C
         count, estimated, _ = _kept(spectrum, content, step)
         coded = spectrum.code(step, count)
         size = coded.nbytes + count * content.latent_bytes
-        if size <= limit:
+        if size <= limit or spectrum.is_sketch:
             best = coded
-            if size >= _CLOSE * limit:
+            if size >= _CLOSE * limit or spectrum.is_sketch:
                 break
         # A little more than what was found, so that the next try ends below the limit.
         ratio = 1.003 * coded.nbytes / max(1.0, estimated)
@@ -195,7 +195,7 @@ def _by_quality(spectrum: Spectrum, content: Content, target: float) -> CodedLat
         step /= 1.01
         count = _kept(spectrum, content, step)[0]
         left = float(spectrum.distortion(step)[:count].sum() + spectrum.energy[count:].sum())
-        if content.beyond + left <= wanted:
+        if content.beyond + left <= wanted or spectrum.is_sketch:
             break
         allowed *= 0.998 * wanted / (content.beyond + left)
     return spectrum.code(step, count)

@@ -140,6 +140,12 @@ def fit(
         raise UsageError(
             None, f"the {codec} codec is trained by one process", "start it without torchrun"
         )
+    if here.size > len(btf):
+        raise UsageError(
+            btf.source or None,
+            f"{len(btf)} observations are too few for {here.size} processes",
+            f"start at most {len(btf)}",
+        )
     checkpoint.open(training_key(btf, coords, kept))
     checkpoint.found = here.first(checkpoint.found)
     if codec in ("abrdf-conv", "mlp"):
@@ -152,7 +158,8 @@ def fit(
 
         parallax = _parallax_settings(btf, settings)
         return (yield from fit_parallax(btf, coords, parallax, stop, checkpoint))
-    return (yield from fit_neural_basis(btf, coords, settings.budget, settings.network, stop))
+    budget, network = settings.budget, settings.network
+    return (yield from fit_neural_basis(btf, coords, budget, network, stop, checkpoint))
 
 
 def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None:

@@ -8,7 +8,7 @@ continued by a spline; where the gaps are wide, pairs that a network imagined st
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from napari_btf.codec.budget import (
     direction_bytes,
     quantise,
 )
+from napari_btf.codec.checkpoint import Checkpoint
 from napari_btf.codec.continuation import ContinuedBasis, continue_basis
 from napari_btf.codec.imagination import FEWEST_PAIRS, MOST_PAIRS, Known, imagine
 from napari_btf.codec.latent_coding import Spectrum
@@ -27,6 +28,7 @@ from napari_btf.codec.layers import Scratch, in_chunks
 from napari_btf.codec.model import DTYPES
 from napari_btf.codec.network import MEMORY
 from napari_btf.codec.neural_basis import NeuralBasisBTF
+from napari_btf.codec.processes import world
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, is_report_due, with_preview
 from napari_btf.sampling import all_texels, random_texels
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec.latent_coding import CodedLatents
     from napari_btf.codec.network import NetworkSettings
+    from napari_btf.codec.processes import World
 
 __all__ = [
     "check_capture",
@@ -77,6 +80,7 @@ def fit_neural_basis(
     budget: Budget,
     training: NetworkSettings,
     stop: Callable[[], bool] = lambda: False,
+    checkpoint: Checkpoint | None = None,
 ) -> Job[NeuralBasisBTF]:
     """Compress a BTF with the neural-basis codec.
 
@@ -93,6 +97,8 @@ def fit_neural_basis(
         between those that were captured (`napari_btf.codec.imagination`).
     stop : callable, optional
         Asked often; true ends the training early.
+    checkpoint : Checkpoint, optional
+        Where the training of that network is noted, opened; what was found there is gone on from.
 
     Yields
     ------
@@ -117,9 +123,9 @@ def fit_neural_basis(
     abrdfs = yield from _gather_together(here, btf, yx)
     yield Progress("basis", 0, 1)
     count = budget.latents or _candidates(btf, len(yx), budget, training.memory)
-    components = None if abrdfs is None else principal_components(abrdfs, count, training.seed)
+    found = None if abrdfs is None else principal_components(abrdfs, count, training.seed)
     del abrdfs
-    mean, components, deviation = here.first(components)
+    mean, components, deviation = here.first(found)
     yield Progress("basis", 1, 1)
 
     # (N, K + 1, C): row 0 is the mean, the others the principal components.
@@ -127,43 +133,71 @@ def fit_neural_basis(
     table = table.reshape(count + 1, len(btf), btf.channels).transpose(1, 0, 2)
     importance = np.repeat(np.concatenate([[1.0], deviation]), btf.channels)
     basis = yield from continue_basis(btf, table, importance)
-    latents, total, peak = yield from _encode(btf, table)
+    projected = yield from _encode_together(here, btf, table)
+    if not here.is_first:
+        # What is left is one process's work.
+        return here.first(None)
     pairs = _pairs_to_imagine(btf, basis, budget)
     if pairs:
-        light, view = btf.light[basis.pairs], btf.view[basis.pairs]
-        known = Known(light, view, basis.samples, basis.continuation)
         learned = np.ravel_multi_index((yx[:, 0], yx[:, 1]), (btf.height, btf.width))
-        flat = latents.reshape(-1, count)
-        # What there is without imagined pairs; coded once, if somebody asks for it.
-        first = cache(partial(_quantised, btf, basis, latents, total, peak, budget))
-        found = yield from with_preview(imagine(known, flat, learned, pairs, training, stop), first)
-        if found is not None:
-            basis = basis._replace(samples=found.samples, imagined=(found.light, found.view))
-            # The error at imagined pairs counts, too, so a quality asked for is met all the more.
-            latents, total = found.latents.reshape(latents.shape), total + found.energy
+        checkpoint = checkpoint or Checkpoint()
+        job = _with_imagined(btf, basis, projected, learned, pairs, training, stop, checkpoint)
+        # What there is without imagined pairs; coded once, if somebody asks for it, and quickly.
+        first = cache(partial(_quantised, btf, basis, projected, budget, is_sketch=True))
+        basis, projected = yield from with_preview(job, first)
     yield Progress("quantise", 0, 1)
-    model = _quantised(btf, basis, latents, total, peak, budget)
+    model = here.first(_quantised(btf, basis, projected, budget))
     yield Progress("quantise", 1, 1)
     return model
+
+
+class _Projected(NamedTuple):
+    """What `_encode` returns."""
+
+    latents: NDArray[np.float32]
+    total: float
+    peak: float
+
+
+def _with_imagined(
+    btf: BTF,
+    basis: ContinuedBasis,
+    projected: _Projected,
+    learned: NDArray[np.intp],
+    pairs: int,
+    training: NetworkSettings,
+    stop: Callable[[], bool],
+    checkpoint: Checkpoint,
+) -> Generator[Progress, None, tuple[ContinuedBasis, _Projected]]:
+    """Basis and latents with so many imagined pairs, or as they were where that does not help."""
+    light, view = btf.light[basis.pairs], btf.view[basis.pairs]
+    known = Known(light, view, basis.samples, basis.continuation)
+    latents, total, peak = projected
+    flat = latents.reshape(-1, latents.shape[2])
+    found = yield from imagine(known, flat, learned, pairs, training, stop, checkpoint)
+    if found is None:
+        return basis, projected
+    basis = basis._replace(samples=found.samples, imagined=(found.light, found.view))
+    # The error at imagined pairs counts, too, so a quality asked for is met all the more.
+    return basis, _Projected(found.latents.reshape(latents.shape), total + found.energy, peak)
 
 
 def _quantised(
     btf: BTF,
     basis: ContinuedBasis,
-    latents: NDArray[np.float32],
-    total: float,
-    peak: float,
+    projected: _Projected,
     budget: Budget,
+    is_sketch: bool = False,
 ) -> NeuralBasisBTF:
-    """The model, within its budget."""
-    coded = quantise(Spectrum(latents), _content(btf, latents, total, peak, basis), budget)
+    """The model within its budget, or about so in a tenth of the time."""
+    spectrum = Spectrum(projected.latents, is_sketch)
+    coded = quantise(spectrum, _content(btf, projected, basis), budget)
     return _model(btf, basis, coded)
 
 
-def _content(
-    btf: BTF, latents: NDArray[np.float32], total: float, peak: float, basis: ContinuedBasis
-) -> Content:
+def _content(btf: BTF, projected: _Projected, basis: ContinuedBasis) -> Content:
     """What a file of these latents has beside them."""
+    latents, total, peak = projected
     # Both the captured and the imagined ones.
     pairs = len(basis.samples)
     return Content(
@@ -292,6 +326,22 @@ def check_capture(btf: BTF) -> None:
         )
 
 
+def _gather_together(
+    here: World, btf: BTF, yx: NDArray[np.intp]
+) -> Generator[Progress, None, NDArray[np.float32] | None]:
+    """`gather_abrdfs`, each process from its own images; the first one has them all, (T, N * C)."""
+    own = yield from gather_abrdfs(here.share_of(btf), yx)
+    if here.size == 1:
+        return own
+    parts = here.gather(own)
+    if not parts:
+        return None
+    out = np.empty((len(yx), len(btf), btf.channels), dtype=np.float32)
+    for rank, part in enumerate(parts):
+        out[:, rank :: here.size] = part.reshape(len(yx), -1, btf.channels)
+    return out.reshape(len(yx), -1)
+
+
 def gather_abrdfs(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
     """ABRDFs of some texels, (T, N * C) in the fitted domain."""
     out = np.empty((len(yx), len(btf), btf.channels), dtype=np.float32)
@@ -317,6 +367,16 @@ def principal_components(
     # A latent that never varies (a black capture) still needs a weight that can be divided by.
     deviation = np.maximum(np.sqrt(pca.explained_variance_), 1e-6)
     return pca.mean_, pca.components_, deviation
+
+
+def _encode_together(
+    here: World, btf: BTF, table: NDArray[np.float32]
+) -> Generator[Progress, None, _Projected]:
+    """`_encode`, each process from its own images."""
+    share = here.share(len(btf)) if here.size > 1 else slice(None)
+    latents, total, peak = yield from _encode(here.share_of(btf), table[share])
+    total = float(here.sum(np.array([total]))[0])
+    return _Projected(here.sum(latents), total, here.largest(peak))
 
 
 def _encode(

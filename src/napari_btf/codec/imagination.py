@@ -19,7 +19,8 @@ import numpy as np
 
 from napari_btf.codec.basis import direction_space
 from napari_btf.codec.normals import surface_normals
-from napari_btf.codec.shading_network import RATE, Duration, ShadingNetwork, Texels
+from napari_btf.codec.shading_network import ShadingNetwork, Texels
+from napari_btf.codec.shading_training import BATCH, RATE, Lesson, Training
 from napari_btf.codec.spline import fit_spline
 from napari_btf.directions import disk_to_vectors, group_directions
 from napari_btf.progress import Progress, is_report_due
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.codec.basis import Continuation, DirectionSpace
+    from napari_btf.codec.checkpoint import Checkpoint
     from napari_btf.codec.network import NetworkSettings
 
 __all__ = ["FEWEST_PAIRS", "MOST_PAIRS", "STEPS", "Imagined", "Known", "imagine"]
@@ -44,6 +46,10 @@ _WORTHWHILE = 0.25
 #: What of the best share at these pairs is taken: the gaps that they leave are wider than those
 #: that stay, where the spline does better.
 _CAUTION = 0.6
+#: After so many steps it is hopeless if less than this share of the squared error has gone: where
+#: imagining was worth it, 0.2 to 0.7 had, and 0 to 0.04 elsewhere.
+_LOOK_STEP, _PROMISING = 200, 0.05
+_TEST_TEXELS = 4000
 _NETWORK_LATENTS = 16
 #: Texels that the network learns from.
 _TEXELS = 20_000
@@ -96,6 +102,7 @@ def imagine(
     pairs: int,
     settings: NetworkSettings,
     stop: Callable[[], bool],
+    checkpoint: Checkpoint,
 ) -> Generator[Progress, None, Imagined | None]:
     """Add imagined pairs to a linear model.
 
@@ -111,6 +118,8 @@ def imagine(
     settings : NetworkSettings
     stop : callable
         Asked often; true ends the training. Before its middle, nothing is imagined then.
+    checkpoint : Checkpoint
+        Where the training is noted, and what it goes on from.
 
     Yields
     ------
@@ -122,6 +131,7 @@ def imagine(
     Imagined or None
         None where imagining does not help.
     """
+    yield Progress("train", 0, 1000)
     random = np.random.default_rng(settings.seed)
     if len(learned) > _TEXELS:
         learned = random.choice(learned, _TEXELS, replace=False)
@@ -130,7 +140,8 @@ def imagine(
     values = _values(known.samples, latents[learned])
     scale = float(np.percentile(np.abs(values), 99.9)) or 1.0
     network = ShadingNetwork(texels.latents.shape[1], values.shape[2], settings)
-    share = yield from _trained(network, known, texels, values / scale, settings, stop)
+    values /= np.float32(scale)
+    share = yield from _trained(network, known, texels, values, settings, stop, checkpoint)
     if share <= 0.0:
         yield Progress("train", 1000, 1000)
         return None
@@ -187,6 +198,7 @@ def _trained(
     values: NDArray[np.float32],
     settings: NetworkSettings,
     stop: Callable[[], bool],
+    checkpoint: Checkpoint,
 ) -> Generator[Progress, None, float]:
     """Train the network; the share of its surprises that is worth adding, 0 for none."""
     light, view = known.light, known.view
@@ -194,27 +206,67 @@ def _trained(
     held, used = np.split(order, [len(order) // _HELD_SHARE])
     steps = STEPS
     if settings.epochs is not None:
-        steps = max(2, settings.epochs * values.size // values.shape[2] // (80 * 48))
+        steps = max(2, settings.epochs * values.size // values.shape[2] // BATCH)
     half = None if settings.seconds is None else settings.seconds / 2
-    first = Duration(RATE, steps // 2, half, 0.0, 0.5)
-    yield from network.train(texels, values[:, used], light[used], view[used], first, stop)
-    if stop():
-        return 0.0
-    space = direction_space(light, view)
-    rest = Known(light[used], view[used], known.samples[used], known.continuation)
-    gaps = _gaps(space, rest, light[held], view[held])
-    some = slice(0, 4000)
-    missed = values[some, held] - np.matmul(gaps.weights, values[some, used])
-    surprise = _Surprise(network, rest, gaps, 1.0)(texels.at(some))
-    power = float(np.vdot(surprise, surprise))
-    best = float(np.clip(np.vdot(surprise, missed) / max(power, 1e-12), 0.0, 1.0))
-    share = _CAUTION * best
-    left = float(np.sum((missed - share * surprise) ** 2))
-    if left > (1.0 - _WORTHWHILE) * float(np.vdot(missed, missed)):
-        return 0.0
-    second = Duration(RATE / 2, steps - steps // 2, half, 0.5, 1.0)
-    yield from network.train(texels, values, light, view, second, stop)
+    lessons = (
+        Lesson("some", RATE, steps // 2, half, 0.0, 0.5),
+        Lesson("all", RATE / 2, steps - steps // 2, half, 0.5, 1.0),
+    )
+    found = checkpoint.found
+    share = 0.0
+    if found is None or found.facts["lesson"] == "some":
+        shown = values[:, used], light[used], view[used]
+        training = Training(network, texels, *shown, lessons[0], settings.seed)
+        if found is not None:
+            training.go_on(found)
+        usefulness = _Usefulness(network, known, texels, values, held, used)
+        if training.step < _LOOK_STEP:
+            yield from training.run(stop, checkpoint, {}, _LOOK_STEP)
+            # Only what had many steps and learned nothing is hopeless.
+            if training.step >= _LOOK_STEP and usefulness()[1] < _PROMISING:
+                return 0.0
+        yield from training.run(stop, checkpoint, {})
+        share, gone = usefulness() if not stop() else (0.0, 0.0)
+        if gone < _WORTHWHILE:
+            return 0.0
+        found = None
+    training = Training(network, texels, values, light, view, lessons[1], settings.seed + 1)
+    if found is not None:
+        training.go_on(found)
+        share = found.facts["share"]
+    yield from training.run(stop, checkpoint, {"share": share})
     return share
+
+
+class _Usefulness:
+    """What a network that has not seen some pairs knows of them that the spline does not."""
+
+    def __init__(
+        self,
+        network: ShadingNetwork,
+        known: Known,
+        texels: Texels,
+        values: NDArray[np.float32],
+        held: NDArray[np.intp],
+        used: NDArray[np.intp],
+    ) -> None:
+        light, view = known.light, known.view
+        space = direction_space(light, view)
+        rest = Known(light[used], view[used], known.samples[used], known.continuation)
+        gaps = _gaps(space, rest, light[held], view[held])
+        some = slice(0, _TEST_TEXELS)
+        self._texels = texels.at(some)
+        self._surprise = _Surprise(network, rest, gaps, 1.0)
+        self._missed = values[some, held] - np.matmul(gaps.weights, values[some, used])
+
+    def __call__(self) -> tuple[float, float]:
+        """The share worth adding, and how much of the squared error goes with it."""
+        missed, surprise = self._missed, self._surprise(self._texels)
+        power = float(np.vdot(surprise, surprise))
+        best = float(np.clip(np.vdot(surprise, missed) / max(power, 1e-12), 0.0, 1.0))
+        share = _CAUTION * best
+        left = float(np.sum((missed - share * surprise) ** 2))
+        return share, 1.0 - left / max(float(np.vdot(missed, missed)), 1e-12)
 
 
 def _gap_pairs(

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.planes import PLANES, compress, cut, decompress, groups
+from napari_btf.codec.planes import (
+    LEAST_EFFORT,
+    PLANES,
+    USUAL_EFFORT,
+    compress,
+    cut,
+    decompress,
+    groups,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +37,7 @@ _THREADS = 2
 _LARGEST_CODE = 30_000
 """Codes beyond stand apart: JPEG XL keeps 16 bits."""
 _BANDS = 24
-_SAMPLE = 1 << 15
+_SAMPLE, _SKETCH_SAMPLE = 1 << 15, 1 << 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +119,9 @@ class Spectrum:
     ----------
     latents : ndarray, shape (H, W, K)
         Coefficients of orthonormal components, the most important first.
+    is_sketch : bool
+        Whether to be quick rather than small: estimates from few coefficients, and streams that
+        are some percent larger.
 
     Attributes
     ----------
@@ -122,8 +133,10 @@ class Spectrum:
         Sum of squares of each latent.
     """
 
-    def __init__(self, latents: NDArray[np.floating]) -> None:
+    def __init__(self, latents: NDArray[np.floating], is_sketch: bool = False) -> None:
         from scipy.fft import dctn
+
+        self.is_sketch = is_sketch
 
         self.height, self.width, count = latents.shape
         self.offset = latents.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
@@ -145,7 +158,7 @@ class Spectrum:
         return np.array([_error(plane, _quantise(plane, step), step) for plane in self.planes])
 
     def estimate(self, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """About what each latent would cost, from at most 32,768 of its coefficients.
+        """About what each latent would cost, from a sample of its coefficients.
 
         Returns
         -------
@@ -180,7 +193,7 @@ class Spectrum:
             part.reshape(-1)[index] = 0
         lowest = np.array([int(part.min()) for part in codes], dtype=np.int64)
         above = [(part - low).astype(np.uint16) for part, low in zip(codes, lowest, strict=True)]
-        streams, lengths = compress(above)
+        streams, lengths = compress(above, LEAST_EFFORT if self.is_sketch else USUAL_EFFORT)
         size = PLANES * self.height * self.width
         return CodedLatents(
             height=self.height,
@@ -206,9 +219,10 @@ class Spectrum:
         bands = np.log2(1 + radius) / np.log2(2 + np.sqrt(2) * longest)
         bands = np.minimum((bands * _BANDS).astype(np.int64), _BANDS - 1).reshape(-1)
         flat = self.planes.reshape(len(self.planes), -1)
-        if flat.shape[1] <= _SAMPLE:
+        size = _SKETCH_SAMPLE if self.is_sketch else _SAMPLE
+        if flat.shape[1] <= size:
             return flat, bands
-        some = np.random.default_rng(0).choice(flat.shape[1], _SAMPLE, replace=False)
+        some = np.random.default_rng(0).choice(flat.shape[1], size, replace=False)
         return flat[:, some], bands[some]
 
 

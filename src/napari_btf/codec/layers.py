@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,8 +59,10 @@ class Layers:
 class FrameLayers:
     """A network whose directions are settled: texels' latents in, outputs out.
 
-    The biases are a row of the weights, of an input that is always 1, and every layer but the last
-    hands this 1 on: one pass over the activations less a layer.
+    No pass over the activations is spent on biases. Those of the first layer are taken from the
+    ReLU's zero, ``max(h + b, 0) = max(h, -b) + b``, and what it leaves out is in the biases
+    of the second layer. The others are a row of the weights, of an input that is always 1: the
+    first ReLU makes it, and every layer but the last hands it on.
 
     Parameters
     ----------
@@ -72,31 +74,43 @@ class FrameLayers:
         self, weights: list[NDArray[np.float32]], biases: list[NDArray[np.float32]]
     ) -> None:
         self.weights = []
+        #: What the first layer's outputs are at least, or what is added if it is the only one.
+        self._start = np.append(-biases[0], 1.0).astype(np.float32)
+        self._least = self._start[:0].reshape(0, len(self._start))
+        before = biases[0]
         for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
             outputs, inputs = weight.shape
-            table = np.zeros((inputs + 1, outputs + (i < len(weights) - 1)), dtype=np.float32)
+            table = np.zeros((inputs + (i > 0), outputs + (i < len(weights) - 1)), np.float32)
             table[:inputs, :outputs] = weight.T
-            table[inputs, :outputs] = bias
-            table[inputs, outputs:] = 1.0
+            if i:
+                table[inputs, :outputs] = bias + weight @ before if i == 1 else bias
+                table[inputs, outputs:] = 1.0
             self.weights.append(table)
 
     def __call__(
         self, latents: NDArray[np.float32], scratch: Scratch, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Outputs of latents and a last column of ones, shape (T, K + 1).
-
-        Shape (T, O), in ``out`` if given, or in scratch.
-        """
+        """Outputs of latents, (T, K) -> (T, O), in ``out`` if given, or in scratch."""
         h, last = latents, len(self.weights) - 1
         for i, weight in enumerate(self.weights):
             if i:
-                np.maximum(h, scratch.zeros(*h.shape), out=h)
+                least = self._first_least(len(h)) if i == 1 else scratch.zeros(*h.shape)
+                np.maximum(h, least, out=h)
             target = out
             if i < last or target is None:
                 # Two arrays in turn.
                 target = scratch(f"layer {i % 2}", len(h), weight.shape[1])
             h = np.matmul(h, weight, out=target)
+        if not last:
+            h -= self._start[:-1]
         return h
+
+    def _first_least(self, rows: int) -> NDArray[np.float32]:
+        """The zero of the first ReLU, for so many texels; see `Scratch.zeros`."""
+        least = self._least
+        if len(least) < rows:
+            least = self._least = np.tile(self._start, (rows, 1))
+        return least[:rows]
 
 
 class Scratch:
@@ -107,13 +121,14 @@ class Scratch:
     """
 
     def __init__(self) -> None:
-        self._arrays: dict[tuple[str, int], NDArray[np.float32]] = {}
+        self._arrays: dict[tuple[Any, ...], NDArray[Any]] = {}
 
-    def __call__(self, name: str, rows: int, columns: int) -> NDArray[np.float32]:
+    def __call__(self, name: str, rows: int, columns: int, dtype: Any = np.float32) -> NDArray[Any]:
         """An array of shape (rows, columns) with anything in it."""
-        array = self._arrays.get((name, columns))
+        key = name, columns, dtype
+        array = self._arrays.get(key)
         if array is None or len(array) < rows:
-            array = self._arrays[name, columns] = np.empty((rows, columns), dtype=np.float32)
+            array = self._arrays[key] = np.empty((rows, columns), dtype=dtype)
         return array[:rows]
 
     def zeros(self, rows: int, columns: int) -> NDArray[np.float32]:

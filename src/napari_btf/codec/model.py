@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from napari_btf.codec.stored_latents import check_latent_type
 from napari_btf.directions import Angles, unit_vector
+from napari_btf.errors import UsageError
 from napari_btf.values import ValueScale
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class CompressedBTF(ABC):
     report : dict, optional
         What its training gave (`napari_btf.training.TrainingReport.summary`); a file does not
         keep it.
+    latents_as : {"float32", "float16", "uint8"}
+        What latents are in memory; see `with_latents_as`.
     """
 
     light: NDArray[np.float64]
@@ -51,9 +55,12 @@ class CompressedBTF(ABC):
     source: str = ""
     path: Path | None = None
     report: dict[str, Any] | None = None
+    latents_as: str = "float32"
 
     #: Name of the codec, in files and settings.
     architecture: ClassVar[str]
+    #: Whether its latents can be float16 or uint8 in memory.
+    has_small_latents: ClassVar[bool] = False
 
     def __repr__(self) -> str:
         return (
@@ -113,6 +120,29 @@ class CompressedBTF(ABC):
 
         Another one beyond the captured directions, or off those along which they vary.
         """
+
+    def with_latents_as(self, kind: str) -> Self:
+        """The same model with latents that take less memory, or more, while it is decoded.
+
+        Parameters
+        ----------
+        kind : {"float32", "float16", "uint8"}
+            Of float16 and uint8, each latent has a range of its own. They are made float32 again
+            a piece at a time. The file of the model stays what it is.
+
+        Raises
+        ------
+        UsageError
+            For another type, or a codec that has float32 alone.
+        """
+        check_latent_type(kind)
+        if kind != "float32" and not self.has_small_latents:
+            raise UsageError(
+                self.path,
+                f"latents of the codec {self.architecture} are float32 in memory",
+                "leave the type of latents out",
+            )
+        return replace(self, latents_as=kind)
 
     @property
     def values(self) -> ValueScale:

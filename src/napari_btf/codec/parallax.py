@@ -9,6 +9,9 @@ time, from there towards the light, where shadows come from. A network turns the
 The latents of a texel are, in this order: those the height is read from, those fetched where the
 view ray lands, those fetched towards the light. What depends on the directions alone is computed
 once per frame; what depends on the view alone is kept from frame to frame.
+
+Decoding looks latents up as they are in memory (codes of the file, as float32, float16 or 8 bits),
+since scale and offset of each go with the weights of the first layers.
 """
 
 from __future__ import annotations
@@ -16,12 +19,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from napari_btf.codec.basis import _within
-from napari_btf.codec.layers import Scratch, in_chunks, scratches
+from napari_btf.codec.layers import FrameLayers, Scratch, in_chunks, scratches
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.parallax_lookup import Lookup
 from napari_btf.codec.parallax_networks import (
@@ -79,6 +82,7 @@ class ParallaxBTF(CompressedBTF):
     view_radius: float
 
     architecture: ClassVar[str] = ARCHITECTURE
+    has_small_latents: ClassVar[bool] = True
 
     @property
     def height(self) -> int:
@@ -105,7 +109,7 @@ class ParallaxBTF(CompressedBTF):
         """Bytes of the latents in a file."""
         return self.latents.nbytes
 
-    @cached_property
+    @property
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
         return self.latents.values()
@@ -149,10 +153,10 @@ class ParallaxBTF(CompressedBTF):
             return np.zeros((self.height, self.width), dtype=np.float32)
         angle = np.arange(8) * (np.pi / 4)
         ring = min(_RING, self.view_radius) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-        latents = self._flat[0]
+        latents = self._tables[0].reshape(-1, self.depth_latents).astype(np.float32)
         height = np.zeros((len(latents), 1), dtype=np.float32)
         for features in view_features(disk_to_vectors(ring)):
-            height += self.depth.for_frame(features)(latents, Scratch())
+            height += self._for_frame("depth", features)(latents, Scratch())
         return (height / -8.0).reshape(self.height, self.width)
 
     @property
@@ -162,23 +166,33 @@ class ParallaxBTF(CompressedBTF):
         return np.split(self.latent_map, ends, axis=2)
 
     @cached_property
-    def _flat(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Latents for the height, for the view and for the light, each (H * W, K_i).
+    def _tables(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Codes of the latents for the height, the view and the light, in the type of memory.
 
-        Those that are fetched have a border. The first two have a last column of ones (see
-        `FrameLayers`): fetched between texels it is 1 as well.
+        The first (H, W, K_i). The others, too, if nothing moves, else with a border, as
+        `Lookup.bordered` has them. What scale and offset make of them is done by the networks.
         """
+        ends = [self.depth_latents, self.latent_count - self.light_latents]
         of_depth, of_view, of_light = (
-            part.reshape(self.height * self.width, -1) for part in self.latents_by_use
+            np.ascontiguousarray(part, dtype=self.latents_as)
+            for part in np.split(self.latents.codes, ends, axis=2)
         )
-        ones = np.ones((len(of_depth), 1), dtype=np.float32)
-        of_view = np.concatenate([of_view, ones], axis=1)
         return (
-            np.concatenate([of_depth, ones], axis=1),
-            # Nothing is fetched where nothing moves.
+            of_depth,
             self._lookup.bordered(of_view) if self.depth_latents else of_view,
             self._lookup.bordered(of_light) if self.light_latents else of_light,
         )
+
+    def _for_frame(self, name: str, features: NDArray[np.float32]) -> FrameLayers:
+        """One of the networks, for the codes of latents."""
+        height, view, light = np.split(
+            np.arange(self.latent_count),
+            [self.depth_latents, self.latent_count - self.light_latents],
+        )
+        inputs = {"depth": height, "shift": view, "shade": np.concatenate([light, view])}[name]
+        network: Network = getattr(self, name)
+        scale, offset = self.latents.scale[inputs], self.latents.offset[inputs]
+        return network.for_frame(features, scale, offset)
 
     @cached_property
     def _lookup(self) -> Lookup:
@@ -194,51 +208,40 @@ class ParallaxBTF(CompressedBTF):
     def _shade_alone(
         self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
     ) -> NDArray[np.float32]:
-        seen = self._seen_from(view, part)
+        seen = self._room.seen(part, lambda: _Seen(self, part))
+        is_known = seen.view is not None and np.array_equal(seen.view, view)
+        # Half done, it is no view's.
+        seen.view = None
+        depth = self._for_frame("depth", view_features(view)) if self.depth_latents else None
         features = pair_features(light, view)
-        shade = self.shade.for_frame(features)
-        shift = self.shift.for_frame(features) if self.light_latents else None
-        step = tangent(light)[:, np.newaxis]
+        shade = self._for_frame("shade", features)
+        shift = self._for_frame("shift", features) if self.light_latents else None
+        along_view, along_light = tangent(view)[:, np.newaxis], tangent(light)[:, np.newaxis]
+        k = self.light_latents
         out = np.empty((seen.places.shape[1], self.channels), dtype=np.float32)
 
         def work(chunk: slice, scratch: Scratch) -> None:
-            latents = seen.fetched[chunk]
+            # Latents for the light, then for the view.
+            both = seen.fetched_in(chunk, scratch)
+            of_view, places = both[:, k:], seen.places[:, chunk]
+            if not is_known and depth is not None:
+                height = depth(seen.of_depth_in(chunk, scratch), scratch)[:, 0]
+                np.multiply(height, along_view, out=places)
+                places += seen.grid(chunk)
+            if not (is_known and seen.keeps):
+                if depth is not None:
+                    self._lookup.fetch(self._tables[1], places, of_view, scratch)
+                else:
+                    of_view[...] = seen.of_view[chunk]
             if shift is not None:
-                there = shift(latents, scratch)[:, 0] * step
-                there += seen.places[:, chunk]
-                k = self.light_latents
-                both = scratch("both", len(latents), k + latents.shape[1])
-                self._lookup.fetch(self._flat[2], there, both[:, :k], scratch)
-                both[:, k:] = latents
-                latents = both
-            shade(latents, scratch, out[chunk])
+                there = shift(of_view, scratch)[:, 0] * along_light
+                there += places
+                self._lookup.fetch(self._tables[2], there, both[:, :k], scratch)
+            shade(both, scratch, out[chunk])
 
         in_chunks(len(out), work, self._room.scratch)
-        return out.reshape(*part.shape, self.channels)
-
-    def _seen_from(self, view: NDArray[np.float64], part: Part) -> _Seen:
-        """What lies where the view rays through a part land.
-
-        It is kept for the latest view of the latest parts, for when only the light moves.
-        """
-        seen = self._room.seen(part, lambda: _Seen(self, part))
-        if seen.view is not None and np.array_equal(seen.view, view):
-            return seen
-        if self.depth_latents:
-            depth = self.depth.for_frame(view_features(view))
-            step = tangent(view)[:, np.newaxis]
-            # Half done, it is no view's.
-            seen.view = None
-
-            def work(chunk: slice, scratch: Scratch) -> None:
-                places = seen.places[:, chunk]
-                np.multiply(depth(seen.of_depth[chunk], scratch)[:, 0], step, out=places)
-                places += seen.grid[:, chunk]
-                self._lookup.fetch(self._flat[1], places, seen.fetched[chunk], scratch)
-
-            in_chunks(len(seen.fetched), work, self._room.scratch)
         seen.view = view.copy()
-        return seen
+        return out.reshape(*part.shape, self.channels)
 
     @cached_property
     def _room(self) -> _Room:
@@ -246,27 +249,56 @@ class ParallaxBTF(CompressedBTF):
 
 
 class _Seen:
-    """What lies where the rays of a view through a part of the surface land.
+    """Where the rays of a view through a part of the surface land, and what lies there.
 
-    ``places`` are rows and columns, (2, T), ``fetched`` the latents there and ones, (T, K_v + 1).
+    It is kept for the latest view of the latest parts, for when only the light moves. Where latents
+    are to take little memory, only the places are.
     """
 
     def __init__(self, model: ParallaxBTF, part: Part) -> None:
-        def cut(flat: NDArray[np.float32]) -> NDArray[np.float32]:
-            image = flat.reshape(model.height, model.width, -1)
+        def cut(image: NDArray[Any]) -> NDArray[Any]:
             # Of the whole surface without a copy.
-            return np.ascontiguousarray(part.cut(image)).reshape(-1, flat.shape[1])
+            flat = (part.shape[0] * part.shape[1], image.shape[2])
+            return np.ascontiguousarray(part.cut(image)).reshape(flat)
 
-        of_depth, of_view, _ = model._flat
+        of_depth, of_view, _ = model._tables
+        self._part = part
+        self._columns = model.latent_count - model.depth_latents
         self.view: NDArray[np.float64] | None = None
-        rows, columns = np.meshgrid(part.rows, part.columns, indexing="ij")
-        self.grid = np.stack([rows.ravel(), columns.ravel()]).astype(np.float32)
         self.of_depth = cut(of_depth)
-        if model.depth_latents:
-            self.places = np.empty_like(self.grid)
-            self.fetched = np.empty((self.grid.shape[1], of_view.shape[1]), dtype=np.float32)
-        else:
-            self.places, self.fetched = self.grid, cut(of_view)
+        texels = part.shape[0] * part.shape[1]
+        #: Rows and columns, (2, T).
+        self.places = np.empty((2, texels), dtype=np.float32)
+        if not model.depth_latents:
+            self.places[...] = self.grid(slice(0, texels))
+            self.of_view = cut(of_view)
+        #: Whether latents are kept.
+        self.keeps = of_depth.dtype == np.float32
+        self._fetched = np.empty((texels if self.keeps else 0, self._columns), dtype=np.float32)
+
+    def grid(self, chunk: slice) -> NDArray[np.float32]:
+        """Rows and columns of the texels, (2, T)."""
+        row, column = np.divmod(np.arange(chunk.start, chunk.stop), self._part.shape[1])
+        rows, columns = self._part.rows, self._part.columns
+        place = np.empty((2, len(row)), dtype=np.float32)
+        np.add(rows.start, rows.step * row, out=place[0], casting="same_kind")
+        np.add(columns.start, columns.step * column, out=place[1], casting="same_kind")
+        return place
+
+    def fetched_in(self, chunk: slice, scratch: Scratch) -> NDArray[np.float32]:
+        """Room for the latents fetched for some texels, (T, K_l + K_v); or these, if kept."""
+        if self.keeps:
+            return self._fetched[chunk]
+        return scratch("fetched", chunk.stop - chunk.start, self._columns)
+
+    def of_depth_in(self, chunk: slice, scratch: Scratch) -> NDArray[np.float32]:
+        """Latents for the height of some texels, (T, K_d)."""
+        latents = self.of_depth[chunk]
+        if latents.dtype == np.float32:
+            return latents
+        room = scratch("of depth", *latents.shape)
+        room[...] = latents
+        return room
 
 
 class _Room:

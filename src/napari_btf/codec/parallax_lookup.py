@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -31,23 +31,25 @@ class Lookup:
     width: int
     periodic: bool
 
-    def bordered(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Latents (H * W, K_i) with what lies beyond the last row and column, two texels wide."""
+    def bordered(self, latents: NDArray[Any]) -> NDArray[Any]:
+        """Latents (H, W, K_i) with what lies beyond the last row and column, two texels wide.
+
+        As ((H + 2) * (W + 2), K_i).
+        """
         beyond = ((0, 2), (0, 2), (0, 0))
-        image = latents.reshape(self.height, self.width, -1)
         mode: Literal["wrap", "edge"] = "wrap" if self.periodic else "edge"
-        return np.pad(image, beyond, mode=mode).reshape(-1, latents.shape[1])
+        return np.pad(latents, beyond, mode=mode).reshape(-1, latents.shape[2])
 
     def fetch(
         self,
-        latents: NDArray[np.float32],
+        latents: NDArray[Any],
         places: NDArray[np.float32],
         out: NDArray[np.float32],
         scratch: Scratch,
     ) -> None:
         """Latents (of `bordered`) at places (2, T) between texels, interpolated bilinearly.
 
-        As (T, K_i), in ``out``.
+        As (T, K_i) of float32, in ``out``.
         """
         sizes = np.array([[self.height], [self.width]], dtype=np.float32)
         if self.periodic:
@@ -65,10 +67,18 @@ class Lookup:
         steps = (0, 1, self.width + 2, self.width + 3)
         for corner, step in zip(corners, steps, strict=True):
             # They are all inside; "clip" spares a copy that guards against others.
-            latents[step:].take(row, axis=0, out=corner, mode="clip")
+            taken = corner
+            if latents.dtype != np.float32:
+                taken = scratch("taken", *size, latents.dtype)
+            latents[step:].take(row, axis=0, out=taken, mode="clip")
+            if taken is not corner:
+                corner[...] = taken
         # a + x (b - a): multiplying rows by a column is the slow part, so as few times as possible.
-        for a, b, share in ((0, 1, x), (2, 3, x), (0, 2, y)):
+        for a, b, share, target in (
+            (0, 1, x, corners[0]),
+            (2, 3, x, corners[2]),
+            (0, 2, y, out),
+        ):
             corners[b] -= corners[a]
             corners[b] *= share
-            corners[a] += corners[b]
-        out[...] = corners[0]
+            np.add(corners[a], corners[b], out=target)

@@ -78,14 +78,25 @@ class Network:
     layers: Layers
     modulation: Layers
 
-    def for_frame(self, features: NDArray[np.float32]) -> FrameLayers:
-        """The network of one frame, with features of directions of shape (F,)."""
+    def for_frame(
+        self,
+        features: NDArray[np.float32],
+        scale: NDArray[np.float32],
+        offset: NDArray[np.float32],
+    ) -> FrameLayers:
+        """The network of one frame, with features of directions of shape (F,).
+
+        It takes latents as they are in memory, from which ``offset + scale * value`` makes
+        latents; both (K,).
+        """
         modulation = self.modulation.smooth(features)
         weights, biases, start = list(self.layers.weights), list(self.layers.biases), 0
         for i, bias in enumerate(biases[:-1]):
-            scale = 1.0 + modulation[start : start + len(bias)]
+            louder = 1.0 + modulation[start : start + len(bias)]
             start += len(bias)
-            weights[i] = weights[i] * scale[:, np.newaxis]
-            biases[i] = bias * scale + modulation[start : start + len(bias)]
+            weights[i] = weights[i] * louder[:, np.newaxis]
+            biases[i] = bias * louder + modulation[start : start + len(bias)]
             start += len(bias)
+        biases[0] = biases[0] + weights[0] @ offset
+        weights[0] = weights[0] * scale
         return FrameLayers(weights, biases)

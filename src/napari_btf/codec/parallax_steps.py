@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_btf.codec.adam import adam_notes, restore_adam
 from napari_btf.codec.checkpoint import Notes
 from napari_btf.codec.network import one_core
 from napari_btf.codec.processes import world
@@ -88,29 +89,14 @@ class Trainer:
 
     def notes(self) -> Notes:
         """What has to be known to go on from here."""
-        tensors = {}
-        for i, parameter in enumerate(self._course.parameters):
-            for name, value in self._optimizer.state[parameter].items():
-                tensors[f"{name}_{i}"] = value.detach().cpu().numpy().copy()
+        tensors = adam_notes(self._optimizer, self._course.parameters)
         return Notes(tensors, {"random": self._rng.bit_generator.state, "rates": self._rates})
 
     def go_on(self, notes: Notes) -> None:
         """Go on from `notes`."""
-        import torch
-
         self._rng.bit_generator.state = notes.facts["random"]
         self._rates = notes.facts["rates"]
-        for i, parameter in enumerate(self._course.parameters):
-            state = {
-                name: torch.from_numpy(notes.tensors[f"{name}_{i}"])
-                for name in ("step", "exp_avg", "exp_avg_sq")
-                if f"{name}_{i}" in notes.tensors
-            }
-            if state:
-                self._optimizer.state[parameter] = {
-                    name: value if name == "step" else value.to(parameter.device)
-                    for name, value in state.items()
-                }
+        restore_adam(self._optimizer, self._course.parameters, notes.tensors)
 
     def slow_down(self) -> None:
         """Forget the momentum and halve the steps."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from napari_btf.progress import Job
 
-__all__ = ["World", "share_in_memory", "world"]
+__all__ = ["World", "is_first_to_fail", "share_in_memory", "world"]
 
 T = TypeVar("T")
 
@@ -88,10 +88,10 @@ class World:
         """An array of any type, every part of which one process has and the others have as 0."""
         return self.sum(np.ascontiguousarray(values).view(np.uint8)).view(values.dtype)
 
-    def first(self, value: T) -> T:
+    def first(self, value: T | None) -> T:
         """What the first process has."""
         if self.size == 1:
-            return value
+            return value  # type: ignore[return-value]
         from torch import distributed
 
         box = [value if self.is_first else None]
@@ -121,6 +121,10 @@ class World:
         with self._connected():
             distributed.all_reduce(values, distributed.ReduceOp.MAX)
         return tuple(values.tolist())
+
+    def largest(self, value: float) -> float:
+        """The largest of a number in each process."""
+        return max(self.first(self.gather(value)))
 
     def first_to_fail(self) -> bool:
         """Whether no other process has failed yet, so that this one says why."""
@@ -158,6 +162,14 @@ def world() -> World:
     store, rank, size = next(found)
     distributed.init_process_group(store=store, rank=rank, world_size=size, timeout=_PATIENCE)
     return World(rank, size, store)
+
+
+def is_first_to_fail() -> bool:
+    """Whether no other process has said yet why all of them end."""
+    if not world.cache_info().currsize:
+        # They have not met, so they fail alike.
+        return ranks.is_first()
+    return world().first_to_fail()
 
 
 class _ShareInMemory:

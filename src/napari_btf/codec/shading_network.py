@@ -7,8 +7,6 @@ the directions scale and shift its hidden units (FiLM, Perez et al., 2018).
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,59 +14,22 @@ import numpy as np
 
 from napari_btf.codec.network import one_core, pick_device
 from napari_btf.codec.parallax_networks import PAIR_FEATURES, pair_features
-from napari_btf.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
     import torch
     from numpy.typing import NDArray
 
     from napari_btf.codec.network import NetworkSettings
 
-__all__ = ["Duration", "ShadingNetwork", "Texels"]
+__all__ = ["ShadingNetwork", "Texels"]
 
 _HIDDEN, _LAYERS, _MODULATION = 64, 3, 64
 #: Of `_surroundings`, beside the latents.
 _GEOMETRY = 9
 #: Powers of the cosine to the half vector: lobes of highlights, narrow and wide.
 _LOBES = (16, 64, 256)
-RATE = 4e-3
-#: A step sees so many texels under so many pairs.
-_BATCH_TEXELS, _BATCH_PAIRS = 80, 48
 #: So many points at once stay in a core's cache: ten times faster than a million.
 _BLOCK_POINTS = 1 << 12
-_REPORT_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Duration:
-    """A part of a training: by seconds, or by steps.
-
-    Parameters
-    ----------
-    rate : float
-        The learning rate it begins with.
-    steps : int
-    seconds : float or None
-        Instead of the steps.
-    first, last : float
-        Where it lies in the whole training, 0 to 1, for reports.
-    """
-
-    rate: float
-    steps: int
-    seconds: float | None
-    first: float
-    last: float
-
-    def done(self, step: int, elapsed: float) -> float:
-        """How much of the part is over, 0 to 1."""
-        return step / self.steps if self.seconds is None else elapsed / self.seconds
-
-    def overall(self, done: float) -> int:
-        """Thousandths of the whole training."""
-        return int(1000 * (self.first + (self.last - self.first) * min(1.0, done)))
 
 
 class Texels:
@@ -106,7 +67,6 @@ class ShadingNetwork:
         from torch import nn
 
         self.device = pick_device(settings.device)
-        self._random = np.random.default_rng(settings.seed)
         with torch.random.fork_rng():
             torch.manual_seed(settings.seed)
             sizes = [latents + _GEOMETRY, *[_HIDDEN] * _LAYERS]
@@ -127,53 +87,20 @@ class ShadingNetwork:
         self._hidden = [layer.to(self.device) for layer in hidden]
         self._last, self._modulation = last.to(self.device), modulation.to(self.device)
 
-    def train(
-        self,
-        texels: Texels,
-        values: NDArray[np.float32],
-        light: NDArray[np.float64],
-        view: NDArray[np.float64],
-        duration: Duration,
-        stop: Callable[[], bool],
-    ) -> Generator[Progress, None, None]:
-        """Learn the values (T, N, C) of texels under N pairs; Adam, with a cosine schedule.
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """What is learned."""
+        modules = (*self._hidden, self._last, self._modulation)
+        return [parameter for module in modules for parameter in module.parameters()]
 
-        Yields
-        ------
-        Progress
-            Phase "train".
-        """
+    def loss(
+        self, texels: Texels, values: NDArray[np.float32], directions: tuple[torch.Tensor, ...]
+    ) -> torch.Tensor:
+        """Mean squared error of values (T, P, C) of texels under P pairs, to learn from."""
         import torch
 
-        modules = (*self._hidden, self._last, self._modulation)
-        parameters = [parameter for module in modules for parameter in module.parameters()]
-        optimizer = torch.optim.Adam(parameters, lr=duration.rate)
-        directions = self._directions(light, view)
-        count = min(len(light), _BATCH_PAIRS)
-        start, reported, step, error = time.monotonic(), -np.inf, 0, None
-        while not stop():
-            now = time.monotonic()
-            done = duration.done(step, now - start)
-            if done >= 1.0:
-                break
-            if now - reported > _REPORT_SECONDS:
-                reported = now
-                yield Progress("train", duration.overall(done), 1000, error)
-                # A pause between reports is not training.
-                start += time.monotonic() - reported
-            for group in optimizer.param_groups:
-                group["lr"] = duration.rate * (0.5 + 0.5 * np.cos(np.pi * done)) + 1e-6
-            rows = self._random.integers(0, len(texels), _BATCH_TEXELS)
-            pairs = self._random.choice(len(light), count, replace=False)
-            wanted = torch.from_numpy(values[rows][:, pairs]).to(self.device)
-            with one_core():
-                found = self._shade(texels.at(rows), *(part[pairs] for part in directions))
-                loss = ((found - wanted) ** 2).mean()
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-            error, step = loss.item(), step + 1
-        yield Progress("train", duration.overall(1.0), 1000, error)
+        wanted = torch.from_numpy(values).to(self.device)
+        return ((self._shade(texels, *directions) - wanted) ** 2).mean()
 
     def __call__(
         self, texels: Texels, light: NDArray[np.float64], view: NDArray[np.float64]
@@ -181,7 +108,7 @@ class ShadingNetwork:
         """Values (T, P, C) of texels under P pairs."""
         import torch
 
-        directions = self._directions(light, view)
+        directions = self.directions(light, view)
         block = max(1, _BLOCK_POINTS // len(light))
         with torch.no_grad(), one_core():
             parts = [
@@ -190,7 +117,7 @@ class ShadingNetwork:
             ]
         return np.concatenate(parts)
 
-    def _directions(
+    def directions(
         self, light: NDArray[np.float64], view: NDArray[np.float64]
     ) -> tuple[torch.Tensor, ...]:
         """Features, light and half vector of pairs."""

@@ -144,9 +144,8 @@ class TexelNetworkBTF(CompressedBTF):
         return out.reshape(*part.shape, self.channels)
 
     def _latents_of(self, part: Part) -> NDArray[np.float32]:
-        """Latents and a last column of ones (see `FrameLayers`), (T, K + 1)."""
-        flat = part.cut(self.latent_map).reshape(-1, self.latent_count)
-        return np.concatenate([flat, np.ones((len(flat), 1), dtype=np.float32)], axis=1)
+        """Latents, (T, K)."""
+        return np.ascontiguousarray(part.cut(self.latent_map)).reshape(-1, self.latent_count)
 
     @cached_property
     def _flat(self) -> KeptParts[NDArray[np.float32]]:
