@@ -8,7 +8,7 @@ continued by a spline; where the gaps are wide, pairs that a network imagined st
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,11 +24,11 @@ from napari_btf.codec.checkpoint import Checkpoint
 from napari_btf.codec.continuation import ContinuedBasis, continue_basis
 from napari_btf.codec.imagination import FEWEST_PAIRS, MOST_PAIRS, Known, imagine
 from napari_btf.codec.latent_coding import Spectrum
-from napari_btf.codec.layers import Scratch, in_chunks
 from napari_btf.codec.model import DTYPES
 from napari_btf.codec.network import MEMORY
 from napari_btf.codec.neural_basis import NeuralBasisBTF
 from napari_btf.codec.processes import world
+from napari_btf.codec.projection import Projected, encode
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, is_report_due, with_preview
 from napari_btf.sampling import all_texels, random_texels
@@ -59,8 +59,6 @@ _GATHERED_BYTES, _LATENT_VALUE_BYTES = 16, 8
 MOST_LATENTS = 72
 #: Latents at most when a quality is asked for.
 MOST_FOR_QUALITY = 256
-#: Values of the images that are projected together: 32 MiB.
-_TOGETHER = 2**23
 #: Imagined pairs, and the share of a file that their rows in the table may take.
 _FEWEST_IMAGINED, _MOST_IMAGINED, _IMAGINED_SHARE = 18, 64, 0.08
 #: Bytes per texel of a file, where a quality is asked for.
@@ -133,7 +131,7 @@ def fit_neural_basis(
     table = table.reshape(count + 1, len(btf), btf.channels).transpose(1, 0, 2)
     importance = np.repeat(np.concatenate([[1.0], deviation]), btf.channels)
     basis = yield from continue_basis(btf, table, importance)
-    projected = yield from _encode_together(here, btf, table)
+    projected = yield from encode(here, btf, table)
     if not here.is_first:
         # What is left is one process's work.
         return here.first(None)
@@ -151,24 +149,16 @@ def fit_neural_basis(
     return model
 
 
-class _Projected(NamedTuple):
-    """What `_encode` returns."""
-
-    latents: NDArray[np.float32]
-    total: float
-    peak: float
-
-
 def _with_imagined(
     btf: BTF,
     basis: ContinuedBasis,
-    projected: _Projected,
+    projected: Projected,
     learned: NDArray[np.intp],
     pairs: int,
     training: NetworkSettings,
     stop: Callable[[], bool],
     checkpoint: Checkpoint,
-) -> Generator[Progress, None, tuple[ContinuedBasis, _Projected]]:
+) -> Generator[Progress, None, tuple[ContinuedBasis, Projected]]:
     """Basis and latents with so many imagined pairs, or as they were where that does not help."""
     light, view = btf.light[basis.pairs], btf.view[basis.pairs]
     known = Known(light, view, basis.samples, basis.continuation)
@@ -179,13 +169,13 @@ def _with_imagined(
         return basis, projected
     basis = basis._replace(samples=found.samples, imagined=(found.light, found.view))
     # The error at imagined pairs counts, too, so a quality asked for is met all the more.
-    return basis, _Projected(found.latents.reshape(latents.shape), total + found.energy, peak)
+    return basis, Projected(found.latents.reshape(latents.shape), total + found.energy, peak)
 
 
 def _quantised(
     btf: BTF,
     basis: ContinuedBasis,
-    projected: _Projected,
+    projected: Projected,
     budget: Budget,
     is_sketch: bool = False,
 ) -> NeuralBasisBTF:
@@ -195,7 +185,7 @@ def _quantised(
     return _model(btf, basis, coded)
 
 
-def _content(btf: BTF, projected: _Projected, basis: ContinuedBasis) -> Content:
+def _content(btf: BTF, projected: Projected, basis: ContinuedBasis) -> Content:
     """What a file of these latents has beside them."""
     latents, total, peak = projected
     # Both the captured and the imagined ones.
@@ -367,67 +357,3 @@ def principal_components(
     # A latent that never varies (a black capture) still needs a weight that can be divided by.
     deviation = np.maximum(np.sqrt(pca.explained_variance_), 1e-6)
     return pca.mean_, pca.components_, deviation
-
-
-def _encode_together(
-    here: World, btf: BTF, table: NDArray[np.float32]
-) -> Generator[Progress, None, _Projected]:
-    """`_encode`, each process from its own images."""
-    share = here.share(len(btf)) if here.size > 1 else slice(None)
-    latents, total, peak = yield from _encode(here.share_of(btf), table[share])
-    total = float(here.sum(np.array([total]))[0])
-    return _Projected(here.sum(latents), total, here.largest(peak))
-
-
-def _encode(
-    btf: BTF, table: NDArray[np.float32]
-) -> Generator[Progress, None, tuple[NDArray[np.float32], float, float]]:
-    """Project every texel onto the components, one observation after the other.
-
-    Returns
-    -------
-    latents : ndarray, shape (H, W, K)
-    total : float
-        Sum of squares of what is projected.
-    peak : float
-        The largest value of the capture.
-    """
-    texels, c = btf.height * btf.width, btf.channels
-    latents = np.zeros((texels, table.shape[1] - 1), dtype=np.float32)
-    total, peak = 0.0, 0.0
-    # Several images at a time: each product reads and writes all latents.
-    together = int(np.clip(_TOGETHER // (texels * c), 1, 64))
-    block = np.empty((texels, together, c), dtype=np.float32)
-    for i, frame in enumerate(btf.iter_frames()):
-        place = i % together
-        block[:, place] = btf.values.encode(frame.reshape(texels, c))
-        peak = max(peak, float(block[:, place].max()))
-        if place == together - 1 or i == len(btf) - 1:
-            total += _project(block[:, : place + 1], table[i - place : i + 1], latents)
-        if is_report_due(i + 1, len(btf)):
-            yield Progress("encode", i + 1, len(btf))
-    return latents.reshape(btf.height, btf.width, -1), total, peak
-
-
-def _project(
-    colours: NDArray[np.float32], table: NDArray[np.float32], latents: NDArray[np.float32]
-) -> float:
-    """Add the projection of some observations (T, F, C), by their table (F, K + 1, C), to latents.
-
-    Returns the sum of squares of what is projected.
-    """
-    mean = table[:, 0].reshape(-1)
-    components = table[:, 1:].transpose(0, 2, 1).reshape(len(mean), -1)
-    squares: dict[int, float] = {}
-
-    def work(part: slice, scratch: Scratch) -> None:
-        values = scratch("values", part.stop - part.start, len(mean))
-        np.subtract(colours[part].reshape(len(values), -1), mean, out=values)
-        latents[part] += np.matmul(
-            values, components, out=scratch("product", len(values), latents.shape[1])
-        )
-        squares[part.start] = float(np.vdot(values, values))
-
-    in_chunks(len(latents), work)
-    # In order, so that the sum is the same in every run.
-    return sum(squares[start] for start in sorted(squares))

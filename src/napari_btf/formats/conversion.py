@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import google_crc32c
 import numpy as np
 
 from napari_btf.errors import CaptureError, StoreError
+from napari_btf.formats._conversion_workers import checksum_of, copied_blocks, write_parts
 from napari_btf.formats._shards import Shards
 from napari_btf.formats._texel_store_layout import Layout, choose_layout
 from napari_btf.formats.texel_store import (
@@ -52,6 +52,7 @@ def convert(
     overwrite: bool = False,
     restart: bool = False,
     layout: Layout | None = None,
+    client: Any = None,
 ) -> Job[Path]:
     """Write a BTF as a texel store.
 
@@ -71,6 +72,9 @@ def convert(
     layout : Layout, optional
         How the store is cut; chosen for the capture by default. A shard's depth of images is
         held in memory.
+    client : distributed.Client, optional
+        Of a Dask cluster whose workers read the images and write the store; they need the same
+        folders. A worker that ends is made up for by the others.
 
     Yields
     ------
@@ -89,6 +93,8 @@ def convert(
         not read back the same.
     CaptureError
         If an image cannot be read.
+    ProcessLostError
+        If the cluster is lost; the same conversion goes on from there.
     """
     path = Path(path).absolute()
     check_target(path, overwrite)
@@ -98,7 +104,10 @@ def convert(
     with _alone(path):
         with _in_words(path):
             partial = _Partial(path.with_name(f".{path.name}.partial"), btf, layout, restart)
-        yield from _write(partial, btf)
+        if client is None:
+            yield from _write(partial, btf)
+        else:
+            yield from _write_in_cluster(partial, btf, client)
         yield from _verify(partial)
         with _in_words(path):
             partial.finish(btf)
@@ -175,16 +184,17 @@ class _Partial:
         block : int
         values : ndarray, shape (n, H, W, C)
         """
-        checksums = []
-        for _, box in self.parts(block):
-            first = box[0].start
-            part = np.ascontiguousarray(values[: box[0].stop - first, box[1], box[2]])
-            # One file after the other: zarr alone would hold ten of them in memory.
-            self._array[box] = part
-            checksums.append(_checksum(part))
+        self.note_block(write_parts(self._array, self.boxes(block), values))
+
+    def note_block(self, checksums: list[int]) -> None:
+        """Note that the next block is written."""
         with self._journal.open("a", encoding="utf-8") as journal:
             journal.write(f"{json.dumps(checksums)}\n")
         self.checksums.append(checksums)
+
+    def boxes(self, block: int) -> list[tuple[slice, slice, slice]]:
+        """The values that each shard of a block holds."""
+        return [box for _, box in self.parts(block)]
 
     def parts(self, block: int) -> Iterator[tuple[Place, tuple[slice, slice, slice]]]:
         """The shards of a block: place among the shards, and the box of values they hold."""
@@ -311,13 +321,26 @@ def _write(partial: _Partial, btf: BTF) -> Generator[Progress, None, None]:
             partial.write_block(block, values[:count])
 
 
+def _write_in_cluster(partial: _Partial, btf: BTF, client: Any) -> Generator[Progress, None, None]:
+    """Have the workers of a cluster copy the blocks."""
+    depth, total = partial.shards.shard[0], len(btf)
+    first = len(partial.checksums)
+    yield Progress("convert", min(first * depth, total), total)
+    blocks = range(first, partial.blocks)
+    found = copied_blocks(client, partial.folder, btf, blocks, depth, partial.boxes)
+    for block, checksums in zip(blocks, found, strict=True):
+        with _in_words(partial.folder, "the same command goes on from there"):
+            partial.note_block(checksums)
+        yield Progress("convert", min((block + 1) * depth, total), total)
+
+
 def _verify(partial: _Partial) -> Generator[Progress, None, None]:
     """Read everything back and compare it with what was meant to be written."""
     total, done = sum(map(len, partial.checksums)), 0
     for block, checksums in enumerate(partial.checksums):
         for (place, box), checksum in zip(partial.parts(block), checksums, strict=True):
             try:
-                same = _checksum(partial.shards.read(box)) == checksum
+                same = checksum_of(partial.shards.read(box)) == checksum
             except CaptureError:
                 same = False
             if not same:
@@ -376,10 +399,6 @@ def _digest(*arrays: NDArray[Any]) -> str:
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _checksum(values: NDArray[Any]) -> int:
-    return int(google_crc32c.value(np.ascontiguousarray(values).reshape(-1).view(np.uint8)))
 
 
 @contextmanager
