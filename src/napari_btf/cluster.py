@@ -40,7 +40,7 @@ def connected(address: str | None) -> Iterator[Any]:
             None, "a cluster needs distributed", 'pip install "napari-btf[cluster]"'
         ) from error
     try:
-        client = Client(address, timeout=_CONNECT_SECONDS)
+        client = Client(address, timeout=_CONNECT_SECONDS)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UsageError(
             None, f"no scheduler answers at {address}", "check that dask scheduler runs there"
