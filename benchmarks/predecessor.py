@@ -253,25 +253,31 @@ def directions(btf: BTF) -> torch.Tensor:
     return torch.from_numpy(disks.astype(np.float32))
 
 
-def weave(folder: Path, seconds: float) -> None:
+def weave(folder: Path, seconds: float, sizes: list[float]) -> None:
     grid, off = read(folder / "grid64").in_memory(), read(folder / "offgrid64").in_memory()
     some = np.random.default_rng(0).choice(len(grid), min(400, len(grid)), replace=False)
-    row = "{:<42}{:>9}{:>12}{:>12}"
-    print("\n" + row.format("weave", "wall s", "on grid dB", "off grid dB"))
+    row = "{:<42}{:>9}{:>12}{:>12}{:>10}"
+    print("\n" + row.format("weave", "wall s", "on grid dB", "off grid dB", "bytes"))
     began = time.monotonic()
     scored = free_latents(grid, seconds)
     spent = time.monotonic() - began
     theirs = scored(grid, some), scored(off, np.arange(len(off)))
     figures = (f"{value:.2f}" for value in theirs)
-    print(row.format("predecessor's decoder, free latents", f"{spent:.0f}", *figures), flush=True)
-    began = time.monotonic()
-    settings = FitSettings(26, NetworkSettings(seconds=seconds), codec="parallax")
-    model = finish(fit(grid, settings=settings))
-    spent = time.monotonic() - began
-    own = score(model, grid, some), score(model, off)
-    print(row.format("parallax", f"{spent:.0f}", *(f"{value:.2f}" for value in own)))
-    gain = (f"{a - b:+.2f}" for a, b in zip(own, theirs, strict=True))
-    print(row.format("difference", "", *gain))
+    name = "predecessor's decoder, free latents"
+    weights = sum(part.numel() for part in decoder(4).parameters())
+    size = 4 * (LATENTS * grid.height * grid.width + weights)
+    print(row.format(name, f"{spent:.0f}", *figures, size), flush=True)
+    for size in sizes:
+        began = time.monotonic()
+        settings = FitSettings(None, NetworkSettings(seconds=seconds), size, codec="parallax")
+        model = finish(fit(grid, settings=settings))
+        spent = time.monotonic() - began
+        own = score(model, grid, some), score(model, off)
+        figures = (f"{value:.2f}" for value in own)
+        name = f"parallax, {size:g} bytes per texel"
+        print(row.format(name, f"{spent:.0f}", *figures, model.file_size))
+        gain = (f"{a - b:+.2f}" for a, b in zip(own, theirs, strict=True))
+        print(row.format("difference", "", *gain, ""), flush=True)
 
 
 def main() -> None:
@@ -280,6 +286,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(folder))
     parser.add_argument("--quick", action="store_true", help="a hundredth, to see that it works")
     parser.add_argument("--weave", type=float, metavar="SECONDS", help="train on weave, too")
+    parser.add_argument("--bytes", type=float, nargs="+", default=[32.0], help="a texel of weave")
     arguments = parser.parse_args()
     images = arguments.data / "ubo2003-wallpaper" / "tv000_pv000"
     if not images.is_dir():
@@ -287,7 +294,7 @@ def main() -> None:
     print(f"torch uses {torch.get_num_threads()} threads\n")
     wallpaper(images, arguments.quick)
     if arguments.weave:
-        weave(arguments.data / "weave", arguments.weave)
+        weave(arguments.data / "weave", arguments.weave, arguments.bytes)
 
 
 if __name__ == "__main__":

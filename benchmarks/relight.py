@@ -21,23 +21,26 @@ from __future__ import annotations
 import argparse
 import os
 import time
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
 from napari_btf.btf import BTF
-from napari_btf.codec import CompressedBTF
+from napari_btf.codec import CompressedBTF, load
 from napari_btf.codec.latent_coding import code_latents
 from napari_btf.codec.neural_basis import NeuralBasisBTF
 from napari_btf.codec.parallax import ParallaxBTF
 from napari_btf.codec.parallax_surface import Surface
 from napari_btf.codec.parallax_training import ParallaxSettings, fit_parallax
+from napari_btf.codec.stored_latents import LATENT_TYPES
 from napari_btf.directions import angles_to_vectors
 from napari_btf.formats import read
 from napari_btf.progress import finish
@@ -188,6 +191,23 @@ def per_texel(net: torch.nn.Module, latents: torch.Tensor, i: int) -> torch.Tens
     return (torch.cat(out).clamp(0, 1) * 255).to(torch.uint8)
 
 
+def time_small_latents(name: str, model: CompressedBTF) -> None:
+    """Time and memory of one model with latents of each type; memory as NumPy counts it."""
+    print()
+    for kind in LATENT_TYPES:
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        relighter = Relighter(load(model.path or "", kind))
+        image = relighter.frame(light_of(0), (20.0, 10.0)).astype(float)
+        kept = tracemalloc.get_traced_memory()[0] - before - image.nbytes
+        tracemalloc.stop()
+        ms = timed(lambda i, r=relighter: r.frame(light_of(i), (40.0, 5.0 * i)))
+        exact = Relighter(load(model.path or "")).frame(light_of(0), (20.0, 10.0))
+        error = 10 * np.log10(255**2 / max(np.mean((image - exact) ** 2), 1e-9))
+        off = "" if kind == "float32" else f", off by {error:.0f} dB"
+        show(f"{name}, {kind}, {kept / 2**20:.0f} MiB kept{off}", ms)
+
+
 def time_per_texel(machine: Machine) -> None:
     layers: list[torch.nn.Module] = []
     widths = (12, 106, 106, 106, 106)
@@ -217,6 +237,13 @@ def main() -> None:
     print(ROW.format("milliseconds", "wall", "cpu", "free", "limit", "ratio"))
     time_linear(arguments.data, machine)
     time_parallax(arguments.data, arguments.seconds, machine)
+    with TemporaryDirectory() as folder:
+        for name, model in (
+            ("neural-basis 512", tiled(wallpaper(arguments.data), 512)),
+            ("parallax 512", tiled(parallax(arguments.data, arguments.seconds), 512)),
+        ):
+            model.save(Path(folder) / "model.safetensors")
+            time_small_latents(name, load(Path(folder) / "model.safetensors"))
     time_per_texel(machine)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 import napari_btf
 from napari_btf.btf import BTF
@@ -206,6 +206,8 @@ def test_bars_on_a_terminal_alone(progress: bool) -> None:
     if progress:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert (done.stdout, done.stderr) == ("", "")
+    import pty
+
     ours, theirs = pty.openpty()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as process:
         os.close(theirs)
@@ -219,3 +221,49 @@ def test_bars_on_a_terminal_alone(progress: bool) -> None:
     os.close(ours)
     assert process.returncode == 0
     assert ("measuring quality" in drawn.decode()) == progress
+
+
+class Notebook:
+    """A Jupyter kernel, and what its cells show."""
+
+    def __init__(self) -> None:
+        self.manager, self.client = start_new_kernel(kernel_name="python3")
+
+    def run(self, code: str, interrupt_at: str = "") -> str:
+        """Text and results of a cell, interrupted once it shows some text."""
+        cell, shown = self.client.execute(code), ""
+        while True:
+            message = self.client.get_iopub_msg(timeout=120)
+            if message["parent_header"].get("msg_id") != cell:
+                continue
+            content = message["content"]
+            if content.get("execution_state") == "idle":
+                return shown
+            shown += content.get("text", "") + content.get("data", {}).get("text/plain", "")
+            shown += content.get("evalue", "")
+            if interrupt_at and interrupt_at in shown:
+                self.manager.interrupt_kernel()
+                interrupt_at = ""
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
+def test_in_a_notebook() -> None:
+    """Progress is seen in a cell, and *Interrupt* keeps the best so far."""
+    notebook = Notebook()
+    try:
+        start = "import napari_btf; from napari_btf.samples import open_sample\n"
+        assert notebook.run(start + "btf = open_sample().select(range(12))") == ""
+        shown = notebook.run("model = napari_btf.train(btf, latents=4); model.latent_count")
+        assert shown.endswith("4")
+        assert "measuring quality" in shown
+        assert notebook.run("napari_btf.train(btf, latents=3, progress=False).latent_count") == "3"
+        long = "model = napari_btf.train(btf, codec='parallax', latents=8, seconds=3600)\n"
+        shown = notebook.run(long + "model.relight((9, 9))[0, 0]", interrupt_at="training")
+        assert "keeping the best so far" in shown
+        assert "array([" in shown
+    finally:
+        notebook.close()

@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 __all__ = [
     "RegionTexels",
     "clean_name",
+    "parse_integers",
+    "quoted",
     "read_coordinates",
     "read_regions",
+    "read_text",
+    "table_rows",
     "write_coordinates",
 ]
 
@@ -150,13 +154,13 @@ def _texels(
     path: str | Path, height: int, width: int
 ) -> Iterator[tuple[int, tuple[int, int], str | None]]:
     """Line, (y, x) and region of each texel of a file, in its order; None without the column."""
-    rows = _rows(path, _read(path))
+    rows = table_rows(path, read_text(path, "the header x,y"))
     header = [cell.strip() for cell in next(rows, [])]
     if "x" not in header or "y" not in header:
         other = len(header) == 1 and any(mark in header[0] for mark in ";\t |")
         raise CoordinatesError(
             path,
-            f"line 1 is {_quoted(header)}, expected the header x,y",
+            f"line 1 is {quoted(header)}, expected the header x,y",
             "separate the columns by commas" if other else "add the header line",
         )
     columns = header.index("x"), header.index("y")
@@ -164,7 +168,7 @@ def _texels(
     for number, row in enumerate(rows, start=2):
         if not any(cell.strip() for cell in row):
             continue
-        x, y = _integers(path, number, row, columns)
+        x, y = parse_integers(path, number, row, columns)
         if not (0 <= x < width and 0 <= y < height):
             raise CoordinatesError(
                 path,
@@ -177,18 +181,20 @@ def _texels(
             yield number, (y, x), row[region] if region < len(row) else ""
 
 
-def _read(path: str | Path) -> str:
+def read_text(path: str | Path, expected: str) -> str:
+    """The text of a CSV file with what is expected in it."""
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise CoordinatesError(path, "there is no such file", "check the path") from error
     except (OSError, UnicodeDecodeError) as error:
         raise CoordinatesError(
-            path, f"it cannot be read as text ({error})", "expected a CSV file with the header x,y"
+            path, f"it cannot be read as text ({error})", f"expected a CSV file with {expected}"
         ) from error
 
 
-def _rows(path: str | Path, text: str) -> Iterator[list[str]]:
+def table_rows(path: str | Path, text: str) -> Iterator[list[str]]:
+    """The cells of each line of a CSV file."""
     rows = csv.reader(text.splitlines())
     try:
         yield from rows
@@ -198,14 +204,16 @@ def _rows(path: str | Path, text: str) -> Iterator[list[str]]:
         ) from error
 
 
-def _quoted(row: list[str]) -> str:
+def quoted(row: list[str]) -> str:
+    """A line of a table as it stands in a message, not too long."""
     text = ",".join(row)
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
 
-def _integers(
-    path: str | Path, number: int, row: list[str], columns: tuple[int, int]
+def parse_integers(
+    path: str | Path, number: int, row: list[str], columns: Sequence[int]
 ) -> tuple[int, int]:
+    """Two integers of a line, by their columns."""
     cells = [row[column] if column < len(row) else "" for column in columns]
     if all(_INTEGER.fullmatch(cell) for cell in cells):
         try:
@@ -214,5 +222,5 @@ def _integers(
             # Thousands of digits.
             pass
     raise CoordinatesError(
-        path, f"line {number} is {_quoted(row)}, expected two integers", "correct the line"
+        path, f"line {number} is {quoted(row)}, expected two integers", "correct the line"
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Report = Callable[[Progress], None]
 
-__all__ = ["bars", "json_lines", "lines", "phase_name", "terminal"]
+__all__ = ["bars", "json_lines", "lines", "phase_name", "shown", "terminal"]
 
 _PHASES = {
     "read": "reading images",
@@ -32,7 +32,9 @@ _PHASES = {
     "quantise": "compressing latents",
     "evaluate": "measuring quality",
     "baselines": "fitting baselines",
+    "neighbours": "finding neighbours",
     "embed": "placing latents",
+    "place": "placing the other texels",
     "draw": "drawing",
     "movie": "writing frames",
     "normals": "estimating normals",
@@ -135,6 +137,19 @@ def terminal() -> Console | None:
         # Without it, rich shows nothing there but a warning.
         return console if find_spec("ipywidgets") else None
     return console if sys.stderr is not None and sys.stderr.isatty() else None
+
+
+@contextmanager
+def shown() -> Iterator[Report | None]:
+    """What scripts and notebooks show: bars; lines in a notebook that has none; else nothing."""
+    from rich.console import Console
+
+    console = terminal()
+    if console is not None:
+        with bars(console) as report:
+            yield report
+    else:
+        yield lines(print) if Console().is_jupyter else None
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from napari_btf import embedding, training
 from napari_btf.formats import conversion
 from napari_btf.interrupts import interruptible
 from napari_btf.progress import finish
-from napari_btf.reporting import bars, terminal
+from napari_btf.reporting import shown
 from napari_btf.training_options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def embed(
     *,
     coords: ArrayLike | None = None,
     seed: int = 0,
+    budget: int | None = embedding.DEFAULT_BUDGET,
     progress: bool = True,
 ) -> NDArray[Any]:
     """Place texels in the plane so that texels with alike latents lie together.
@@ -138,7 +139,7 @@ def embed(
     Parameters
     ----------
     model : CompressedBTF
-    method, coords, seed
+    method, coords, seed, budget
         As for `napari_btf.embedding.embed`.
     progress : bool
         Whether to show a bar, where there is a terminal or a notebook to show it.
@@ -153,7 +154,7 @@ def embed(
     UsageError
         If a setting cannot work.
     """
-    return run(embedding.embed(model, method, coords, seed), progress)
+    return run(embedding.embed(model, method, coords, seed, budget), progress)
 
 
 def convert(
@@ -209,8 +210,7 @@ def run(job: Job[T], progress: bool = True, phases: set[str] | None = None) -> T
     -------
     The job's result.
     """
-    console = terminal() if progress else None
-    with nullcontext(None) if console is None else bars(console) as report:
+    with shown() if progress else nullcontext() as report:
 
         def remember(now: Progress) -> None:
             if phases is not None:

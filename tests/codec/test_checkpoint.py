@@ -19,6 +19,10 @@ from napari_btf.progress import finish
 
 SIZE = 12
 SETTINGS = FitSettings(latents=6, codec="parallax", network=NetworkSettings(epochs=60))
+OTHERS = {
+    codec: FitSettings(4, NetworkSettings(epochs=30), codec=codec)
+    for codec in ("abrdf-conv", "mlp", "neural-basis")
+}
 
 
 def small_capture(seed: int = 0) -> BTF:
@@ -61,6 +65,32 @@ def test_goes_on_as_if_nothing_had_happened(
     )
     assert min(steps) > 100
     assert to_bytes(resumed) == to_bytes(undisturbed)
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, *OTHERS.values()], ids=lambda s: s.codec)
+def test_one_seed_gives_one_file(settings: FitSettings) -> None:
+    first, second = (to_bytes(finish(fit(small_capture(), None, settings))) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("codec", ["abrdf-conv", "mlp"])
+def test_codecs_to_compare_with_go_on_too(
+    codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_btf.codec.texel_network_steps.REPORT_SECONDS", 0.0)
+    path = tmp_path / "notes"
+    job = fit(small_capture(), None, OTHERS[codec], checkpoint=Checkpoint(path, every=0.0))
+    for progress in job:
+        if progress.phase == "train" and progress.step > 300:
+            break
+    job.close()
+    steps: list[int] = []
+    resumed = finish(
+        fit(small_capture(), None, OTHERS[codec], checkpoint=Checkpoint(path, resume=True)),
+        lambda progress: steps.append(progress.step) if progress.phase == "train" else None,
+    )
+    assert min(steps) > 250
+    assert to_bytes(resumed) == to_bytes(finish(fit(small_capture(), None, OTHERS[codec])))
 
 
 def test_a_preview_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
+from napari_btf.codec.checkpoint import Checkpoint
 from napari_btf.codec.neural_basis import NeuralBasisBTF
+from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angle_between, angles_to_vectors
 from napari_btf.evaluate import psnr_over
 from napari_btf.progress import finish
@@ -82,3 +85,41 @@ def test_few_lights_and_a_number_of_latents_are_left_alone() -> None:
     few = np.arange(64) % 5 == 0
     assert len(fitted(btf.select(few)).imagined_light) == 0
     assert len(fitted(btf, replace(SETTINGS, bytes_per_texel=None, latents=6)).imagined_light) == 0
+
+
+def test_seed_and_steps_alone_decide() -> None:
+    model = fitted(glossy())
+    assert len(model.imagined_light) > 0
+    # Seconds that are enough change nothing, too.
+    allowed = replace(SETTINGS, network=NetworkSettings(epochs=10, seconds=600.0))
+    assert to_bytes(fitted(glossy(), allowed)) == to_bytes(model)
+
+
+@pytest.mark.parametrize("at", [150, 700])
+def test_goes_on_as_if_nothing_had_happened(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_btf.codec.shading_training.REPORT_SECONDS", 0.0)
+    path = tmp_path / "notes"
+    job = fit(glossy(), None, SETTINGS, checkpoint=Checkpoint(path, every=0.0))
+    for progress in job:
+        if progress.phase == "train" and progress.step > at:
+            break
+    job.close()
+    seen: list[int] = []
+    resumed = finish(
+        fit(glossy(), None, SETTINGS, checkpoint=Checkpoint(path, resume=True)),
+        lambda report: seen.append(report.step) if report.train_error else None,
+    )
+    assert min(seen) > at - 20
+    assert to_bytes(resumed) == to_bytes(fitted(glossy()))
+
+
+def test_hopeless_imagining_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_btf.codec.shading_training.REPORT_SECONDS", 0.0)
+    btf = glossy()
+    noise = np.random.default_rng(1).integers(0, 255, btf.frames.shape).astype(np.uint8)
+    job = fit(replace(btf, frames=noise), settings=FitSettings(bytes_per_texel=24))
+    steps = [progress.step for progress in job if progress.phase == "train"]
+    # Of all the steps, a twelfth.
+    assert 50 < max(step for step in steps if step < 1000) < 100

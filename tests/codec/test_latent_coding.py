@@ -32,13 +32,13 @@ def test_what_comes_back_differs_by_less_than_a_step(
 ) -> None:
     latents = smooth_latents(height, width, count, seed)
     coded = code_latents(latents, step)
-    back = coded.decode()
+    back = coded.decode().values
     assert back.shape == latents.shape
     assert back.dtype == np.float32
     # By Parseval: each coefficient is off by at most the dead zone.
     error = np.sqrt(np.mean((back.astype(np.float64) - latents) ** 2))
     assert error <= 0.65 * step + 1e-4
-    np.testing.assert_array_equal(coded.decode(), back)
+    np.testing.assert_array_equal(coded.decode().values, back)
 
 
 def test_the_error_is_the_one_that_was_foreseen() -> None:
@@ -75,7 +75,7 @@ def test_values_far_from_the_others_are_kept() -> None:
     latents[:, :, 18] = np.linspace(-1e5, 1e5, 40)
     coded = code_latents(latents, 0.5)
     assert len(coded.far_index) > 10
-    np.testing.assert_allclose(coded.decode(), latents, atol=3)
+    np.testing.assert_allclose(coded.decode().values, latents, atol=3)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from napari_btf.codec.parallax_surface import Surface
 from napari_btf.codec.parallax_training import ParallaxSettings, fit_parallax
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import ModelFileError, UsageError
-from napari_btf.evaluate import psnr
+from napari_btf.evaluate import psnr, psnr_over
 from napari_btf.progress import Progress, finish
 
 SIZE, DEPTH = 24, 1.5
@@ -91,6 +91,18 @@ def test_parallax_is_learned_better_than_by_pca(plane: BTF, learned: ParallaxBTF
     linear = psnr(pca.inverse_transform(pca.transform(abrdfs)), abrdfs)
     decoded = np.stack(list(learned.shaded(plane.light, plane.view)))
     assert psnr(np.clip(decoded, 0, 1), values) > linear + 6.0
+
+
+def test_a_quality_is_reached_with_the_smallest_file(plane: BTF, learned: ParallaxBTF) -> None:
+    best, sizes = finish(psnr_over(learned, plane)), []
+    settings = replace(SMALL, steps=200)
+    for target in (best - 0.5, best - 4.0):
+        model = finish(fit_parallax(plane, settings=replace(settings, target_psnr=target)))
+        sizes.append(model.file_size)
+        assert target <= finish(psnr_over(model, plane)) < target + 4.0
+    assert sizes[1] < sizes[0] < learned.file_size
+    unreached = finish(fit_parallax(plane, settings=replace(settings, target_psnr=best + 1.0)))
+    assert unreached.file_size == learned.file_size
 
 
 def test_the_depth_map_has_sign_and_size(learned: ParallaxBTF) -> None:

@@ -164,3 +164,37 @@ def test_the_gain_is_remembered(
     dock.gain.setValue(20)
     dock.hide()
     assert open_dock(Compare, loaded).gain.value() == 20
+
+
+def test_no_gap_is_left_where_a_relit_image_was(
+    make_dock: Callable[..., Any], open_dock: Callable[..., Any], loaded: ViewerModel, qtbot: QtBot
+) -> None:
+    from napari_btf.plugin.relight import Relight
+
+    def left(*layers: Any) -> list[float]:
+        return [round(float(layer.translate[-1]) / (1.04 * 32)) for layer in layers]
+
+    dock = make_dock(loaded)
+    qtbot.waitUntil(lambda: dock.layer("error") is not None, timeout=PATIENCE)
+    decoded, error = dock.layer("decoded"), dock.layer("error")
+    assert left(decoded, error) == [1, 2]
+    # Another one does not cover them.
+    relight = open_dock(Relight, loaded)
+    qtbot.waitUntil(lambda: relight.image_layer() is not None, timeout=PATIENCE)
+    assert left(relight.image_layer()) == [3]
+    # Compared anew: right of it, and next to it once they may be.
+    dock.compare.setChecked(False)
+    qtbot.waitUntil(lambda: left(relight.image_layer()) == [1])
+    dock.compare.setChecked(True)
+    qtbot.waitUntil(lambda: dock.layer("error") is not None, timeout=PATIENCE)
+    decoded, error = dock.layer("decoded"), dock.layer("error")
+    assert left(decoded, error) == [2, 3]
+    loaded.layers.remove(relight.image_layer())
+    qtbot.waitUntil(lambda: left(decoded, error) == [1, 2])
+    # What people moved stays there.
+    decoded.translate = (*decoded.translate[:-1], 500.0)
+    relight.light_theta.setValue(20)
+    qtbot.waitUntil(lambda: relight.image_layer() is not None)
+    loaded.layers.remove(relight.image_layer())
+    qtbot.waitUntil(lambda: left(error) == [1])
+    assert decoded.translate[-1] == 500

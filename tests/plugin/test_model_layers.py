@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from napari.layers import Layer
 
 import napari_btf
 from napari_btf.errors import ModelFileError, UsageError
-from napari_btf.plugin.layers import TAG
+from napari_btf.plugin.layers import TAG, capture_of
 from napari_btf.plugin.model_layers import latent_layer_data, model_of
+from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.reader import get_model_reader
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.train import Train
@@ -56,6 +58,26 @@ def test_the_stack_stands_still_while_the_light_moves(
     assert options["axis_labels"] == ("latent", "view", "light", "y", "x")
     # The same memory for all of them.
     assert stack.strides[1:3] == (0, 0)
+
+
+def test_captures_opened_later_have_sliders_of_their_own(
+    model: napari_btf.CompressedBTF, make_capture: Callable[..., Any]
+) -> None:
+    viewer = ViewerModel()
+    workspace = workspace_of(viewer)
+    for data in latent_layer_data(replace(model, source="cloth")):
+        viewer.add_layer(Layer.create(*data))
+    stack = viewer.layers["more latents of cloth"].data.copy()
+    for name in ("first", "second"):
+        open_path(viewer, make_capture(name).folder)
+    layer = viewer.layers["more latents of cloth"]
+    assert layer.data.shape == (1, 2, 9, 24, 32)
+    np.testing.assert_array_equal(layer.data[:, 1, 7], stack)
+    assert viewer.dims.axis_labels == ("latent", "view", "light", "y", "x")
+    btf = capture_of(viewer.layers["second"])
+    workspace.go_to(btf, (1, 7))
+    viewer.dims.set_current_step(0, 0)
+    assert workspace.step(btf) == (1, 7)
 
 
 def test_opening_a_model_brings_layers_and_docks_back(

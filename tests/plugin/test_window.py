@@ -208,6 +208,30 @@ def test_the_sample_and_its_relit_image_are_on_the_screen(
     np.testing.assert_allclose(shown, decoded, atol=12)
 
 
+def test_what_records_the_canvas_sees_every_direction(
+    make_napari_viewer: Callable[..., Viewer],
+    qtbot: QtBot,
+    qapp: QApplication,
+    model: napari_btf.CompressedBTF,
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
+    workspace_of(viewer).model = model
+    qtbot.waitUntil(lambda: dock.image_layer() is not None)
+    layer = dock.image_layer()
+    for light in ((0.0, 0.0), (60.0, 0.0), (60.0, 180.0)):
+        dock.light_theta.setValue(light[0])
+        dock.light_phi.setValue(light[1])
+        expected = napari_btf.relight(model, light, (0, 0))
+        qtbot.waitUntil(lambda expected=expected: np.array_equal(layer.data, expected))
+        # As napari-animation does: a screenshot for each frame, nothing in between.
+        at = canvas(viewer, qapp)
+        for y, x in ((5, 6), (12, 16), (18, 25)):
+            decoded = expected[y - 1 : y + 2, x - 1 : x + 2].mean(axis=(0, 1))
+            np.testing.assert_allclose(at(y, x), decoded, atol=12)
+    assert list(viewer.layers) == [layer]
+
+
 def test_the_window_may_close_while_the_light_moves(
     make_napari_viewer: Callable[..., Viewer],
     qtbot: QtBot,

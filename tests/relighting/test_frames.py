@@ -11,7 +11,9 @@ import pytest
 
 from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit
+from napari_btf.directions import angles_to_vectors, vectors_to_angles
 from napari_btf.errors import UsageError
+from napari_btf.evaluate.comparison import score, seen_pairs
 from napari_btf.progress import finish
 from napari_btf.relighting import Environment, Light, Relighter, combine, find_environment, relight
 from napari_btf.values import from_linear, to_display, to_linear
@@ -215,3 +217,36 @@ def test_an_environment_of_one_direction(make_btf: Make) -> None:
     expected = relight(model, (40.8, 164.5)) / np.cos(np.deg2rad(40.8))
     assert np.corrcoef(image.ravel(), expected.ravel())[0, 1] > 0.98
     assert image.mean() == pytest.approx(expected.mean(), rel=0.1)
+
+
+def test_frames_are_the_plain_sum_to_one_of_255(make_btf: Make) -> None:
+    """Texel by texel in double precision: an offset and the latents times their basis functions."""
+    btf = make_btf()
+    model = fitted(btf)
+    relighter = Relighter(model)
+    rng = np.random.default_rng(3)
+    latents = model.latent_map.astype(np.float64)
+    for theta, phi in zip(rng.uniform(0, 60, 12), rng.uniform(0, 360, 12), strict=True):
+        light = np.array([angles_to_vectors(theta, phi)])
+        (basis,) = model.basis(light, btf.view[:1]).astype(np.float64)
+        plain = np.empty((model.height, model.width, model.channels))
+        for y, x in np.ndindex(model.height, model.width):
+            plain[y, x] = basis[0] + latents[y, x] @ basis[1:]
+        view = vectors_to_angles(btf.view[0])
+        frame = relighter.frame((theta, phi), (float(view[0]), float(view[1])))
+        assert np.abs(frame - 255.0 * np.clip(plain, 0, 1)).max() <= 1.0
+
+
+def test_frames_at_captured_directions_are_those_that_are_scored(make_btf: Make) -> None:
+    btf = make_btf()
+    model = fitted(btf)
+    scores, _ = finish(score(model, btf, seen_pairs(model, btf), 1.0))
+    relighter = Relighter(model)
+    for i in range(0, len(btf), 7):
+        pair = [tuple(float(a) for a in vectors_to_angles(v)) for v in (btf.light[i], btf.view[i])]
+        frame = relighter.frame(*pair)
+        decoded = model.values.store(model.decode(btf.light[i], btf.view[i]))
+        np.testing.assert_array_equal(frame, decoded)
+        error = np.mean((frame / 255.0 - btf.frame(i) / 255.0) ** 2)
+        # Rounding to 8 bits adds a twelfth of a step squared.
+        assert error == pytest.approx(scores.mse[i], abs=3e-6 + 0.01 * scores.mse[i])

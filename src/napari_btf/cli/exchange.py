@@ -90,7 +90,8 @@ def _embedding(model: CompressedBTF, path: Path | None) -> tuple[ArrayLike, Arra
     from napari_btf.sampling import all_texels
 
     if path is not None:
-        return read_embedding(path, model.height, model.width)
+        table = read_embedding(path, model.height, model.width)
+        return table.points, table.coords
     return run(embed(model)), all_texels(model.height, model.width)
 
 

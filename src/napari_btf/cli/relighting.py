@@ -92,6 +92,12 @@ def relight(
     exposure: Annotated[
         float, typer.Option(metavar="STOPS", help="Multiply light by two to the power of STOPS.")
     ] = 0.0,
+    latents_as: Annotated[
+        str,
+        typer.Option(
+            metavar="TYPE", help="Latents in memory: float32, or float16 or uint8 to save memory."
+        ),
+    ] = "float32",
 ) -> None:
     """Write the surface under any light, from any view.
 
@@ -117,7 +123,7 @@ def relight(
     else:
         lighting = _lights(light or [])
     check_movie_name(out) if path else check_image_name(out)
-    relighter = Relighter(load(model))
+    relighter = Relighter(load(model, latents_as))
     _check_rectangle(texels, look, relighter.model)
     if path is not None:
         _write_path(relighter, out, path, seconds, fps, view_angles, look)

@@ -82,7 +82,7 @@ def pick_codec(btf: BTF, settings: FitSettings) -> str:
     """
     if settings.codec == "auto":
         many = len(btf.grid.views) >= _MANY_VIEWS and len(btf) >= _MANY_IMAGES
-        return "parallax" if many and settings.target_psnr is None else "neural-basis"
+        return "parallax" if many else "neural-basis"
     if settings.codec not in CODECS:
         raise UsageError(
             None, f"there is no codec {settings.codec!r}", f"use auto or {' or '.join(CODECS)}"
@@ -152,7 +152,7 @@ def fit(
         from napari_btf.codec.texel_network_training import fit_texel_network
 
         own = _texel_network_settings(codec, settings)
-        return (yield from fit_texel_network(btf, coords, own, stop))
+        return (yield from fit_texel_network(btf, coords, own, stop, checkpoint))
     if codec == "parallax":
         from napari_btf.codec.parallax_training import fit_parallax
 
@@ -209,12 +209,6 @@ def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
     """Settings of the parallax codec that meet a budget."""
     from napari_btf.codec.parallax_training import ParallaxSettings
 
-    if settings.target_psnr is not None:
-        raise UsageError(
-            None,
-            "the parallax codec is trained for a size, not for a quality",
-            "give --bytes-per-texel, or --codec neural-basis",
-        )
     budget, network, most_bytes = settings.budget, settings.network, None
     texels = btf.height * btf.width
     if budget.latents is not None:
@@ -223,6 +217,9 @@ def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
             raise UsageError(
                 None, f"{total} latents were asked for", "the parallax codec needs 3 or more"
             )
+    elif budget.target_psnr is not None:
+        # What suffices is found when it is trained: more latents of few levels, or all of them.
+        total = _MOST_LATENTS
     else:
         assert budget.bytes_per_texel is not None
         fixed = _NETWORK_BYTES + direction_bytes(btf)
@@ -249,4 +246,5 @@ def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
         seed=network.seed,
         pool_bytes=network.memory // 4,
         most_bytes=most_bytes,
+        target_psnr=budget.target_psnr,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,11 +24,14 @@ from napari_btf.codec.planes import (
     decompress,
     groups,
 )
+from napari_btf.codec.stored_latents import store, store_plane, stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CodedLatents", "Spectrum", "code_latents"]
+    from napari_btf.codec.stored_latents import StoredLatents
+
+__all__ = ["CodedLatents", "FreeLatents", "Spectrum", "code_latents"]
 
 #: Values below this share of a step become zero. More zeros cost less than they blur
 #: (the "dead zone" of image coders).
@@ -77,8 +81,8 @@ class CodedLatents:
         arrays = self.offset, self.streams, self.lengths, self.lowest, self.far_index, self.far_code
         return sum(array.nbytes for array in arrays)
 
-    def decode(self) -> NDArray[np.float32]:
-        """The latent map, shape (H, W, K).
+    def decode(self, kind: str = "float32") -> StoredLatents:
+        """The latents, shape (H, W, K), in a type of `LATENT_TYPES`.
 
         Raises
         ------
@@ -88,13 +92,13 @@ class CodedLatents:
         from scipy.fft import idctn
 
         streams = cut(self.streams, self.lengths, self.latents)
-        out = np.empty((self.height, self.width, self.latents), dtype=np.float32)
+        out = stored((self.height, self.width, self.latents), kind)
 
         def decode(i: int) -> None:
             codes = self._codes(i, streams[i])
             for k, plane in zip(groups(self.latents)[i], codes, strict=True):
                 plane *= np.float32(self.step)
-                out[..., k] = idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k]
+                store_plane(out, k, idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k])
 
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(decode, range(len(streams))))
@@ -110,6 +114,50 @@ class CodedLatents:
         here = (self.far_index >= first) & (self.far_index < first + codes.size)
         codes.reshape(-1)[self.far_index[here] - first] = self.far_code[here]
         return codes
+
+
+@dataclass(frozen=True, eq=False)
+class FreeLatents:
+    """A latent map of any values, as that of an edited model. It is coded when it is saved.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (H, W, K)
+    step : float
+        That of its codes.
+    """
+
+    values: NDArray[np.float32]
+    step: float
+
+    @property
+    def height(self) -> int:
+        """Rows of the texel grid."""
+        return int(self.values.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of the texel grid."""
+        return int(self.values.shape[1])
+
+    @property
+    def latents(self) -> int:
+        """Latents per texel, K."""
+        return int(self.values.shape[2])
+
+    @cached_property
+    def coded(self) -> CodedLatents:
+        """As a file holds it."""
+        return code_latents(self.values, self.step)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays in a file."""
+        return self.coded.nbytes
+
+    def decode(self, kind: str = "float32") -> StoredLatents:
+        """The latents, shape (H, W, K), in a type of `LATENT_TYPES`."""
+        return store(self.values, kind)
 
 
 class Spectrum:

@@ -93,6 +93,47 @@ class CompressedBTF(ABC):
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
 
+    @abstractmethod
+    def with_latents(self, latent_map: ArrayLike) -> CompressedBTF:
+        """The same decoder with other latents, cheap enough for a slider.
+
+        Parameters
+        ----------
+        latent_map : array_like, shape (H, W, K)
+            Of any size and values. A file will hold them as finely as those of this model.
+
+        Returns
+        -------
+        CompressedBTF
+            Of the same class. This one stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If they are not finite, not K, or give colours of any size.
+        """
+
+    def of_texels(self, latents: ArrayLike) -> CompressedBTF:
+        """A surface of one row of texels with latents (T, K), each decoded by itself."""
+        return self.with_latents(np.asarray(latents)[np.newaxis])
+
+    def checked_latents(self, latent_map: ArrayLike) -> NDArray[np.float32]:
+        """Latents (H, W, K) for this decoder, as float32.
+
+        Raises
+        ------
+        ValueError
+            If they are none.
+        """
+        latents = np.ascontiguousarray(latent_map, dtype=np.float32)
+        if latents.ndim != 3 or latents.shape[2] != self.latent_count or not latents.size:
+            raise ValueError(
+                f"latents of shape {latents.shape} are not (H, W, {self.latent_count})"
+            )
+        if not np.isfinite(latents).all():
+            raise ValueError("the latents are not finite")
+        return latents
+
     @property
     @abstractmethod
     def latent_bytes(self) -> int:

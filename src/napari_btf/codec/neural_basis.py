@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import reprlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from napari_btf.codec.basis import TRENDS, Continuation, DirectionBasis, direction_space
-from napari_btf.codec.latent_coding import CodedLatents
+from napari_btf.codec.latent_coding import CodedLatents, FreeLatents
+from napari_btf.codec.layers import Scratch, in_chunks
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.part import KeptParts, Part
 from napari_btf.codec.spline import fit_spline
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.codec.stored_latents import StoredLatents
 
 __all__ = ["ARCHITECTURE", "NeuralBasisBTF", "expected", "pack", "unpack"]
 
@@ -45,7 +48,7 @@ class NeuralBasisBTF(CompressedBTF):
 
     Parameters
     ----------
-    coded : CodedLatents
+    coded : CodedLatents or FreeLatents
         Of K latents.
     table : ndarray of float16 or float32, shape (N + M, K + 1, C)
         The basis at the captured pairs, then at the imagined ones.
@@ -55,13 +58,14 @@ class NeuralBasisBTF(CompressedBTF):
         How the table is continued to all pairs.
     """
 
-    coded: CodedLatents
+    coded: CodedLatents | FreeLatents
     table: NDArray[np.floating[Any]]
     imagined_light: NDArray[np.float64]
     imagined_view: NDArray[np.float64]
     continuation: Continuation
 
     architecture: ClassVar[str] = ARCHITECTURE
+    has_small_latents: ClassVar[bool] = True
 
     @property
     def height(self) -> int:
@@ -88,10 +92,22 @@ class NeuralBasisBTF(CompressedBTF):
         """Bytes of the latents in a file."""
         return self.coded.nbytes
 
-    @cached_property
+    @property
     def latent_map(self) -> NDArray[np.float32]:
-        """The latents as float32, shape (H, W, K)."""
-        return self.coded.decode()
+        """The latents as float32, shape (H, W, K); made anew if they are smaller in memory."""
+        return self._stored.latents()
+
+    @cached_property
+    def _stored(self) -> StoredLatents:
+        return self.coded.decode(self.latents_as)
+
+    def with_latents(self, latent_map: ArrayLike) -> NeuralBasisBTF:
+        """The same decoder with other latents, shape (H, W, K)."""
+        latents = FreeLatents(self.checked_latents(latent_map), self.coded.step)
+        other = replace(self, coded=latents)
+        # It does not depend on the latents, and takes long to fit.
+        other.__dict__["basis"] = self.basis
+        return other
 
     @cached_property
     def basis(self) -> DirectionBasis:
@@ -126,21 +142,30 @@ class NeuralBasisBTF(CompressedBTF):
             for first in range(0, len(bases), together):
                 # (K + 1, frames, C): several frames read the latents only once.
                 some = bases[first : first + together].transpose(1, 0, 2)
-                images = _product(flat, some.reshape(len(some), -1))
+                images = _product(flat, self._for_stored(some.reshape(len(some), -1)))
                 for i in range(some.shape[1]):
                     image = images[:, i * self.channels : (i + 1) * self.channels]
                     yield np.ascontiguousarray(image).reshape(*part.shape, -1)
 
-    def _latents_of(self, part: Part) -> NDArray[np.float32]:
-        """Latents of a part, (T, K), of the whole surface without a copy."""
+    def _for_stored(self, basis: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A basis (K + 1, V) for latents, made one for their values in memory."""
+        values, scale, offset = self._stored
+        if values.dtype == np.float32:
+            return basis
+        mean = basis[0] + offset @ basis[1:]
+        return np.concatenate([mean[np.newaxis], scale[:, np.newaxis] * basis[1:]])
 
-        def cut() -> NDArray[np.float32]:
-            return np.ascontiguousarray(part.cut(self.latent_map)).reshape(-1, self.latent_count)
+    def _latents_of(self, part: Part) -> NDArray[Any]:
+        """Latents of a part as they are in memory, (T, K), of the whole surface without a copy."""
+
+        def cut() -> NDArray[Any]:
+            values = part.cut(self._stored.values)
+            return np.ascontiguousarray(values).reshape(-1, self.latent_count)
 
         return self._kept_latents(part, cut)
 
     @cached_property
-    def _kept_latents(self) -> KeptParts[NDArray[np.float32]]:
+    def _kept_latents(self) -> KeptParts[NDArray[Any]]:
         return KeptParts()
 
     def shown(
@@ -150,13 +175,25 @@ class NeuralBasisBTF(CompressedBTF):
         return self.basis.space.shown(light, view)
 
 
-def _product(latents: NDArray[np.float32], basis: NDArray[np.float32]) -> NDArray[np.float32]:
+def _product(latents: NDArray[Any], basis: NDArray[np.float32]) -> NDArray[np.float32]:
     """``basis[0] + latents @ basis[1:]``, on two cores where that is worth it.
+
+    Latents of another type than float32 become that a piece at a time, in the cache.
 
     The product is so thin that it is bound by reading the latents, and the linear algebra library
     shares out such products badly.
     """
     out = np.empty((len(latents), basis.shape[1]), dtype=np.float32)
+    if latents.dtype != np.float32:
+
+        def work(chunk: slice, scratch: Scratch) -> None:
+            some = scratch("latents", *latents[chunk].shape)
+            some[...] = latents[chunk]
+            np.matmul(some, basis[1:], out=out[chunk])
+            out[chunk] += basis[0]
+
+        in_chunks(len(latents), work)
+        return out
 
     def part(rows: slice) -> None:
         np.matmul(latents[rows], basis[1:], out=out[rows])
@@ -180,7 +217,7 @@ def _pool() -> ThreadPoolExecutor:
 
 def pack(model: NeuralBasisBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """What a file says of a model, and its tensors."""
-    coded = model.coded
+    coded = model.coded.coded if isinstance(model.coded, FreeLatents) else model.coded
     tensors: dict[str, NDArray[Any]] = {
         "table": model.table,
         "imagined_light": model.imagined_light.astype(np.float32),
@@ -246,7 +283,7 @@ def unpack(
     description : dict
     tensors : dict
     common : dict
-        ``light view dtype source path``.
+        ``light view dtype source path latents_as``.
 
     Raises
     ------
@@ -275,6 +312,8 @@ def unpack(
         **common,
     )
     # Now rather than when it is shown: a damaged file is refused as a whole.
-    if not np.isfinite(model.latent_map).all():
+    stored = model._stored
+    values = stored.scale + stored.offset if stored.values.dtype.kind == "u" else stored.values
+    if not (np.isfinite(values).all() and np.isfinite(stored.scale + stored.offset).all()):
         raise ValueError("the latents are not finite")
     return model

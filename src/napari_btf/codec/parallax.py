@@ -16,7 +16,7 @@ since scale and offset of each go with the weights of the first layers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -34,6 +34,7 @@ from napari_btf.codec.parallax_networks import (
     view_features,
 )
 from napari_btf.codec.part import KeptParts, Part
+from napari_btf.codec.quantised import FreeLatents
 from napari_btf.directions import disk_to_vectors, vectors_to_disk
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class ParallaxBTF(CompressedBTF):
 
     Parameters
     ----------
-    latents : QuantisedLatents
+    latents : QuantisedLatents or FreeLatents
         Of (H, W, K).
     depth_latents, light_latents : int
         How many of the K, at the beginning, the height is read from, and how many, at the end,
@@ -71,7 +72,7 @@ class ParallaxBTF(CompressedBTF):
         Largest disk radii captured. Directions beyond are moved onto them.
     """
 
-    latents: QuantisedLatents
+    latents: QuantisedLatents | FreeLatents
     depth_latents: int
     light_latents: int
     depth: Network
@@ -87,17 +88,17 @@ class ParallaxBTF(CompressedBTF):
     @property
     def height(self) -> int:
         """Rows of the texel grid."""
-        return int(self.latents.codes.shape[0])
+        return self.latents.shape[0]
 
     @property
     def width(self) -> int:
         """Columns of the texel grid."""
-        return int(self.latents.codes.shape[1])
+        return self.latents.shape[1]
 
     @property
     def latent_count(self) -> int:
         """Latents per texel of all kinds, K."""
-        return int(self.latents.codes.shape[2])
+        return self.latents.shape[2]
 
     @property
     def channels(self) -> int:
@@ -113,6 +114,22 @@ class ParallaxBTF(CompressedBTF):
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
         return self.latents.values()
+
+    def with_latents(self, latent_map: ArrayLike) -> ParallaxBTF:
+        """The same networks with other latents, shape (H, W, K)."""
+        return replace(self, latents=FreeLatents(self.checked_latents(latent_map)))
+
+    def of_texels(self, latents: ArrayLike) -> ParallaxBTF:
+        """A row of texels, (T, K), each decoded as if all around it were as it is.
+
+        Then what lies where a ray lands is known, and nothing needs to be moved.
+        """
+        row = self.checked_latents(np.asarray(latents)[np.newaxis])
+        ends = [self.depth_latents, self.latent_count - self.light_latents]
+        _, of_view, of_light = np.split(row, ends, axis=2)
+        # The order in which the last network takes them.
+        seen = FreeLatents(np.concatenate([of_light, of_view], axis=2))
+        return replace(self, latents=seen, depth_latents=0, light_latents=0)
 
     def shown(
         self, light: ArrayLike, view: ArrayLike
@@ -173,10 +190,8 @@ class ParallaxBTF(CompressedBTF):
         `Lookup.bordered` has them. What scale and offset make of them is done by the networks.
         """
         ends = [self.depth_latents, self.latent_count - self.light_latents]
-        of_depth, of_view, of_light = (
-            np.ascontiguousarray(part, dtype=self.latents_as)
-            for part in np.split(self.latents.codes, ends, axis=2)
-        )
+        values = self.latents.stored(self.latents_as).values
+        of_depth, of_view, of_light = map(np.ascontiguousarray, np.split(values, ends, axis=2))
         return (
             of_depth,
             self._lookup.bordered(of_view) if self.depth_latents else of_view,
@@ -191,8 +206,14 @@ class ParallaxBTF(CompressedBTF):
         )
         inputs = {"depth": height, "shift": view, "shade": np.concatenate([light, view])}[name]
         network: Network = getattr(self, name)
-        scale, offset = self.latents.scale[inputs], self.latents.offset[inputs]
-        return network.for_frame(features, scale, offset)
+        scale, offset = self._range
+        return network.for_frame(features, scale[inputs], offset[inputs])
+
+    @cached_property
+    def _range(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What 1 and 0 of the `_tables` stand for, (K,) each."""
+        stored = self.latents.stored(self.latents_as)
+        return stored.scale, stored.offset
 
     @cached_property
     def _lookup(self) -> Lookup:

@@ -30,12 +30,13 @@ _LARGEST_RADIUS = 1.0102
 
 def pack(model: ParallaxBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """What a file says of a model, and its tensors."""
-    streams, lengths = model.latents.streams
+    latents = model.latents.quantised
+    streams, lengths = latents.streams
     tensors: dict[str, NDArray[Any]] = {
         "latent_streams": streams,
         "latent_lengths": lengths,
-        "latent_scale": model.latents.scale,
-        "latent_offset": model.latents.offset,
+        "latent_scale": latents.scale,
+        "latent_offset": latents.offset,
     }
     description: dict[str, Any] = {
         "depth_latents": model.depth_latents,
@@ -63,7 +64,7 @@ def unpack(
     description : dict
     tensors : dict
     common : dict
-        ``light view dtype source path``.
+        ``light view dtype source path latents_as``.
 
     Raises
     ------

@@ -13,6 +13,7 @@ from napari_btf.codec.checkpoint import Checkpoint, Notes
 from napari_btf.codec.fitting import check_capture
 from napari_btf.codec.network import NetworkSettings, check_network, pick_device
 from napari_btf.codec.parallax_batches import hold_out, is_periodic, load_pool, load_probe
+from napari_btf.codec.parallax_size import of_quality, within
 from napari_btf.codec.parallax_steps import Course, Trainer
 from napari_btf.codec.parallax_surface import Surface
 from napari_btf.codec.processes import world
@@ -40,8 +41,6 @@ _VALIDATE_EVERY = 0.01
 _LAST_SECONDS = 5.0
 #: A batch's error this many times the least validation error is a divergence.
 _DIVERGED = 30.0
-#: Steps of each latent over its range. With 64 the error hardly grows.
-_LEVELS = (256, 128, 96, 64, 48, 32, 24, 16)
 REPORT_SECONDS = 0.1
 
 
@@ -75,6 +74,9 @@ class ParallaxSettings:
         replaced at every step.
     most_bytes : int, optional
         Of the file. Latents are quantised more coarsely until it is met.
+    target_psnr : float, optional
+        dB over the captured directions. Latents are quantised as coarsely as it allows; the
+        finest ones are taken if it is not reached.
     """
 
     latents: int = 16
@@ -88,6 +90,7 @@ class ParallaxSettings:
     seed: int = 0
     pool_bytes: int = SMALL_BYTES
     most_bytes: int | None = None
+    target_psnr: float | None = None
 
 
 def fit_parallax(
@@ -116,8 +119,9 @@ def fit_parallax(
     Yields
     ------
     Progress
-        Phases "read", "train" and "encode", the latter two in thousandths. A training that
-        diverges goes back to its best state with half the step, and is "train slower" from then on.
+        Phases "read", "train" and "encode", the latter two in thousandths, and "quantise" where a
+        quality is asked for. A training that diverges goes back to its best state with half the
+        step, and is "train slower" from then on.
 
     Returns
     -------
@@ -133,26 +137,11 @@ def fit_parallax(
     settings = settings or ParallaxSettings()
     checkpoint = checkpoint or Checkpoint()
     check_parallax(btf, coords, settings)
-    device = pick_device(settings.device)
     used, held = hold_out(len(btf), settings.seed)
     pool = yield from load_pool(btf, used, settings.seed, settings.pool_bytes)
-    periodic = is_periodic(pool) if settings.periodic is None else settings.periodic
+    surface = _new_surface(btf, pool, settings)
     everything = np.arange(btf.height * btf.width)
-    chosen = everything
-    if coords is not None:
-        rows, columns = np.asarray(coords, dtype=np.intp).reshape(-1, 2).T
-        chosen = np.unique(rows * btf.width + columns)
-    surface = Surface(
-        btf,
-        settings.latents,
-        settings.depth_latents if np.ptp(btf.view, axis=0).max() > 1e-3 else 0,
-        settings.light_latents if np.ptp(btf.light, axis=0).max() > 1e-3 else 0,
-        settings.hidden,
-        periodic,
-        device,
-        settings.seed,
-    )
-    surface.centre(pool)
+    chosen = everything if coords is None else _flat(btf, coords)
     share = 1.0 if len(chosen) == len(everything) else 1.0 - _ENCODE_SHARE
     encodes = checkpoint.found is not None and checkpoint.found.facts["course"] == "encode"
     if not encodes:
@@ -166,7 +155,31 @@ def fit_parallax(
             settings = replace(settings, seconds=_LAST_SECONDS / _ENCODE_SHARE)
             stop = _never
         yield from _train(surface, pool, held, encoded, settings, stop, checkpoint)
-    return _small_enough(surface, settings.most_bytes)
+    if settings.target_psnr is not None:
+        return (yield from of_quality(surface, settings.target_psnr, settings.seed))
+    return within(surface, settings.most_bytes)
+
+
+def _new_surface(btf: BTF, pool: FramePool, settings: ParallaxSettings) -> Surface:
+    """A surface that knows nothing but the mean colour."""
+    surface = Surface(
+        btf,
+        settings.latents,
+        settings.depth_latents if np.ptp(btf.view, axis=0).max() > 1e-3 else 0,
+        settings.light_latents if np.ptp(btf.light, axis=0).max() > 1e-3 else 0,
+        settings.hidden,
+        is_periodic(pool) if settings.periodic is None else settings.periodic,
+        pick_device(settings.device),
+        settings.seed,
+    )
+    surface.centre(pool)
+    return surface
+
+
+def _flat(btf: BTF, coords: ArrayLike) -> NDArray[np.intp]:
+    """Texels by one number each, in order."""
+    rows, columns = np.asarray(coords, dtype=np.intp).reshape(-1, 2).T
+    return np.unique(rows * btf.width + columns)
 
 
 def check_parallax(btf: BTF, coords: ArrayLike | None, settings: ParallaxSettings) -> None:
@@ -302,17 +315,6 @@ def _train(
 def _report(at: _Standing, done: float, surface: Surface) -> Progress:
     return Progress(
         at.phase, int(1000 * done), 1000, at.train_error, at.best_error, preview=surface.model
-    )
-
-
-def _small_enough(surface: Surface, most_bytes: int | None) -> ParallaxBTF:
-    """The model with latents as fine as the file may hold."""
-    for levels in _LEVELS:
-        model = surface.model(levels)
-        if most_bytes is None or model.file_size <= most_bytes:
-            return model
-    raise UsageError(
-        None, f"the model takes {model.file_size:,} bytes at least", "allow more bytes per texel"
     )
 
 

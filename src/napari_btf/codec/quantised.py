@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.codec.planes import compress, cut, decompress, groups
+from napari_btf.codec.stored_latents import StoredLatents, store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["QuantisedLatents", "quantise", "read_codes"]
+__all__ = ["FreeLatents", "QuantisedLatents", "quantise", "read_codes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,17 @@ class QuantisedLatents:
     scale: NDArray[np.float32]
     offset: NDArray[np.float32]
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """H, W and K."""
+        height, width, count = self.codes.shape
+        return height, width, count
+
+    @property
+    def quantised(self) -> QuantisedLatents:
+        """As a file holds them."""
+        return self
+
     @cached_property
     def streams(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """The codes as they lie in a file, and the bytes of each stream."""
@@ -46,6 +58,46 @@ class QuantisedLatents:
     def values(self) -> NDArray[np.float32]:
         """The latents, float32, shape (H, W, K)."""
         return self.codes * self.scale + self.offset
+
+    def stored(self, kind: str) -> StoredLatents:
+        """The codes in a type of `LATENT_TYPES`; each of them is exact in all of these."""
+        return StoredLatents(self.codes.astype(kind, copy=False), self.scale, self.offset)
+
+
+@dataclass(frozen=True, eq=False)
+class FreeLatents:
+    """Latents of any values, as those of an edited model. A file holds them in 8 bits.
+
+    Parameters
+    ----------
+    free : ndarray of float32, shape (H, W, K)
+    """
+
+    free: NDArray[np.float32]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """H, W and K."""
+        height, width, count = self.free.shape
+        return height, width, count
+
+    @cached_property
+    def quantised(self) -> QuantisedLatents:
+        """As a file holds them."""
+        return quantise(self.free)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in a file."""
+        return self.quantised.nbytes
+
+    def values(self) -> NDArray[np.float32]:
+        """The latents, float32, shape (H, W, K)."""
+        return self.free
+
+    def stored(self, kind: str) -> StoredLatents:
+        """The latents in a type of `LATENT_TYPES`."""
+        return store(self.free, kind)
 
 
 def read_codes(

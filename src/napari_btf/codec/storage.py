@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_btf.codec import neural_basis, parallax_storage, texel_network_storage
 from napari_btf.codec.model import DTYPES, CompressedBTF
+from napari_btf.codec.stored_latents import check_latent_type
 from napari_btf.errors import ModelFileError
 from napari_btf.files import write_file
 
@@ -32,6 +33,8 @@ _CODECS: dict[str, Any] = {
     parallax_storage.ARCHITECTURE: parallax_storage,
     **dict.fromkeys(texel_network_storage.ARCHITECTURES, texel_network_storage),
 }
+#: Codecs whose latents can be float16 or uint8 in memory.
+_SMALL_LATENTS = (neural_basis.ARCHITECTURE, parallax_storage.ARCHITECTURE)
 
 _KEY = "napari-btf"
 _HEADER_LIMIT = 1 << 24
@@ -86,15 +89,24 @@ def save(model: CompressedBTF, path: str | Path) -> Path:
     return write_file(path, to_bytes(model), ModelFileError)
 
 
-def load(path: str | Path) -> CompressedBTF:
+def load(path: str | Path, latents_as: str = "float32") -> CompressedBTF:
     """Read a model file.
+
+    Parameters
+    ----------
+    path : str or Path
+    latents_as : {"float32", "float16", "uint8"}
+        What latents are in memory; see `CompressedBTF.with_latents_as`.
 
     Raises
     ------
+    UsageError
+        If they cannot be that.
     ModelFileError
         If it is not a model, is damaged, or of a kind this version does not know.
     """
     path = Path(path)
+    check_latent_type(latents_as)
     description, table = _header(path)
     _check(path, description, table)
     from safetensors import SafetensorError
@@ -113,6 +125,8 @@ def load(path: str | Path) -> CompressedBTF:
             "source": source.encode(errors="replace").decode() if isinstance(source, str) else "",
             "path": path,
         }
+        if latents_as != "float32" and description["architecture"] in _SMALL_LATENTS:
+            common["latents_as"] = latents_as
         model: CompressedBTF = _CODECS[description["architecture"]].unpack(
             description, tensors, common
         )
@@ -120,7 +134,7 @@ def load(path: str | Path) -> CompressedBTF:
         raise ModelFileError(path, "it is damaged or truncated", "copy it again") from error
     except ValueError as error:
         raise ModelFileError(path, f"it is damaged ({error})", "copy it again") from error
-    return model
+    return model.with_latents_as(latents_as) if model.latents_as != latents_as else model
 
 
 def _pack_directions(model: CompressedBTF) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,7 @@ from napari_btf.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LATENT_TYPES", "StoredLatents", "check_latent_type", "store_plane", "stored"]
+__all__ = ["LATENT_TYPES", "StoredLatents", "check_latent_type", "store", "store_plane", "stored"]
 
 #: What latents can be in memory.
 LATENT_TYPES = ("float32", "float16", "uint8")
@@ -51,6 +51,17 @@ def stored(shape: tuple[int, ...], kind: str) -> StoredLatents:
     """Room for latents of a shape (H, W, K), to be filled with `store_plane`."""
     scale, offset = np.ones(shape[-1], np.float32), np.zeros(shape[-1], np.float32)
     return StoredLatents(np.empty(shape, dtype=kind), scale, offset)
+
+
+def store(latents: NDArray[np.float32], kind: str) -> StoredLatents:
+    """Latents (H, W, K) in one of the `LATENT_TYPES`; as float32 the array itself."""
+    if kind == "float32":
+        ones = np.ones(latents.shape[-1], np.float32)
+        return StoredLatents(latents, ones, np.zeros_like(ones))
+    room = stored(latents.shape, kind)
+    for k in range(latents.shape[-1]):
+        store_plane(room, k, latents[..., k])
+    return room
 
 
 def store_plane(room: StoredLatents, k: int, plane: NDArray[np.float32]) -> None:

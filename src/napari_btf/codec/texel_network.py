@@ -7,7 +7,7 @@ per frame. `napari_btf.codec.texel_network_training` says where they come from.
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,6 +17,7 @@ from napari_btf.codec.basis import _within
 from napari_btf.codec.layers import FrameLayers, Layers, in_chunks
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.part import KeptParts, Part
+from napari_btf.codec.quantised import FreeLatents
 from napari_btf.directions import disk_to_vectors, vectors_to_disk
 
 if TYPE_CHECKING:
@@ -177,6 +178,10 @@ class AbrdfConvBTF(TexelNetworkBTF):
         """The latents, shape (H, W, K)."""
         return self.latents
 
+    def with_latents(self, latent_map: ArrayLike) -> AbrdfConvBTF:
+        """The same network with other latents, shape (H, W, K)."""
+        return replace(self, latents=self.checked_latents(latent_map))
+
     @property
     def latent_bytes(self) -> int:
         """Bytes of the latents in a file."""
@@ -189,11 +194,11 @@ class MlpBTF(TexelNetworkBTF):
 
     Parameters
     ----------
-    latents : QuantisedLatents
+    latents : QuantisedLatents or FreeLatents
         Of (H, W, K).
     """
 
-    latents: QuantisedLatents
+    latents: QuantisedLatents | FreeLatents
 
     architecture: ClassVar[str] = "mlp"
 
@@ -201,6 +206,10 @@ class MlpBTF(TexelNetworkBTF):
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
         return self.latents.values()
+
+    def with_latents(self, latent_map: ArrayLike) -> MlpBTF:
+        """The same network with other latents, shape (H, W, K)."""
+        return replace(self, latents=FreeLatents(self.checked_latents(latent_map)))
 
     @property
     def latent_bytes(self) -> int:

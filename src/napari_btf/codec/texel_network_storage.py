@@ -33,12 +33,13 @@ def pack(model: TexelNetworkBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]
     """
     if isinstance(model, MlpBTF):
         said, tensors = pack_layers(_PART, model.layers)
-        streams, lengths = model.latents.streams
+        latents = model.latents.quantised
+        streams, lengths = latents.streams
         tensors |= {
             "latent_streams": streams,
             "latent_lengths": lengths,
-            "latent_scale": model.latents.scale,
-            "latent_offset": model.latents.offset,
+            "latent_scale": latents.scale,
+            "latent_offset": latents.offset,
         }
     else:
         said, tensors = pack_layers(_PART, model.layers, np.float32)

@@ -15,17 +15,18 @@ principal components, and a cosine schedule.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.codec.checkpoint import Checkpoint
 from napari_btf.codec.fitting import check_capture, gather_abrdfs, texels_that_fit
-from napari_btf.codec.network import NetworkSettings, check_network, one_core, pick_device
+from napari_btf.codec.network import NetworkSettings, check_network, pick_device
 from napari_btf.codec.quantised import quantise
 from napari_btf.codec.texel_network import AbrdfConvBTF, MlpBTF, direction_inputs
 from napari_btf.codec.texel_network_autoencoder import Autoencoder
+from napari_btf.codec.texel_network_steps import Training, together
 from napari_btf.directions import vectors_to_angles
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress
@@ -43,15 +44,6 @@ __all__ = ["TexelNetworkSettings", "check_texel_network", "fit_texel_network"]
 
 _MOST_LATENTS = 256
 _EPOCHS = 10
-_RATE, _EPSILON = 5e-3, 1e-7
-#: Share of the texels that is held out, and how many of them and of their pairs at most.
-_HELD_SHARE, _MOST_HELD, _MOST_HELD_PAIRS = 0.2, 512, 2**15
-_VALIDATE_EVERY = 0.02
-#: Share of a training with a schedule in which the steps grow to their full size.
-_WARM_UP = 0.03
-#: Values of the encoder's hidden layer in a batch at most: 64 MiB.
-_BATCH_VALUES = 2**24
-REPORT_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -71,8 +63,6 @@ _RECIPES = {
     AbrdfConvBTF.architecture: _Recipe(8, (106,) * 4, 16, 16, least_steps=1, decays=False),
     MlpBTF.architecture: _Recipe(9, (50, 50), 512, 8, least_steps=3000, decays=True),
 }
-#: Batches that the texels make at least: few of them want small batches.
-_LEAST_BATCHES = 8
 
 
 @dataclass(frozen=True)
@@ -109,6 +99,7 @@ def fit_texel_network(
     coords: ArrayLike | None,
     settings: TexelNetworkSettings,
     stop: Callable[[], bool] = lambda: False,
+    checkpoint: Checkpoint | None = None,
 ) -> Job[TexelNetworkBTF]:
     """Compress a BTF with the codec abrdf-conv or mlp.
 
@@ -122,6 +113,8 @@ def fit_texel_network(
     settings : TexelNetworkSettings
     stop : callable, optional
         Asked often; true ends the training early and keeps the best so far.
+    checkpoint : Checkpoint, optional
+        Where to note how far it is, opened; what was found there is gone on from.
 
     Yields
     ------
@@ -156,7 +149,7 @@ def fit_texel_network(
         seed=settings.network.seed,
     )
     del abrdfs
-    yield from _train(autoencoder, settings, stop)
+    yield from _train(autoencoder, settings, stop, checkpoint or Checkpoint())
     latents = yield from _encode(btf, autoencoder, order, settings.network.memory)
     layers = autoencoder.layers()
     common: dict[str, Any] = {
@@ -205,82 +198,17 @@ def _order(btf: BTF) -> NDArray[np.intp]:
 
 
 def _train(
-    autoencoder: Autoencoder, settings: TexelNetworkSettings, stop: Callable[[], bool]
+    autoencoder: Autoencoder,
+    settings: TexelNetworkSettings,
+    stop: Callable[[], bool],
+    checkpoint: Checkpoint,
 ) -> Generator[Progress, None, None]:
     """Train; the autoencoder ends in the state with the least validation error."""
-    import torch
-
     recipe, network = settings.recipe, settings.network
-    observations = autoencoder.observations
-    rng = np.random.default_rng(network.seed)
-    held, used = _hold_out(autoencoder.texels, rng)
-    size = min(recipe.texels, max(16, len(used) // _LEAST_BATCHES), _together(observations))
-    each = min(observations, recipe.each)
-    probe = held, rng.integers(observations, size=(len(held), _MOST_HELD_PAIRS // _MOST_HELD))
-    steps = (network.epochs or _EPOCHS) * len(used) * observations // (size * each)
+    training = Training(autoencoder, recipe.texels, recipe.each, recipe.decays, network.seed)
+    steps = training.steps_of(network.epochs or _EPOCHS)
     steps = max(steps, 1 if network.epochs else recipe.least_steps)
-    optimizer = torch.optim.Adam(autoencoder.parameters, lr=_RATE, eps=_EPSILON)
-    best_error, best_state = np.inf, autoencoder.state()
-    start, reported, validated = time.monotonic(), -np.inf, -1.0
-    step, train_error = 0, None
-    while True:
-        done = step / steps
-        if network.seconds is not None:
-            done = (time.monotonic() - start) / network.seconds
-        last = done >= 1.0 or stop()
-        if last or done >= validated + _VALIDATE_EVERY:
-            validated = done
-            error = _validate(autoencoder, *probe)
-            if error <= best_error:
-                best_error, best_state = error, autoencoder.state()
-        if last:
-            break
-        if time.monotonic() - reported > REPORT_SECONDS:
-            reported = time.monotonic()
-            yield Progress("train", int(1000 * done), 1000, train_error, best_error)
-        for group in optimizer.param_groups:
-            group["lr"] = _RATE * (_schedule(done) if recipe.decays else 1.0)
-        batch = rng.choice(used, size), rng.integers(observations, size=(size, each))
-        with one_core():
-            loss = autoencoder.loss(*batch)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        step += 1
-        error = loss.item()
-        train_error = error if train_error is None else 0.95 * train_error + 0.05 * error
-    autoencoder.restore(best_state)
-    yield Progress("train", 1000, 1000, train_error, best_error)
-
-
-def _together(observations: int) -> int:
-    """How many texels the convolution takes at once."""
-    return max(4, _BATCH_VALUES // (128 * observations))
-
-
-def _validate(
-    autoencoder: Autoencoder, texels: NDArray[np.intp], observations: NDArray[np.intp]
-) -> float:
-    """Mean squared error of some observations (T, M) of texels that are held out."""
-    few, total = _together(autoencoder.observations), 0.0
-    for start in range(0, len(texels), few):
-        part = slice(start, start + few)
-        error = autoencoder.validate(texels[part], observations[part])
-        total += error * len(texels[part]) / len(texels)
-    return total
-
-
-def _hold_out(texels: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Texels to validate on and texels to learn from; the same ones if there are few."""
-    order = rng.permutation(texels)
-    count = min(int(_HELD_SHARE * texels), _MOST_HELD)
-    return (order[:count], order[count:]) if count else (order, order)
-
-
-def _schedule(done: float) -> float:
-    """A short warm-up, then a cosine down to zero."""
-    warm = min(1.0, (done + 1e-3) / _WARM_UP)
-    return float(warm * 0.5 * (1.0 + np.cos(np.pi * min(done, 1.0))))
+    yield from training.run(steps, network.seconds, stop, checkpoint)
 
 
 def _encode(
@@ -288,7 +216,7 @@ def _encode(
 ) -> Generator[Progress, None, NDArray[np.float32]]:
     """Latents of the whole surface, (H, W, K), a block of texels at a time."""
     yx = all_texels(btf.height, btf.width)
-    block, few = max(1, texels_that_fit(btf, memory) // 2), _together(len(btf))
+    block, few = max(1, texels_that_fit(btf, memory) // 2), together(len(btf))
     parts: list[NDArray[np.float32]] = []
     for start in range(0, len(yx), block):
         some = yx[start : start + block]

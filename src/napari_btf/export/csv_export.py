@@ -15,15 +15,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_btf.codec.texel_network import TexelNetworkBTF
-from napari_btf.embedding import embedding_csv
 from napari_btf.errors import UsageError
 from napari_btf.files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec import CompressedBTF
@@ -93,7 +93,7 @@ def write_csv(
         lines = [WEIGHTS_HEADER, *_weights(model.layers), ""]
         contents[weights] = "\n".join(lines).encode()
     if embedding is not None:
-        contents[Path(folder) / f"tsne_results_{tag}.csv"] = embedding_csv(*embedding)
+        contents[Path(folder) / f"tsne_results_{tag}.csv"] = _embedding(*embedding).encode()
     return write_files(contents)
 
 
@@ -102,6 +102,12 @@ def _latents(latents: NDArray[np.float32]) -> str:
     form = ",".join(["%.9g"] * count)
     lines = (form % tuple(texel) for texel in latents.reshape(-1, count).tolist())
     return "\n".join([",".join(map(str, range(count))), *lines, ""])
+
+
+def _embedding(points: ArrayLike, coords: ArrayLike) -> str:
+    rows = zip(np.asarray(points).tolist(), np.asarray(coords).tolist(), strict=True)
+    lines = (f"{px:.6g},{py:.6g},{x},{y}" for (px, py), (y, x) in rows)
+    return "\n".join(["tsne_x,tsne_y,image_x,image_y", *lines, ""])
 
 
 def _weights(layers: Layers) -> Iterator[str]:

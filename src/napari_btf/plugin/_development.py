@@ -1,4 +1,4 @@
-"""How radiance is brought to the screen: exposure and gamma."""
+"""How light is brought to the screen: exposure and gamma."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SRGB = 0.9
 
 
 class Development(QWidget):
-    """Two numbers, for models of radiance alone.
+    """Two numbers: the first for radiance and light that is summed, the second for radiance.
 
     Signals
     -------
@@ -34,6 +34,7 @@ class Development(QWidget):
         self.gamma.setDecimals(2)
         self.gamma.setSpecialValueText("sRGB")
         self.gamma.setToolTip("How linear light becomes values of the screen: sRGB, or a power")
+        self._labels: dict[QDoubleSpinBox, QLabel] = {}
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
@@ -41,14 +42,22 @@ class Development(QWidget):
             number.setKeyboardTracking(False)
             number.setMinimumWidth(70)
             number.setAccessibleName(name)
-            row.addWidget(QLabel(name))
+            self._labels[number] = QLabel(name)
+            row.addWidget(self._labels[number])
             row.addWidget(number, 1)
             number.valueChanged.connect(lambda _: self.changed.emit())
+        self.offer(exposure=False, gamma=False)
+
+    def offer(self, *, exposure: bool, gamma: bool) -> None:
+        """Show the numbers that make a difference; the others are neutral."""
+        for number, is_offered in ((self.exposure, exposure), (self.gamma, gamma)):
+            number.setVisible(is_offered)
+            self._labels[number].setVisible(is_offered)
+        self.setVisible(exposure or gamma)
 
     @property
     def values(self) -> tuple[float, float | None]:
-        """Stops, and gamma or None for sRGB; neutral while hidden for the model."""
-        if self.isHidden():
-            return 0.0, None
-        gamma = self.gamma.value()
-        return self.exposure.value(), gamma if gamma > _SRGB else None
+        """Stops, and gamma or None for sRGB; neutral where they are not offered."""
+        stops = 0.0 if self.exposure.isHidden() else self.exposure.value()
+        gamma = _SRGB if self.gamma.isHidden() else self.gamma.value()
+        return stops, gamma if gamma > _SRGB else None

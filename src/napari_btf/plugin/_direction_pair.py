@@ -49,7 +49,7 @@ class DirectionPair(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._why_not = ""
+        self._why_not = self._light_why_not = ""
         self._one_view = False
         self._is_due = False
         self._patience = QTimer(self)
@@ -88,6 +88,12 @@ class DirectionPair(QWidget):
         """Whether the light and the view are to stay where they are."""
         return not self.light_box.is_free, not self.view_box.is_free
 
+    @property
+    def why_not_view(self) -> str:
+        """Why the view does not move, or nothing."""
+        one_view = _ONE_VIEW if self._one_view else ""
+        return one_view or ("The view is locked" * self.view_box.lock.isChecked())
+
     def set_model(self, model: CompressedBTF | None, why_not: str = "") -> None:
         """Show the directions a model was trained on; without one, disable all for a reason."""
         self._why_not = why_not if model is None else ""
@@ -111,14 +117,27 @@ class DirectionPair(QWidget):
             is_other = angle_between(wanted, shown) > _ELSEWHERE
             box.disk.set_shown(shown if is_other else None)
 
-    def go_to(self, light: Angles, view: Angles | None) -> None:
-        """Move what is free; the view goes with the light if they are linked."""
+    def set_light_why_not(self, why_not: str) -> None:
+        """Keep the light where it is for a reason, or let it go again."""
+        if why_not != self._light_why_not:
+            self._light_why_not = why_not
+            self._allow()
+
+    def go_to(self, light: Angles | None, view: Angles | None) -> None:
+        """Move what is free (None stays); if they are linked, one goes with the other."""
+        light, view = self.after(light, view)
+        self.light_box.set_angles(*light)
+        self.view_box.set_angles(*view)
+
+    def after(self, light: Angles | None, view: Angles | None) -> tuple[Angles, Angles]:
+        """Where `go_to` would have light and view."""
         if self.link.isChecked():
-            view = light
-        if self.light_box.is_free:
-            self.light_box.set_angles(*light)
-        if view is not None and self.view_box.is_free:
-            self.view_box.set_angles(*view)
+            light = view = light or view
+        free = self.light_box.is_free, self.view_box.is_free
+        return (
+            light if light is not None and free[0] else self.light,
+            view if view is not None and free[1] else self.view,
+        )
 
     def hold(self) -> None:
         """Paint nothing until the image of these directions is there, or for a moment.
@@ -164,10 +183,10 @@ class DirectionPair(QWidget):
 
     def _allow(self) -> None:
         one_view = _ONE_VIEW if self._one_view else ""
-        self.light_box.set_why_not(self._why_not)
+        self.light_box.set_why_not(self._why_not or self._light_why_not)
         self.view_box.set_why_not(self._why_not or one_view)
         is_locked = self.light_box.lock.isChecked() or self.view_box.lock.isChecked()
         why_not = self._why_not or one_view or ("Unlock light and view first" * is_locked)
         if why_not:
             self.link.setChecked(False)
-        allow(self.link, _LINK_TIP, why_not)
+        allow(self.link, _LINK_TIP, why_not or self._light_why_not)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_btf.plugin._jobs import Latest
 from napari_btf.progress import finish
-from napari_btf.relighting import Relighter
+from napari_btf.relighting import Environment, Light, Relighter
 from napari_btf.values import to_display
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.progress import Job
+    from napari_btf.relighting import Lighting
 
 __all__ = ["Frame", "Frames", "Shot", "developed", "finished", "make"]
 
@@ -27,7 +29,9 @@ Angles = tuple[float, float]
 #: Every how-manieth texel may be decoded while directions move.
 STEPS = (1, 2, 4, 8)
 #: Seconds an image may take while directions move.
-BUDGET = 0.03
+BUDGET = 0.016
+#: Seconds an image may still take once another one is wanted; it is given up else.
+_PATIENCE = 0.1
 #: Directions rest when nothing came for so long (milliseconds).
 _REST = 150
 
@@ -42,9 +46,13 @@ class Shot:
     light, view : (theta, phi)
         Degrees.
     exposure : float
-        Stops; for radiance alone.
+        Stops.
     gamma : float, optional
         Radiance becomes ``v ** (1 / gamma)`` instead of sRGB.
+    lighting : tuple of Light or Environment, optional
+        What shines in place of one light as in the capture.
+    rows, columns : slice, optional
+        The texels to decode, from one to before another; all if not given.
     step : int
         Decode every so many-th texel in both directions.
     """
@@ -54,7 +62,48 @@ class Shot:
     view: Angles
     exposure: float = 0.0
     gamma: float | None = None
+    lighting: tuple[Light, ...] | Environment | None = None
+    rows: slice | None = None
+    columns: slice | None = None
     step: int = 1
+
+    @property
+    def lit_by(self) -> Lighting:
+        """What shines, as a `Relighter` takes it."""
+        return self.light if self.lighting is None else self.lighting
+
+    @property
+    def whole(self) -> Shot:
+        """The same image with all its texels."""
+        return replace(self, rows=None, columns=None, step=1)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all texels are decoded."""
+        return self.step == 1 and self.rows is None and self.columns is None
+
+    @property
+    def share(self) -> float:
+        """How much of the surface is decoded, 0 to 1."""
+        height, width = (len(range(n)[part]) for n, part in self.extents)
+        return height * width / (self.model.height * self.model.width * self.step**2)
+
+    @property
+    def extents(self) -> tuple[tuple[int, slice], tuple[int, slice]]:
+        """Texels of the surface down and across, and which of them are wanted."""
+        everything = slice(None)
+        return (
+            (self.model.height, self.rows or everything),
+            (self.model.width, self.columns or everything),
+        )
+
+    def sampled(self) -> tuple[slice, slice]:
+        """Rows and columns from the middle of the first square of step x step, if there is one."""
+        starts = []
+        for length, part in self.extents:
+            start, stop, _ = part.indices(length)
+            starts.append(slice(start + min(self.step // 2, stop - start - 1), stop))
+        return starts[0], starts[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +116,18 @@ class Frame:
     stored : ndarray, shape (H, W, C)
         In the captured type, exposed.
     pixels : ndarray of uint8 or uint16, shape (H, W, C)
-        For a screen.
+        For a screen; a pixel for each texel of the shot's rows and columns.
     seconds : float
         It took.
+    decoded : int
+        Images under single lights that had to be decoded for it.
     """
 
     shot: Shot
     stored: NDArray[Any]
     pixels: NDArray[Any]
     seconds: float
+    decoded: int = 1
 
 
 def developed(
@@ -89,15 +141,74 @@ def developed(
     return exposed, to_display(exposed, gamma)
 
 
-def _frame(shot: Shot) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The image of a shot as `developed` gives it, of every ``step``-th texel alone."""
-    # The middle ones of the squares that `_enlarged` makes of them, if there are any.
-    middle = min(shot.step // 2, shot.model.height - 1, shot.model.width - 1)
-    some = slice(middle, None)
-    stored = Relighter(shot.model).image(
-        shot.light, shot.view, rows=some, columns=some, step=shot.step
-    )
-    return developed(stored, shot.exposure, shot.gamma)
+class _Relighters:
+    """Relighters of the model shown last: of the whole surface, and of what is shown in motion.
+
+    Used by one thread at a time. Two, so that the images that one keeps of several lights are
+    still there after the other was used.
+    """
+
+    _COUNT = 2
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[bool, int], Relighter] = OrderedDict()
+
+    def of(self, shot: Shot) -> Relighter:
+        """The one for such shots."""
+        if any(kept.model is not shot.model for kept in self._kept.values()):
+            self._kept.clear()
+        key = shot.rows is None and shot.columns is None, shot.step
+        if key not in self._kept:
+            while len(self._kept) >= self._COUNT:
+                self._kept.popitem(last=False)
+            self._kept[key] = Relighter(shot.model)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+
+class _Cost:
+    """Seconds that shots of one model take, learned from those that were made."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, float] = {}
+        self._made: Shot | None = None
+
+    def learn(self, frame: Frame) -> None:
+        """Remember how long a whole image took with so many of single lights decoded."""
+        if self._made is None or frame.shot.model is not self._made.model:
+            self._seconds = {}
+        if frame.shot.is_whole:
+            self._seconds[frame.decoded], self._made = frame.seconds, frame.shot
+
+    def to_decode(self, shot: Shot) -> int:
+        """How many images under single lights are not there from the last whole one."""
+        return _to_decode(shot, self._made)
+
+    def of(self, shot: Shot) -> float:
+        """How long the whole image of a shot takes; 0 if that is unknown."""
+        if self._made is None or shot.model is not self._made.model:
+            return 0.0
+        count = self.to_decode(shot)
+        if count in self._seconds:
+            return self._seconds[count]
+        known = max((n for n in self._seconds if n), default=0)
+        return count * self._seconds[known] / known if known else 0.0
+
+
+def _to_decode(shot: Shot, before: Shot | None) -> int:
+    """How many images under single lights are not there from the shot before."""
+    lighting = shot.lighting
+    if lighting is None:
+        return 1
+    count = lighting.count if isinstance(lighting, Environment) else len(lighting)
+    if before is None or (before.model, before.view) != (shot.model, shot.view):
+        return count
+    if isinstance(lighting, Environment):
+        return 0 if isinstance(before.lighting, Environment) else count
+    if not isinstance(before.lighting, tuple) or len(before.lighting) != count:
+        return count
+    pairs = zip(lighting, before.lighting, strict=True)
+    return sum((a.theta, a.phi) != (b.theta, b.phi) for a, b in pairs)
 
 
 class Frames(QObject):
@@ -119,8 +230,9 @@ class Frames(QObject):
         self.steps: tuple[int, ...] = STEPS
         self.budget = BUDGET
         self._wanted: Shot | None = None
-        self._model: CompressedBTF | None = None
-        self._seconds = 0.0
+        self._relighters, self._cost = _Relighters(), _Cost()
+        #: Seconds that what was asked for last is expected to take.
+        self._expected = 0.0
         self._is_coarse = False
         self._latest = Latest(self)
         self._latest.done.connect(self._on_made)
@@ -136,64 +248,76 @@ class Frames(QObject):
         return self._latest.busy or self._rest.isActive()
 
     def want(self, shot: Shot, moving: bool = False) -> None:
-        """Make an image, coarse if directions move and a whole one takes long."""
-        if shot.model is not self._model:
-            self._model, self._seconds = shot.model, 0.0
-        self._wanted = shot
-        step = self._step() if moving else 1
-        self._is_coarse = step > 1
+        """Make an image; while directions move as much of it as the shot says, coarse if slow.
+
+        The whole image follows when they rest.
+        """
+        whole = self._cost.of(shot)
+        self._wanted = shot.whole
+        shot = replace(shot, step=self._step(shot, whole)) if moving else shot.whole
+        self._is_coarse = not shot.is_whole
         if self._is_coarse:
             self._rest.start()
         else:
             self._rest.stop()
-        self._make(replace(shot, step=step))
+        self._make(shot, whole * shot.share)
 
     def settle(self) -> None:
-        """Make the whole image now, if the last one that was wanted is coarse."""
+        """Make the whole image now, if the last one that was wanted is not."""
         self._rest.stop()
         coarse, self._is_coarse = self._is_coarse, False
         if coarse and self._wanted is not None:
-            self._make(self._wanted)
+            self._make(self._wanted, self._cost.of(self._wanted))
 
     def cancel(self) -> None:
         """Want nothing any more."""
         self._rest.stop()
         self._latest.cancel()
-        self._wanted, self._is_coarse = None, False
+        self._wanted, self._is_coarse, self._expected = None, False, 0.0
 
-    def _make(self, shot: Shot) -> None:
-        self._latest.want(lambda: make(shot))
+    def _make(self, shot: Shot, expected: float) -> None:
+        # An environment on a large surface takes seconds; a hand that moves does not wait.
+        give_up = self._expected > max(_PATIENCE, 2 * expected)
+        self._expected = expected
+        self._latest.want(lambda: make(shot, self._relighters.of(shot)), at_once=give_up)
 
-    def _step(self) -> int:
-        """The finest step whose images are quick enough."""
-        for step in self.steps:
-            if self._seconds <= self.budget * step**2:
+    def _step(self, shot: Shot, seconds: float) -> int:
+        """The finest step whose images are quick enough, and as coarse as the shot allows."""
+        steps = [step for step in self.steps if step >= shot.step] or [shot.step]
+        # Where all images of single lights are there, coarser ones would have to be decoded first.
+        budget = self.budget if self._cost.to_decode(shot) else _PATIENCE
+        for step in steps:
+            if seconds * replace(shot, step=step).share <= budget:
                 return step
-        return self.steps[-1]
+        return steps[-1]
 
     def _on_made(self, frame: Frame) -> None:
-        if frame.shot.step == 1 and frame.shot.model is self._model:
-            self._seconds = frame.seconds
+        self._cost.learn(frame)
         self.made.emit(frame)
 
 
-def make(shot: Shot) -> Job[Frame]:
-    """Make an image; there is nothing to report on the way."""
-    yield from ()
+def make(shot: Shot, relighter: Relighter | None = None) -> Job[Frame]:
+    """Make an image; it may be given up after each light of several."""
+    relighter = relighter or Relighter(shot.model)
     start = time.perf_counter()
-    stored, pixels = _frame(shot)
+    rows, columns = shot.sampled()
+    stored = yield from relighter.image_job(
+        shot.lit_by, shot.view, rows=rows, columns=columns, step=shot.step, exposure=shot.exposure
+    )
+    pixels = to_display(stored, shot.gamma)
     if shot.step > 1:
-        pixels = _enlarged(pixels, shot.step, shot.model.height, shot.model.width)
-    return Frame(shot, stored, pixels, time.perf_counter() - start)
+        pixels = _enlarged(pixels, shot)
+    return Frame(shot, stored, pixels, time.perf_counter() - start, relighter.decoded)
 
 
 def finished(frame: Frame) -> Frame:
     """The same image with all its texels."""
-    return frame if frame.shot.step == 1 else finish(make(replace(frame.shot, step=1)))
+    return frame if frame.shot.is_whole else finish(make(frame.shot.whole))
 
 
-def _enlarged(pixels: NDArray[Any], step: int, height: int, width: int) -> NDArray[Any]:
+def _enlarged(pixels: NDArray[Any], shot: Shot) -> NDArray[Any]:
     """Each pixel as a square of step x step: the layer keeps its size, and people's changes."""
-    rows = np.minimum(np.arange(height) // step, len(pixels) - 1)
-    columns = np.minimum(np.arange(width) // step, pixels.shape[1] - 1)
+    height, width = (len(range(n)[part]) for n, part in shot.extents)
+    rows = np.minimum(np.arange(height) // shot.step, len(pixels) - 1)
+    columns = np.minimum(np.arange(width) // shot.step, pixels.shape[1] - 1)
     return pixels[rows][:, columns]

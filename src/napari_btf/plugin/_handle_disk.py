@@ -29,7 +29,7 @@ __all__ = ["HandleDisk", "tidy"]
 
 Angles = tuple[float, float]
 
-_HANDLE = 6.5
+_HANDLE, _OTHER = 6.5, 4.5
 #: Degrees of one notch of the wheel, of an arrow key, and of either with the Shift key.
 _SCROLLED, _STEP, _LARGE_STEP = 0.5, 1.0, 5.0
 _ARROWS = {
@@ -78,6 +78,7 @@ class HandleDisk(Disk):
         self._angles: Angles = (0.0, 0.0)
         self._reach = 90.0
         self._shown: NDArray[np.float64] | None = None
+        self._others: tuple[tuple[Angles, QColor], ...] = ()
         self._dragged = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.CrossCursor)
@@ -107,6 +108,12 @@ class HandleDisk(Disk):
         shown = None if vector is None else np.asarray(vector, dtype=np.float64)
         if (shown is not None) or (self._shown is not None):
             self._shown = shown
+            self.update()
+
+    def set_others(self, others: tuple[tuple[Angles, QColor], ...]) -> None:
+        """Mark where other handles are, each in a colour of its own."""
+        if others != self._others:
+            self._others = others
             self.update()
 
     @property
@@ -235,6 +242,10 @@ class HandleDisk(Disk):
             painter.setPen(QPen(colour, 1.6))
             painter.setBrush(paper)
             painter.drawEllipse(shown, 4.0, 4.0)
+        for angles, own in self._others:
+            painter.setPen(QPen(picture.ink(0.8), 1.2))
+            painter.setBrush(own)
+            painter.drawEllipse(self.place_at(*angles), _OTHER, _OTHER)
         size = _HANDLE + (1.5 if self._dragged else 0.0)
         if self.hasFocus():
             painter.setPen(QPen(colour, 1.2))

@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_btf.errors import BTFError
@@ -129,9 +130,15 @@ class Latest(QObject):
         """Whether a result is still to come."""
         return self._jobs.running
 
-    def want(self, make: Callable[[], Job[Any]]) -> None:
-        """Run the job that a function makes; in place of one that still waits."""
-        if self._jobs.running:
+    def want(self, make: Callable[[], Job[Any]], at_once: bool = False) -> None:
+        """Run the job that a function makes; in place of one that still waits.
+
+        With ``at_once``, one that runs is abandoned at its next report.
+        """
+        if at_once:
+            self._waiting = None
+            self._jobs.start(make())
+        elif self._jobs.running:
             self._waiting = make
         else:
             self._jobs.start(make())
@@ -168,7 +175,9 @@ class _Ticket:
     @property
     def valid(self) -> bool:
         """Whether to go on."""
-        return not self._given_back and self._owner() is not None
+        owner = self._owner()
+        # Its Python half may outlive the widget.
+        return not self._given_back and owner is not None and bool(isalive(owner))
 
     def give_back(self) -> None:
         """The job is not wanted any more."""

@@ -1,9 +1,9 @@
-"""Ways that light and view go by themselves."""
+"""Ways that light, view and surroundings go by themselves."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,16 +17,27 @@ from napari_btf.directions import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Motion", "along", "circle", "sweep"]
+    from numpy.typing import NDArray
+
+__all__ = ["Motion", "Pose", "along", "circle", "recorded", "sweep", "turn", "view_circle"]
 
 Angles = tuple[float, float]
-Pair = tuple[Angles, Angles]
-Moved = tuple[Angles, Angles | None]
 
 #: A circle nearer to the normal than this would stand still; it takes the other theta.
 _LEAST_THETA, _USUAL_THETA = 5.0, 45.0
 #: Keyframes are at least so far apart in time, as degrees: one may be meant to stand still.
 _LEAST_DEGREES = 15.0
+
+
+class Pose(NamedTuple):
+    """Where light and view are, (theta, phi), and how far the surroundings are turned, degrees.
+
+    None for what stays where it is.
+    """
+
+    light: Angles | None = None
+    view: Angles | None = None
+    turn: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,19 +49,44 @@ class Motion:
     length : float
         Degrees from its start to its end.
     at : callable
-        Light and view, (theta, phi) each, after so many degrees; None for a view that stays.
+        The `Pose` after so many degrees.
+    seconds : float, optional
+        How long it takes, if it has a tempo of its own.
+    is_closed : bool
+        Whether it ends where it starts.
     """
 
     length: float
-    at: Callable[[float], Moved]
+    at: Callable[[float], Pose]
+    seconds: float | None = None
+    is_closed: bool = True
+
+    def poses(self, count: int) -> list[Pose]:
+        """So many poses, evenly in time; the first one is not repeated at the end of a circle."""
+        steps = count if self.is_closed else max(count - 1, 1)
+        return [self.at(self.length * i / steps) for i in range(count)]
 
 
 def circle(light: Angles, reach: float = 90.0) -> Motion:
     """The light goes once around at its theta; at a usual one if it stands near the normal."""
-    theta, phi = light
+    return Motion(360.0, _around(light, reach, lambda angles: Pose(light=angles)))
+
+
+def view_circle(view: Angles, reach: float = 90.0) -> Motion:
+    """The viewer goes once around at its theta while the light stays, as `circle` does."""
+    return Motion(360.0, _around(view, reach, lambda angles: Pose(view=angles)))
+
+
+def turn(start: float) -> Motion:
+    """The surroundings turn once about the normal, counter-clockwise."""
+    return Motion(360.0, lambda degrees: Pose(turn=(start + degrees) % 360.0))
+
+
+def _around(start: Angles, reach: float, pose: Callable[[Angles], Pose]) -> Callable[[float], Pose]:
+    theta, phi = start
     if theta < _LEAST_THETA:
         theta = min(_USUAL_THETA, reach)
-    return Motion(360.0, lambda degrees: ((theta, (phi + degrees) % 360.0), None))
+    return lambda degrees: pose((theta, (phi + degrees) % 360.0))
 
 
 def sweep(light: Angles, reach: float = 90.0) -> Motion:
@@ -59,39 +95,78 @@ def sweep(light: Angles, reach: float = 90.0) -> Motion:
     theta = min(theta, reach)
     length = 4.0 * reach
 
-    def at(degrees: float) -> Moved:
+    def at(degrees: float) -> Pose:
         # From reach down to -reach and up again; it starts where the light is.
         along_it = (degrees + reach - theta) % length if length else 0.0
         tilt = reach - along_it if along_it < 2 * reach else along_it - 3 * reach
-        return (abs(tilt), phi if tilt >= 0 else (phi + 180.0) % 360.0), None
+        return Pose((abs(tilt), phi if tilt >= 0 else (phi + 180.0) % 360.0))
 
     return Motion(length, at)
 
 
-def along(keyframes: Sequence[Pair], closed: bool = False) -> Motion:
-    """From keyframe to keyframe on great circles, evenly in time.
+def along(keyframes: Sequence[Pose], closed: bool = False) -> Motion:
+    """From keyframe to keyframe on great circles, evenly in time; turns go the shorter way.
 
     Parameters
     ----------
-    keyframes : sequence of (light, view)
-        At least two.
+    keyframes : sequence of Pose
+        At least two, with light and view.
     closed : bool
         Whether it goes back to the first one.
     """
     stops = [*keyframes, keyframes[0]] if closed else list(keyframes)
-    vectors = np.array([[angles_to_vectors(*angles) for angles in pair] for pair in stops])
+    vectors, turns = _vectors(stops)
     apart = angle_between(vectors[:-1], vectors[1:]).max(axis=1)
+    apart = np.maximum(apart, np.abs(np.diff(turns)))
     ends = np.concatenate([[0.0], np.cumsum(np.maximum(apart, _LEAST_DEGREES))])
+    return Motion(float(ends[-1]), _between(stops, vectors, turns, ends), is_closed=closed)
 
-    def at(degrees: float) -> Moved:
-        i = int(np.clip(np.searchsorted(ends, degrees, side="right") - 1, 0, len(ends) - 2))
-        part = float(np.clip((degrees - ends[i]) / (ends[i + 1] - ends[i]), 0.0, 1.0))
+
+def recorded(poses: Sequence[Pose], seconds: Sequence[float]) -> Motion:
+    """What a hand did, at its own pace.
+
+    Parameters
+    ----------
+    poses : sequence of Pose
+        At least two, with light and view.
+    seconds : sequence of float
+        When each was, increasing.
+    """
+    ends = np.asarray(seconds, dtype=np.float64) - seconds[0]
+    vectors, turns = _vectors(poses)
+    length = float(ends[-1])
+    return Motion(length, _between(poses, vectors, turns, ends), length, is_closed=False)
+
+
+def _vectors(poses: Sequence[Pose]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Light and view as unit vectors, (N, 2, 3), and turns without jumps, (N,)."""
+    pairs = [(pose.light or (0.0, 0.0), pose.view or (0.0, 0.0)) for pose in poses]
+    vectors = np.array([[angles_to_vectors(*angles) for angles in pair] for pair in pairs])
+    return vectors, np.unwrap([pose.turn or 0.0 for pose in poses], period=360.0)
+
+
+def _between(
+    stops: Sequence[Pose],
+    vectors: NDArray[np.float64],
+    turns: NDArray[np.float64],
+    ends: NDArray[np.float64],
+) -> Callable[[float], Pose]:
+    """The pose at a time, where each stop has one."""
+
+    def at(time: float) -> Pose:
+        i = int(np.clip(np.searchsorted(ends, time, side="right") - 1, 0, len(ends) - 2))
+        part = float(np.clip((time - ends[i]) / (ends[i + 1] - ends[i]), 0.0, 1.0))
         # At a keyframe its own angles: an azimuth at the normal is one, too.
-        if part in (0.0, 1.0):
+        if part in (0.0, 1.0) or stops[i] == stops[i + 1]:
             return stops[i + int(part)]
         (t0, p0), (t1, p1) = (
             vectors_to_angles(great_circle(vectors[i, k], vectors[i + 1, k], part)) for k in (0, 1)
         )
-        return (float(t0), float(p0)), (float(t1), float(p1))
+        turned = (
+            None if stops[i].turn is None else float(turns[i] + part * (turns[i + 1] - turns[i]))
+        )
+        # A rounding error below the horizon is on it.
+        light, view = (min(float(t0), 90.0), float(p0)), (min(float(t1), 90.0), float(p1))
+        return Pose(light, view, None if turned is None else turned % 360.0)
 
-    return Motion(float(ends[-1]), at)
+    return at

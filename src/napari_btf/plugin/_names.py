@@ -16,4 +16,6 @@ PHASES = {
     "evaluate": "Measuring quality",
     "similarity": "Measuring similarity",
     "baselines": "Fitting classical codecs",
+    "movie": "Writing frames",
+    "normals": "Estimating normals",
 }

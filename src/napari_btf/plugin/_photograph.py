@@ -11,6 +11,7 @@ from napari_btf.directions import angle_between, angles_to_vectors, format_angle
 from napari_btf.plugin._frames import developed
 from napari_btf.plugin._jobs import Latest
 from napari_btf.plugin._note import Note
+from napari_btf.plugin._placing import free_column
 from napari_btf.plugin._section import allow
 from napari_btf.plugin._shown_image import ShownImage
 from napari_btf.plugin.layers import capture_of
@@ -76,7 +77,7 @@ class Photograph(QWidget):
 
     def follow(self, shot: Shot | None, why_not: str = "") -> None:
         """Show the photograph nearest to another relit image; say why there is none."""
-        self._shot = shot
+        self._shot, self._no_shot = shot, why_not
         btf = self._capture()
         if btf is None and shot is not None:
             why_not = _NO_CAPTURE
@@ -132,10 +133,10 @@ class Photograph(QWidget):
 
     def _column(self) -> float:
         assert self._shot is not None
-        return self._workspace.free_column() + 1.04 * self._shot.model.width
+        return free_column(self._workspace.viewer, self._shot.model, self.layer)
 
     def _on_toggled(self, _: bool) -> None:
-        self.follow(self._shot)
+        self.follow(self._shot, self._no_shot)
 
     def _forget(self) -> None:
         self._latest.cancel()

@@ -7,22 +7,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_btf.codec.model import CompressedBTF
     from napari_btf.plugin.workspace import Workspace
 
-__all__ = ["GAP", "Watch", "free_place"]
+__all__ = ["GAP", "Watch", "free_column", "free_place"]
 
 #: A place is so much larger than the image that stands there.
 GAP = 1.04
 
 
-def free_place(viewer: Any, height: int, width: int, row: int = 0) -> tuple[float, float]:
-    """Where an image of some texels covers no layer: (y, x) of its corner, in a row of images."""
+def free_place(
+    viewer: Any, height: int, width: int, row: int = 0, but: Sequence[Any] = ()
+) -> tuple[float, float]:
+    """Where an image of some texels covers no layer: (y, x) of its corner, in a row of images.
+
+    Layers in ``but`` do not count: they are about to move themselves.
+    """
     top, step = row * GAP * height, GAP * width
-    taken = [np.asarray(layer.extent.world)[:, -2:] for layer in viewer.layers if layer.ndim >= 2]
+    layers = [layer for layer in viewer.layers if layer.ndim >= 2 and layer not in but]
+    taken = [np.asarray(layer.extent.world)[:, -2:] for layer in layers]
     column = 0
     while any(_overlap(box, top, column * step, height, width) for box in taken):
         column += 1
     return top, column * step
+
+
+def free_column(viewer: Any, model: CompressedBTF, *but: Any) -> float:
+    """Where an image of a model stands in the first row; layers that are None are not there."""
+    there = [layer for layer in but if layer is not None]
+    return free_place(viewer, model.height, model.width, but=there)[1]
 
 
 def _overlap(box: Any, top: float, left: float, height: int, width: int) -> bool:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
-from napari.utils import progress as napari_progress
 from qtpy.QtCore import QObject, Signal
 
-from napari_btf.plugin._names import PHASES
+from napari_btf.plugin._bar import Bar
 from napari_btf.plugin._work import Orders, Outcome, Plan, Preview, work
 
 if TYPE_CHECKING:
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Run", "Status"]
-
-#: napari repaints its window at every change of its bar.
-_BAR_SECONDS = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +43,7 @@ class _Control:
 
     orders: Orders
     worker: GeneratorWorker | None = None
-    bar: napari_progress | None = field(default=None, repr=False)
+    bar: Bar | None = None
 
     def abandon(self) -> None:
         """End everything, whether the window is still there or not."""
@@ -61,11 +56,7 @@ class _Control:
         """Take the bar out of the activity dock."""
         bar, self.bar = self.bar, None
         if bar is not None:
-            try:
-                bar.close()
-            except RuntimeError:
-                # The activity dock went with its window.
-                return
+            bar.close()
 
 
 class Run(QObject):
@@ -95,8 +86,7 @@ class Run(QObject):
         super().__init__(parent)
         self._control = _Control(Orders())
         self._phase = ("", 0.0, 0)
-        self._pausing = self._showing = False
-        self._next_bar = 0.0
+        self._pausing = False
         # The dock may be destroyed with its window while the thread still trains.
         self.destroyed.connect(partial(_abandon, self.__dict__))
 
@@ -141,7 +131,7 @@ class Run(QObject):
         worker.paused.connect(self._on_paused)
         worker.resumed.connect(self.changed)
         control.worker = worker
-        control.bar = napari_progress(total=0, desc=f"Training {plan.btf.name}")
+        control.bar = Bar(f"Training {plan.btf.name}")
         self.changed.emit()
         worker.start()
 
@@ -189,13 +179,9 @@ class Run(QObject):
         self.reported.emit(Status(progress, self._left(progress)))
         if preview is not None:
             self.previewed.emit(preview)
-        # At the end, and one at a time: napari's bar lets other events in, and the next report or
-        # the outcome may be among them.
-        bar, now = self._control.bar, time.monotonic()
-        if bar is not None and not self._showing and now >= self._next_bar:
-            self._showing, self._next_bar = True, now + _BAR_SECONDS
-            _show(bar, progress)
-            self._showing = False
+        # At the end: the bar lets other events in.
+        if self._control.bar is not None:
+            self._control.bar.show(progress)
 
     def _left(self, progress: Progress) -> float | None:
         name, began, first = self._phase
@@ -226,14 +212,3 @@ def _abandon(state: dict[str, Any], _: Any = None) -> None:
     control = state.get("_control")
     if control is not None:
         control.abandon()
-
-
-def _show(bar: napari_progress, progress: Progress) -> None:
-    """One bar for all phases: its length and name change."""
-    if bar.total != progress.total or bar.n > progress.step:
-        bar.reset(total=progress.total)
-    name = PHASES.get(progress.phase, progress.phase)
-    if not bar.desc.startswith(name):
-        bar.set_description(name)
-    if progress.step != bar.n:
-        bar.update(progress.step - bar.n)

@@ -110,6 +110,30 @@ class ShownImage:
             return
         # Setting other data takes napari ten times as long: sizes, sliders, the thumbnail.
         np.copyto(ours, pixels)
+        self._draw(layer)
+
+    def patch(self, pixels: NDArray[Any], rows: slice, columns: slice) -> bool:
+        """Show other pixels in a part of the image; False if that is no longer ours to change.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8 or uint16, shape (H', W', C)
+            As many as there are rows and columns.
+        rows, columns : slice
+        """
+        layer, ours = self.layer, self._pixels
+        if ours is None or layer is None or layer.data is not ours or pixels.dtype != ours.dtype:
+            return False
+        end = (slice(None),) if layer.rgb else ()
+        place = ours[(..., rows, columns, *end)]
+        pixels = for_display(pixels)
+        if place.shape != pixels.shape:
+            return False
+        place[...] = pixels
+        self._draw(layer)
+        return True
+
+    def _draw(self, layer: Any) -> None:
         layer.refresh(thumbnail=False, highlight=False, extent=False)
         self._thumbnail.start()
 

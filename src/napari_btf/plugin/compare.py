@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, QWidget
 
 from napari_btf.errors import BTFError
@@ -62,6 +63,7 @@ class Compare(QWidget):
         super().__init__()
         self._workspace = workspace_of(napari_viewer)
         self._pair: _Pair | None = None
+        self._places: dict[str, tuple[float, float]] = {}
         self.captures = CaptureChooser(self._workspace)
         self.models = ModelChooser(self._workspace)
         self.compare = QCheckBox("Show decoded and error beside the capture")
@@ -83,6 +85,10 @@ class Compare(QWidget):
         column.addWidget(self.figures)
         column.addStretch()
 
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(0)
+        self._later.timeout.connect(self._close_up)
         self._latest = Latest(self)
         self._latest.done.connect(self._on_pair)
         self._latest.failed.connect(self.figures.setText)
@@ -98,6 +104,7 @@ class Compare(QWidget):
         viewer = self._workspace.viewer
         if viewer is not None:
             viewer.dims.events.current_step.connect(self._ask)
+            viewer.layers.events.removed.connect(self._close_up_later)
         self._on_choice()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
@@ -107,6 +114,8 @@ class Compare(QWidget):
         viewer = self._workspace.viewer
         if viewer is not None:
             viewer.dims.events.current_step.disconnect(self._ask)
+            viewer.layers.events.removed.disconnect(self._close_up_later)
+        self._later.stop()
         remember("comparing", {"gain": self.gain.value()})
 
     def layer(self, kind: str) -> Any:
@@ -200,6 +209,7 @@ class Compare(QWidget):
             # napari needs another layer for another size or type.
             viewer.layers.remove(layer)
         active = viewer.layers.selection.active
+        place = self._places[kind] = free_place(viewer, height, width)
         viewer.add_layer(
             Image(
                 pixels,
@@ -207,7 +217,7 @@ class Compare(QWidget):
                 rgb=colour,
                 contrast_limits=(0, int(np.iinfo(pixels.dtype).max)),
                 metadata={TAG: {"kind": kind}},
-                translate=(0.0,) * (pixels.ndim - colour - 2) + free_place(viewer, height, width),
+                translate=(0.0,) * (pixels.ndim - colour - 2) + place,
             )
         )
         # The sliders and the brush stay with the layer that has them.
@@ -215,6 +225,28 @@ class Compare(QWidget):
             viewer.layers.selection.active = active
         if kind == _KINDS[-1]:
             viewer.reset_view()
+
+    def _close_up_later(self, event: Any = None) -> None:
+        # Not while the layer list is being changed.
+        self._later.start()
+
+    def _close_up(self) -> None:
+        """Leave no gap where another layer was; what people moved stays where they put it."""
+        viewer = self._workspace.viewer
+        layers = {kind: self.layer(kind) for kind in _KINDS}
+        mine = {
+            kind: layer
+            for kind, layer in layers.items()
+            if layer is not None and tuple(layer.translate[-2:]) == self._places.get(kind)
+        }
+        left = list(mine.values())
+        for kind, layer in mine.items():
+            height, width = layer.data.shape[-3 if layer.rgb else -2 :][:2]
+            place = free_place(viewer, height, width, but=left)
+            left.remove(layer)
+            if place != self._places[kind]:
+                self._places[kind] = place
+                layer.translate = (*layer.translate[:-2], *place)
 
 
 def _compare(model: CompressedBTF, btf: BTF, step: tuple[int, ...]) -> Job[_Pair]:

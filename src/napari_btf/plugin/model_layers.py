@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec.model import CompressedBTF
 
-__all__ = ["LayerData", "latent_layer_data", "model_of"]
+__all__ = ["LayerData", "keep_slider_apart", "latent_layer_data", "model_of"]
 
 #: What counts as black and as white in a latent, in percent of the texels.
 _PERCENTILES = (1.0, 99.0)
@@ -82,6 +82,26 @@ def latent_layer_data(
         )
     )
     return layers
+
+
+def keep_slider_apart(layer: Any, btf: BTF) -> None:
+    """Give a stack of latents the axes of a capture that was opened after it.
+
+    Axes are matched from the last one: the slider "latent" would be that of the capture's lights.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        Left as it is, unless it is a stack of latents with fewer axes than the capture.
+    btf : BTF
+    """
+    others = _other_axes(btf)
+    labels = tuple(layer.axis_labels)
+    if model_of(layer) is None or labels[:1] != ("latent",) or layer.ndim >= 3 + len(others):
+        return
+    rest = layer.data[(slice(None), *(0,) * (layer.ndim - 3))]
+    layer.data = _for_all(rest, [length for _, length in others])
+    layer.axis_labels = ("latent", *(label for label, _ in others), "y", "x")
 
 
 def _for_all(rest: NDArray[np.float32], lengths: list[int]) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
@@ -18,17 +18,24 @@ from superqt.utils import qthrottled
 
 from napari_btf.codec.storage import load
 from napari_btf.errors import BTFError
-from napari_btf.export.images import write_image
 from napari_btf.plugin._development import Development
 from napari_btf.plugin._direction_pair import DirectionPair
-from napari_btf.plugin._frames import Frames, Shot, finished
+from napari_btf.plugin._frames import Frames, Shot
+from napari_btf.plugin._image_file import IMAGE_FILES, save_image
+from napari_btf.plugin._lighting import described, described_model, problem_of
+from napari_btf.plugin._lighting_box import SURROUNDED, LightingBox
+from napari_btf.plugin._motion import Pose
+from napari_btf.plugin._movie import Movie
 from napari_btf.plugin._note import Note
 from napari_btf.plugin._photograph import Photograph
-from napari_btf.plugin._player import Player
+from napari_btf.plugin._placing import free_column
+from napari_btf.plugin._player import Limits, Player, Scene
 from napari_btf.plugin._section import Scrolled, Section, allow
 from napari_btf.plugin._shown_image import ShownImage
+from napari_btf.plugin._surface import Surface
+from napari_btf.plugin._visible import visible
 from napari_btf.plugin.workspace import workspace_of
-from napari_btf.relighting import limits, outside
+from napari_btf.relighting import Environment, limits
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
@@ -41,10 +48,10 @@ __all__ = ["Relight"]
 Angles = tuple[float, float]
 
 _NO_MODEL = "Train a model first (dock Train), or load one."
+_NO_PHOTOGRAPH = "The photographs show one light, no environment."
 _SAVE_TIP = "Write the image as it is shown; .tif keeps radiance"
-_FILES = "Images (*.png *.tif *.tiff *.jpg *.bmp *.tga)"
 #: Milliseconds between two texts on the canvas.
-_TEXT_PAUSE = 120
+_TEXT_PAUSE = 300
 
 
 class Relight(QWidget):
@@ -55,6 +62,7 @@ class Relight(QWidget):
         self._workspace = workspace_of(napari_viewer)
         self._model: CompressedBTF | None = None
         self._last: Frame | None = None
+        self._was_around = False
         self._image = ShownImage(self._workspace, "relit")
         self.load_button = QPushButton("Load model...")
         self.load_button.setToolTip("Open a model that was saved before (.safetensors)")
@@ -65,7 +73,11 @@ class Relight(QWidget):
         self.view_theta, self.view_phi = self.view_box.theta, self.view_box.phi
         self.development = Development()
         self.photograph = Photograph(self._workspace)
+        self.lighting = LightingBox()
+        self.lights, self.environment = self.lighting.lights, self.lighting.environment
         self.player = Player(self._present)
+        self.movie = Movie(self.player, self._shot_at)
+        self.surface = Surface(self._workspace, self._shot)
         self.save_button = QPushButton("Save image...")
         self._lay_out()
 
@@ -86,7 +98,14 @@ class Relight(QWidget):
         column.addLayout(head)
         for part in (self.pair, self.note, self.development, self.photograph):
             column.addWidget(part)
-        column.addWidget(Section("Play", self.player, open_first=True))
+        play = QWidget()
+        both = QVBoxLayout(play)
+        both.setContentsMargins(0, 0, 0, 0)
+        both.addWidget(self.player)
+        both.addWidget(self.movie)
+        column.addWidget(self.lighting)
+        column.addWidget(Section("Play", play, open_first=True))
+        column.addWidget(Section("Surface", self.surface))
         column.addWidget(self.save_button)
         column.addStretch(1)
         whole = QVBoxLayout(self)
@@ -100,11 +119,15 @@ class Relight(QWidget):
         self.pair.rested.connect(self.frames.settle)
         self.pair.locked.connect(self._allow)
         self.development.changed.connect(self._request)
+        self.lights.chosen.connect(self._on_chosen)
+        self.lighting.changed.connect(self._on_lighting)
+        self.lighting.turned.connect(self._on_turned)
         self.player.moved.connect(self._go_to)
         self.player.stopped.connect(self.frames.settle)
         self.photograph.appeared.connect(self._show_all_later)
         self.frames.made.connect(self._on_made)
-        self.frames.failed.connect(show_error)
+        for part in (self.frames, self.environment, self.movie, self.surface):
+            part.failed.connect(show_error)
         self._later.timeout.connect(self._on_captures)
         # The canvas compiles a shader for each other text: that would double its time.
         self._write_angles = qthrottled(self._show_angles, timeout=_TEXT_PAUSE)
@@ -136,13 +159,8 @@ class Relight(QWidget):
         """Write the image that is shown; what is wrong becomes a notification."""
         if self._last is None:
             return
-        target = Path(path)
-        if not target.suffix:
-            target = target.with_suffix(".png")
-        frame = finished(self._last)
-        is_tiff = target.suffix.lower() in (".tif", ".tiff")
         try:
-            write_image(target, frame.stored if is_tiff else frame.pixels)
+            save_image(self._last, path)
         except BTFError as error:
             show_error(str(error))
 
@@ -192,58 +210,118 @@ class Relight(QWidget):
     def _on_captures(self) -> None:
         if self._model is None:
             return
-        self.photograph.follow(self._shot())
-        moved = self._image.make_room(self._workspace.free_column())
+        self._follow(self._shot())
+        moved = self._image.make_room(self._column())
         self.photograph.make_room()
         if moved:
             self._show_all()
 
     # ----------------------------------------------------------------- directions
 
-    def _present(self) -> tuple[tuple[Angles, Angles], float]:
-        reach = 90.0 if self._model is None else limits(self._model)[0]
-        return (self.light, self.view), reach
+    def _present(self) -> Scene:
+        reach = (90.0, 90.0) if self._model is None else limits(self._model)
+        return Scene(Pose(self.light, self.view, self.lighting.turn), reach)
 
     def _on_moved(self, is_light: bool) -> None:
         # The view may be moved while the light goes around by itself.
-        if is_light:
-            self.player.stop()
+        is_linked = self.pair.link.isChecked()
+        self.player.touched(light=is_light, view=is_linked or not is_light)
         self._request()
 
-    def _go_to(self, light: Angles, view: Angles | None) -> None:
-        self.pair.go_to(light, view)
+    def _on_turned(self) -> None:
+        self.player.touched(turn=True)
+        self._request()
+
+    def _on_chosen(self, theta: float, phi: float) -> None:
+        self.player.stop()
+        # The other one stays where it was put.
+        self.pair.link.setChecked(False)
+        self.pair.light_box.set_angles(theta, phi)
+        self._request()
+
+    def _on_lighting(self) -> None:
+        if self.lighting.is_around != self._was_around:
+            self._was_around = self.lighting.is_around
+            self.player.stop()
+        self._allow()
+        self._request()
+
+    def _go_to(self, pose: Pose) -> None:
+        if pose.light is not None or pose.view is not None:
+            self.pair.go_to(pose.light, pose.view)
+        if pose.turn is not None:
+            self.environment.set_turn(pose.turn)
         self._request()
 
     def _allow(self) -> None:
         """Enable what makes sense, and say why the rest does not."""
-        no_model = _NO_MODEL if self._model is None else ""
+        model = self._model
+        no_model = _NO_MODEL if model is None else ""
+        is_around = self.lighting.is_around
+        self.pair.set_light_why_not(SURROUNDED if is_around else "")
         held = self.pair.held
-        self.player.set_why_not(
-            no_model or ("Light and view are locked" if all(held) else ""),
-            "The light is locked" if held[0] else "",
+        still = all(held) and not is_around
+        self.player.set_limits(
+            Limits(
+                no_model or ("Light and view are locked" if still else ""),
+                "The light is locked" if held[0] else "",
+                self.pair.why_not_view,
+            )
         )
+        self.movie.set_model(None if model is None else model.channels, no_model)
+        self.surface.set_why_not(no_model)
+        self.lighting.set_model(model, no_model)
+        is_float = model is not None and model.values.is_float
+        is_summed = model is not None and self.lighting.at(self.light) is not None
+        self.development.offer(exposure=is_float or is_summed, gamma=is_float)
         allow(self.save_button, _SAVE_TIP, no_model)
 
     # ----------------------------------------------------------------- images
 
     def _shot(self) -> Shot:
+        return self._shot_at(Pose())
+
+    def _shot_at(self, pose: Pose) -> Shot:
+        """What is shown once light, view and surroundings are elsewhere."""
         assert self._model is not None
-        return Shot(self._model, self.light, self.view, *self.development.values)
+        light, view = self.pair.after(pose.light, pose.view)
+        lighting = self.lighting.at(light, pose.turn)
+        return Shot(self._model, light, view, *self.development.values, lighting=lighting)
 
     def _request(self) -> None:
         """Have the present directions shown."""
         if self._model is None or self._workspace.viewer is None or not self.isVisible():
             return
+        self.lights.set_angles(self.light)
         shot = self._shot()
         self.pair.hold()
-        self.frames.want(shot, moving=True)
+        self.frames.want(self._on_screen(shot), moving=True)
         self._say_outside(shot)
-        self.photograph.follow(shot)
+        self._follow(shot)
+
+    def _on_screen(self, shot: Shot) -> Shot:
+        """The part of an image that is visible, as finely as the screen shows it."""
+        layer = self._image.layer
+        if layer is None or layer.data.shape[-3 if layer.rgb else -2 :][:2] != (
+            shot.model.height,
+            shot.model.width,
+        ):
+            return shot
+        rows, columns, step = visible(layer, self.devicePixelRatioF())
+        return replace(shot, rows=rows, columns=columns, step=step)
+
+    def _follow(self, shot: Shot) -> None:
+        if isinstance(shot.lighting, Environment):
+            self.photograph.follow(None, _NO_PHOTOGRAPH)
+        else:
+            self.photograph.follow(shot)
 
     def _say_outside(self, shot: Shot) -> None:
         """Mark the directions that are shown where others were asked for, and say why."""
         self.pair.mark_shown(shot.model)
-        problem = outside(shot.model, shot.light, shot.view) or ""
+        is_around = isinstance(shot.lighting, Environment)
+        self.light_box.disk.set_others(() if is_around else self.lights.others)
+        problem = problem_of(shot) or ""
         text = f"Outside what was captured: {problem}." if problem else ""
         if text != self.note.text():
             self.note.setText(text)
@@ -255,16 +333,28 @@ class Relight(QWidget):
             return
         is_first = self._last is None
         self._last = frame
+        if frame.shot.rows is not None and frame.shot.columns is not None:
+            if self._image.patch(frame.pixels, frame.shot.rows, frame.shot.columns):
+                self._write_angles()
+            else:
+                self.frames.settle()
+            return
         name = f"relit {frame.shot.model.source}".strip()
-        is_new = self._image.show(frame.pixels, name, self._workspace.free_column())
+        is_new = self._image.show(frame.pixels, name, self._column())
         self._write_angles()
         # People who zoomed in and deleted the layer want to stay where they are.
         if is_new and is_first:
             self._show_all_later()
 
+    def _column(self) -> float:
+        assert self._model is not None
+        # The photograph follows.
+        layers = self._image.layer, self.photograph.layer
+        return free_column(self._workspace.viewer, self._model, *layers)
+
     def _show_angles(self) -> None:
         if self._last is not None and self._workspace.viewer is not None:
-            self._workspace.show_relit_angles(self._last.shot.light, self._last.shot.view)
+            self._workspace.show_relit(described(self._last.shot))
 
     def _show_all_later(self) -> None:
         # The dock that is being opened still takes its room from the canvas.
@@ -284,8 +374,7 @@ class Relight(QWidget):
             self.frames.cancel()
             self._last = None
         self._model = model
-        self.about.setText(_NO_MODEL if model is None else _describe(model))
-        self.development.setVisible(model is not None and model.values.is_float)
+        self.about.setText(_NO_MODEL if model is None else described_model(model))
         self.note.setVisible(False)
         self.pair.set_model(model, _NO_MODEL)
         self._allow()
@@ -300,14 +389,6 @@ class Relight(QWidget):
     def _ask_save(self) -> None:
         self.player.stop()
         self.frames.settle()
-        path, _ = QFileDialog.getSaveFileName(self, "Save image", "relit.png", _FILES)
+        path, _ = QFileDialog.getSaveFileName(self, "Save image", "relit.png", IMAGE_FILES)
         if path:
             self.save(path)
-
-
-def _describe(model: CompressedBTF) -> str:
-    views = "one view" if model.fixed_view else f"views up to {limits(model)[1]:.4g}°"
-    return (
-        f"{model.source or 'model'}: {model.width} × {model.height} texels, "
-        f"{model.latent_count} latents, {views}"
-    )

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
-from napari_btf.directions import angles_to_vectors
 from napari_btf.plugin.layers import (
     TAG,
     angles_text,
     capture_of,
-    directions_text,
     is_kind,
     is_spectral,
     step_after,
     turn_capture,
 )
-from napari_btf.plugin.model_layers import model_of
+from napari_btf.plugin.model_layers import keep_slider_apart, model_of
 from napari_btf.sampling import Sampling, masked_texels, sampled
 
 if TYPE_CHECKING:
@@ -198,14 +196,9 @@ class Workspace:
         """Texels painted over a capture layer, thinned out by its sampling: rows (y, x)."""
         return masked_texels(sampled(self.painted(capture), self.sampling(capture)))
 
-    def free_column(self) -> float:
-        """Where an image goes that is to stand right of the captures, in texels."""
-        widths = [layer.data.shape[-2 if layer.rgb else -1] for layer in self.capture_layers()]
-        return max(widths) * 1.04 if widths else 0.0
-
-    def show_relit_angles(self, light: tuple[float, float], view: tuple[float, float]) -> None:
-        """Write on the canvas which directions (theta, phi) the relit image has."""
-        self._relit = directions_text(angles_to_vectors(*light), angles_to_vectors(*view))
+    def show_relit(self, text: str) -> None:
+        """Write on the canvas what the relit image shows."""
+        self._relit = text
         self._show_angles()
 
     def _channel(self, btf: BTF) -> str:
@@ -218,6 +211,10 @@ class Workspace:
     def _on_inserted(self, event: Any) -> None:
         event.value.events.visible.connect(self._show_angles)
         self._take_model(event.value)
+        btf = capture_of(event.value)
+        if btf is not None:
+            for layer in self.viewer.layers:
+                keep_slider_apart(layer, btf)
         self._on_layers()
 
     def _on_removed(self, event: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from napari_btf.codec.part import Part
 from napari_btf.directions import Angles, unit_vector
 from napari_btf.errors import UsageError
+from napari_btf.progress import Progress, finish
 from napari_btf.relighting.environments import Environment
 from napari_btf.relighting.lights import Light, LinearValues
 from napari_btf.relighting.reach import default_view, limits
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.codec import CompressedBTF
+    from napari_btf.progress import Job
 
 __all__ = ["Lighting", "Relighter", "combine", "relight"]
 
@@ -55,6 +57,11 @@ class Relighter:
     model : CompressedBTF
     memory : int
         Bytes of images that are kept, at most.
+
+    Attributes
+    ----------
+    decoded : int
+        Images that had to be decoded for the last one that was asked for; the others were kept.
     """
 
     def __init__(self, model: CompressedBTF, memory: int = _MEMORY) -> None:
@@ -62,6 +69,7 @@ class Relighter:
         self._memory = memory
         self._linear = LinearValues(model)
         self._kept: _Kept | None = None
+        self.decoded = 0
 
     def frame(
         self,
@@ -127,6 +135,23 @@ class Relighter:
         UsageError
             For a direction below the horizon, no light, no texel, or an exposure that is none.
         """
+        how: dict[str, Any] = {"rows": rows, "columns": columns, "step": step}
+        return finish(self.image_job(lighting, view, exposure=exposure, **how))
+
+    def image_job(
+        self,
+        lighting: Lighting,
+        view: Angles | None = None,
+        *,
+        rows: slice | None = None,
+        columns: slice | None = None,
+        step: int = 1,
+        exposure: float = 0.0,
+    ) -> Job[NDArray[Any]]:
+        """`image` as a job, with a report after each image of several lights.
+
+        An environment on a large surface takes seconds: such a job may be closed on its way.
+        """
         if not abs(exposure) <= _MOST_STOPS:
             raise UsageError(None, f"the exposure is {exposure:g} stops", "give -64 to 64")
         model = self.model
@@ -134,12 +159,14 @@ class Relighter:
         towards = unit_vector("view", default_view(model) if view is None else view)
         if not isinstance(lighting, Environment) and _is_angles(lighting):
             light = unit_vector("light", lighting)  # type: ignore[arg-type]
+            self.decoded = 1
             if not exposure:
                 return model.values.store(model.decode(light, towards, part))
             pair = light[np.newaxis], towards[np.newaxis]
             linear = self._linear.of(next(iter(model.shaded_part(*pair, part))))
         else:
-            linear = self._sum(self._lights(lighting), towards, part)
+            self.decoded = 0
+            linear = yield from self._sum(self._lights(lighting), towards, part)
         # What gets too large is white, or the largest number there is.
         with np.errstate(over="ignore"):
             linear *= np.float32(2.0**exposure)
@@ -155,7 +182,7 @@ class Relighter:
 
     def _sum(
         self, lights: list[Light], view: NDArray[np.float64], part: Part
-    ) -> NDArray[np.float32]:
+    ) -> Job[NDArray[np.float32]]:
         """The sum of the images of lights, linear, (H', W', C)."""
         channels = self.model.channels
         vectors = np.stack([light.vector for light in lights])
@@ -165,13 +192,14 @@ class Relighter:
         total = np.zeros(values, dtype=np.float32)
         for start in range(0, len(lights), most):
             some = slice(start, start + most)
-            images = self._images(vectors[some], view, part, keep=len(lights) <= most)
+            keep = len(lights) <= most
+            images = yield from self._images(vectors[some], view, part, keep)
             _add_weighted(total, images, weights[some])
         return total.reshape(*part.shape, channels)
 
     def _images(
         self, vectors: NDArray[np.float64], view: NDArray[np.float64], part: Part, keep: bool
-    ) -> NDArray[np.float32]:
+    ) -> Job[NDArray[np.float32]]:
         """Linear images of lights (L, 3), one a row."""
         kept = self._kept
         if (
@@ -189,8 +217,10 @@ class Relighter:
         self._kept = None
         views = np.broadcast_to(view, (len(wanted), 3))
         shaded = self.model.shaded_part(vectors[wanted], views, part)
-        for i, image in zip(wanted, shaded, strict=True):
+        for done, (i, image) in enumerate(zip(wanted, shaded, strict=True), start=1):
             images[i] = self._linear.of(image).reshape(-1)
+            self.decoded += 1
+            yield Progress("lights", done, len(wanted))
         if keep:
             self._kept = _Kept(view, part, vectors, images)
         return images

@@ -1,0 +1,141 @@
+"""Embeddings as CSV files: columns ``tsne_x,tsne_y,image_x,image_y``, and ``region`` if known."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from napari_btf.coordinates import clean_name, parse_integers, quoted, read_text, table_rows
+from napari_btf.errors import CoordinatesError
+from napari_btf.files import write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["EmbeddingTable", "read_embedding", "write_embedding"]
+
+_COLUMNS = ("tsne_x", "tsne_y", "image_x", "image_y")
+#: Images are no larger: a wrong coordinate is not to make an image that fits no memory.
+_LARGEST_SIDE = 1 << 16
+
+
+class EmbeddingTable(NamedTuple):
+    """Texels and their places in the plane."""
+
+    points: NDArray[np.float64]
+    """(T, 2)"""
+    coords: NDArray[np.intp]
+    """(T, 2) rows ``(y, x)``, each texel once."""
+    regions: tuple[str, ...] | None
+    """The region of each texel, "" for none; None without the column."""
+
+
+def write_embedding(
+    path: str | Path,
+    points: ArrayLike,
+    coords: ArrayLike,
+    regions: Sequence[str] | None = None,
+) -> None:
+    """Write a CSV file with the columns ``tsne_x,tsne_y,image_x,image_y``.
+
+    Parameters
+    ----------
+    path : str or Path
+    points : array_like, shape (T, 2)
+    coords : array_like of int, shape (T, 2)
+        Rows ``(y, x)``.
+    regions : sequence of str, length T, optional
+        The region of each texel, "" for none, as one more column ``region``.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    rows = zip(np.asarray(points).tolist(), np.asarray(coords).tolist(), strict=True)
+    places = [(f"{px:.6g}", f"{py:.6g}", x, y) for (px, py), (y, x) in rows]
+    if regions is None:
+        table.writerow(_COLUMNS)
+        table.writerows(places)
+    else:
+        table.writerow((*_COLUMNS, "region"))
+        table.writerows(
+            (*place, clean_name(name)) for place, name in zip(places, regions, strict=True)
+        )
+    write_file(path, text.getvalue().encode())
+
+
+def read_embedding(
+    path: str | Path, height: int | None = None, width: int | None = None
+) -> EmbeddingTable:
+    """Read what `write_embedding` wrote, or another program with the same columns.
+
+    Parameters
+    ----------
+    path : str or Path
+        Further columns are ignored.
+    height, width : int, optional
+        Size of the image that the texels must lie in.
+
+    Raises
+    ------
+    CoordinatesError
+        Naming the line at fault.
+    """
+    expected = f"the header {','.join(_COLUMNS)}"
+    rows = table_rows(path, read_text(path, expected))
+    header = [cell.strip() for cell in next(rows, [])]
+    if not set(_COLUMNS) <= set(header):
+        raise CoordinatesError(
+            path, f"line 1 is {quoted(header)}, expected {expected}", "write it with embed"
+        )
+    columns = [header.index(name) for name in _COLUMNS]
+    region = header.index("region") if "region" in header else None
+    size = height or _LARGEST_SIDE, width or _LARGEST_SIDE
+    texels: dict[tuple[int, int], tuple[float, float]] = {}
+    regions: list[str] = []
+    for number, row in enumerate(rows, start=2):
+        if not any(cell.strip() for cell in row):
+            continue
+        place = _place(path, number, row, columns[:2])
+        x, y = parse_integers(path, number, row, columns[2:])
+        if not (0 <= y < size[0] and 0 <= x < size[1]):
+            raise CoordinatesError(
+                path,
+                f"line {number}: x={x}, y={y} lies outside the {size[1]} x {size[0]} image",
+                "use the embedding of this surface",
+            )
+        if (y, x) in texels:
+            raise CoordinatesError(
+                path, f"line {number}: x={x}, y={y} is there already", "leave every texel once"
+            )
+        texels[y, x] = place
+        if region is not None:
+            regions.append(clean_name(row[region]) if region < len(row) else "")
+    if not texels:
+        raise CoordinatesError(path, "it has no texels", "write it with embed")
+    return EmbeddingTable(
+        np.array(list(texels.values()), dtype=np.float64),
+        np.array(list(texels), dtype=np.intp),
+        None if region is None else tuple(regions),
+    )
+
+
+def _place(
+    path: str | Path, number: int, row: list[str], columns: list[int]
+) -> tuple[float, float]:
+    cells = [row[column] if column < len(row) else "" for column in columns]
+    try:
+        # What `float` takes beside numbers, such as 1_000, is no way to write one.
+        x, y = (math.nan if "_" in cell else float(cell) for cell in cells)
+    except ValueError:
+        x = y = math.nan
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise CoordinatesError(
+            path, f"line {number} is {quoted(row)}, expected two numbers first", "correct the line"
+        )
+    return x, y

@@ -1,0 +1,148 @@
+"""t-SNE by openTSNE: a subset is fitted, the others are placed among it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from napari_btf.embedding.subset import spread_subset
+from napari_btf.progress import Progress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_btf.progress import Job
+
+__all__ = ["tsne"]
+
+_PERPLEXITY = 30.0
+#: Iterations between two reports.
+_STRIDE = 10
+
+
+class _Phase(NamedTuple):
+    iterations: int
+    exaggeration: float
+    momentum: float
+
+
+#: Early exaggeration first, then the embedding itself (van der Maaten and Hinton, 2008).
+_PHASES = (_Phase(250, 12.0, 0.5), _Phase(500, 1.0, 0.8))
+
+#: Width of a cell of the grid on which forces between all texels are found. With cells of 1,
+#: openTSNE's default, an iteration takes three times as long and leads to the same quality.
+_CELL = 2.0
+#: Up to so many texels, comparing all pairs is faster than an index of approximate neighbours.
+_EXACT_NEIGHBOURS = 32_768
+_TREES = 20
+_JOBS = -1
+
+#: A texel is placed by so many of its neighbours in the subset.
+_PLACING_NEIGHBOURS = 10
+#: Texels whose neighbours are found at a time.
+_CHUNK = 8_192
+
+
+def tsne(
+    latents: NDArray[np.float64], start: NDArray[np.float64], seed: int, budget: int | None
+) -> Job[NDArray[np.float64]]:
+    """t-distributed stochastic neighbour embedding (van der Maaten and Hinton, 2008).
+
+    Parameters
+    ----------
+    latents : ndarray, shape (T, K)
+        Of texels that differ.
+    start : ndarray, shape (T, 2)
+        Places whose arrangement at large is kept; see Kobak and Berens, "The art of using t-SNE
+        for single-cell transcriptomics", 2019.
+    seed : int
+    budget : int, optional
+        Texels that are fitted at most.
+    """
+    if budget is None or len(latents) <= budget:
+        return (yield from _fitted(latents, start, seed, None))
+    chosen = spread_subset(latents, budget, seed)
+    return (yield from _fitted(latents, start, seed, chosen))
+
+
+def _fitted(
+    latents: NDArray[np.float64],
+    start: NDArray[np.float64],
+    seed: int,
+    chosen: NDArray[np.intp] | None,
+) -> Job[NDArray[np.float64]]:
+    from openTSNE import TSNEEmbedding, initialization
+
+    some = latents if chosen is None else latents[chosen]
+    affinities = _affinities(some, seed)
+    others = _Others(latents, chosen)
+    yield from others.find(affinities, start)
+    first = initialization.rescale(start if chosen is None else start[chosen])
+    embedding = TSNEEmbedding(
+        first, affinities, n_jobs=_JOBS, random_state=seed, ints_in_interval=_CELL
+    )
+    done, total = 0, sum(phase.iterations for phase in _PHASES)
+    for phase in _PHASES:
+        # In short runs, so that the job can report and be abandoned between them.
+        for _ in range(0, phase.iterations, _STRIDE):
+            yield Progress("embed", done, total, preview=lambda: others.among(embedding))
+            embedding.optimize(
+                _STRIDE, exaggeration=phase.exaggeration, momentum=phase.momentum, inplace=True
+            )
+            done += _STRIDE
+    yield Progress("embed", done, total, preview=lambda: others.among(embedding))
+    return others.among(embedding)
+
+
+def _affinities(latents: NDArray[np.float64], seed: int) -> Any:
+    from openTSNE import affinity
+
+    perplexity = min(_PERPLEXITY, (len(latents) - 1) / 3.0)
+    options: dict[str, Any]
+    method, options = "annoy", {"n_trees": _TREES}
+    if len(latents) <= _EXACT_NEIGHBOURS:
+        method, options = "exact", {"algorithm": "brute"}
+    return affinity.PerplexityBasedNN(
+        latents,
+        perplexity=perplexity,
+        method=method,
+        knn_kwargs=options,
+        n_jobs=_JOBS,
+        random_state=seed,
+    )
+
+
+class _Others:
+    """Texels that are not fitted, and where they lie among those that are.
+
+    Parameters
+    ----------
+    latents : ndarray, shape (T, K)
+    chosen : ndarray of int, shape (F,), optional
+        Those that are fitted; all if not given.
+    """
+
+    def __init__(self, latents: NDArray[np.float64], chosen: NDArray[np.intp] | None) -> None:
+        self._latents = latents
+        self._chosen = np.arange(len(latents)) if chosen is None else chosen
+        self._rest = np.setdiff1d(np.arange(len(latents)), self._chosen)
+        self._neighbours: list[NDArray[np.intp]] = []
+
+    def find(self, affinities: Any, start: NDArray[np.float64]) -> Job[None]:
+        """Look up the neighbours of all of them, phase "neighbours"."""
+        for begin in range(0, len(self._rest), _CHUNK):
+            yield Progress("neighbours", begin, len(self._rest), preview=start.copy)
+            some = self._rest[begin : begin + _CHUNK]
+            found, _ = affinities.knn_index.query(self._latents[some], _PLACING_NEIGHBOURS)
+            self._neighbours.append(np.asarray(found, dtype=np.intp))
+
+    def among(self, embedding: NDArray[np.float64]) -> NDArray[np.float64]:
+        """All texels, (T, 2): the others in the median of their neighbours."""
+        fitted = np.array(embedding, dtype=np.float64)
+        points = np.empty((len(self._latents), 2))
+        points[self._chosen] = fitted
+        if self._neighbours:
+            found = np.concatenate(self._neighbours)
+            points[self._rest] = np.median(fitted[found], axis=1)
+        return points
