@@ -78,7 +78,7 @@ def test_embeddings_given_or_left_out(run: Run, model: Path, tmp_path: Path) -> 
     ]
     for arguments, words in (
         (("--embedding", points, "--no-embedding"), "--embedding has no place with"),
-        (("--embedding", tmp_path / "none.csv"), "none.csv: it cannot be read"),
+        (("--embedding", tmp_path / "none.csv"), "none.csv: there is no such file"),
         (("--embedding", model), "it cannot be read"),
         (("--tag", "a/b"), "'a/b' is no tag"),
     ):

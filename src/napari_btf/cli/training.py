@@ -74,10 +74,13 @@ def train(
             help="Lights (lines of theta phi) kept for scoring only.",
         ),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(metavar="S", help="Train for S seconds.")] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Train for S seconds; neural-basis at most so long."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Train for N passes.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, ...")] = "auto",
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
     memory: Annotated[
         float, typer.Option(metavar="GIB", help="Memory for data, in GiB, at most.")
     ] = 2.0,

@@ -105,7 +105,7 @@ def check_room(bytes_per_texel: float, texels: int, least: int) -> None:
 
 
 def quantise(spectrum: Spectrum, content: Content, budget: Budget) -> CodedLatents:
-    """Quantise and compress latents within a budget, or about so if it is a sketch.
+    """Quantise and compress latents within a budget; a sketch may leave some of it unused.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def _by_bytes(spectrum: Spectrum, content: Content, bytes_per_texel: float) -> C
         count, estimated, _ = _kept(spectrum, content, step)
         coded = spectrum.code(step, count)
         size = coded.nbytes + count * content.latent_bytes
-        if size <= limit or spectrum.is_sketch:
+        if size <= limit:
             best = coded
             if size >= _CLOSE * limit or spectrum.is_sketch:
                 break

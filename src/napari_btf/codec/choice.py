@@ -52,7 +52,8 @@ class FitSettings:
     bytes_per_texel : float, optional
         Size of the whole file, with 64 KiB on top; by default 8, if nothing else is given.
     target_psnr : float, optional
-        dB over the captured directions, reached with the smallest file.
+        dB over the captured directions, reached with the smallest file. Parallax gives its finest
+        one if it is not reached.
     codec : str
         One of `CODECS`, or "auto": "parallax" for captures of 16 views and 256 images or
         more, else "neural-basis". The others are there to compare with; they have as many

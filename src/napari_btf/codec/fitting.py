@@ -28,9 +28,9 @@ from napari_btf.codec.model import DTYPES
 from napari_btf.codec.network import MEMORY
 from napari_btf.codec.neural_basis import NeuralBasisBTF
 from napari_btf.codec.processes import world
-from napari_btf.codec.projection import Projected, encode
+from napari_btf.codec.shared_projection import Projected, principal_table, project
 from napari_btf.errors import UsageError
-from napari_btf.progress import Job, Progress, is_report_due, with_preview
+from napari_btf.progress import Job, Progress, with_preview
 from napari_btf.sampling import all_texels, random_texels
 
 if TYPE_CHECKING:
@@ -41,14 +41,11 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec.latent_coding import CodedLatents
     from napari_btf.codec.network import NetworkSettings
-    from napari_btf.codec.processes import World
 
 __all__ = [
     "check_capture",
     "check_neural_basis",
     "fit_neural_basis",
-    "gather_abrdfs",
-    "principal_components",
     "texels_that_fit",
 ]
 
@@ -115,38 +112,26 @@ def fit_neural_basis(
         If an image cannot be read.
     """
     check_neural_basis(btf, coords, budget, training.memory)
+    notes = checkpoint or Checkpoint()
     yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
     yx = random_texels(yx, texels_that_fit(btf, training.memory), training.seed)
     here = world()
-    abrdfs = yield from _gather_together(here, btf, yx)
-    yield Progress("basis", 0, 1)
     count = budget.latents or _candidates(btf, len(yx), budget, training.memory)
-    found = None if abrdfs is None else principal_components(abrdfs, count, training.seed)
-    del abrdfs
-    mean, components, deviation = here.first(found)
-    yield Progress("basis", 1, 1)
-
-    # (N, K + 1, C): row 0 is the mean, the others the principal components.
-    table = np.concatenate([mean[np.newaxis], components])
-    table = table.reshape(count + 1, len(btf), btf.channels).transpose(1, 0, 2)
-    importance = np.repeat(np.concatenate([[1.0], deviation]), btf.channels)
+    table, importance = yield from principal_table(here, btf, yx, count, training.seed)
     basis = yield from continue_basis(btf, table, importance)
-    projected = yield from encode(here, btf, table)
+    projected = yield from project(here, btf, table)
     if not here.is_first:
         # What is left is one process's work.
         return here.first(None)
     pairs = _pairs_to_imagine(btf, basis, budget)
     if pairs:
         learned = np.ravel_multi_index((yx[:, 0], yx[:, 1]), (btf.height, btf.width))
-        checkpoint = checkpoint or Checkpoint()
-        job = _with_imagined(btf, basis, projected, learned, pairs, training, stop, checkpoint)
+        job = _with_imagined(btf, basis, projected, learned, pairs, training, stop, notes)
         # What there is without imagined pairs; coded once, if somebody asks for it, and quickly.
         first = cache(partial(_quantised, btf, basis, projected, budget, is_sketch=True))
         basis, projected = yield from with_preview(job, first)
-    yield Progress("quantise", 0, 1)
-    model = here.first(_quantised(btf, basis, projected, budget))
-    yield Progress("quantise", 1, 1)
-    return model
+    model = yield from _last_quantised(btf, basis, projected, budget)
+    return here.first(model)
 
 
 def _with_imagined(
@@ -179,10 +164,20 @@ def _quantised(
     budget: Budget,
     is_sketch: bool = False,
 ) -> NeuralBasisBTF:
-    """The model within its budget, or about so in a tenth of the time."""
+    """The model, within its budget; as a sketch in a tenth of the time."""
     spectrum = Spectrum(projected.latents, is_sketch)
     coded = quantise(spectrum, _content(btf, projected, basis), budget)
     return _model(btf, basis, coded)
+
+
+def _last_quantised(
+    btf: BTF, basis: ContinuedBasis, projected: Projected, budget: Budget
+) -> Generator[Progress, None, NeuralBasisBTF]:
+    """The model, reported."""
+    yield Progress("quantise", 0, 1)
+    model = _quantised(btf, basis, projected, budget)
+    yield Progress("quantise", 1, 1)
+    return model
 
 
 def _content(btf: BTF, projected: Projected, basis: ContinuedBasis) -> Content:
@@ -314,46 +309,3 @@ def check_capture(btf: BTF) -> None:
             f"its values are {btf.values.dtype}, models hold {', '.join(DTYPES)}",
             "convert them",
         )
-
-
-def _gather_together(
-    here: World, btf: BTF, yx: NDArray[np.intp]
-) -> Generator[Progress, None, NDArray[np.float32] | None]:
-    """`gather_abrdfs`, each process from its own images; the first one has them all, (T, N * C)."""
-    own = yield from gather_abrdfs(here.share_of(btf), yx)
-    if here.size == 1:
-        return own
-    parts = here.gather(own)
-    if not parts:
-        return None
-    out = np.empty((len(yx), len(btf), btf.channels), dtype=np.float32)
-    for rank, part in enumerate(parts):
-        out[:, rank :: here.size] = part.reshape(len(yx), -1, btf.channels)
-    return out.reshape(len(yx), -1)
-
-
-def gather_abrdfs(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
-    """ABRDFs of some texels, (T, N * C) in the fitted domain."""
-    out = np.empty((len(yx), len(btf), btf.channels), dtype=np.float32)
-    for done, total in btf.gather(yx, out):
-        if is_report_due(done, total):
-            yield Progress("read", done, total)
-    out = btf.values.encode(out)
-    return out.reshape(len(yx), -1)
-
-
-def principal_components(
-    abrdfs: NDArray[np.float32], count: int, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
-    """Mean (N * C,), components (K, N * C) and standard deviation along each (K,).
-
-    The ABRDFs (T, N * C) are overwritten.
-    """
-    from sklearn.decomposition import PCA
-
-    # A capture without any variance divides zero by zero in a figure that is not used here.
-    with np.errstate(invalid="ignore"):
-        pca = PCA(count, random_state=seed, copy=False).fit(abrdfs)
-    # A latent that never varies (a black capture) still needs a weight that can be divided by.
-    deviation = np.maximum(np.sqrt(pca.explained_variance_), 1e-6)
-    return pca.mean_, pca.components_, deviation

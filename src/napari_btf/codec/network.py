@@ -27,7 +27,7 @@ class NetworkSettings:
     epochs : int, optional
         Passes over the capture; used if ``seconds`` is None.
     seconds : float, optional
-        Train for this long instead.
+        Train for this long instead; the network that imagines pairs at most so long.
     device : str
         ``"auto"``, or a torch device such as ``"cpu"`` or ``"cuda"``.
     seed : int

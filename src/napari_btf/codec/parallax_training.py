@@ -140,24 +140,36 @@ def fit_parallax(
     used, held = hold_out(len(btf), settings.seed)
     pool = yield from load_pool(btf, used, settings.seed, settings.pool_bytes)
     surface = _new_surface(btf, pool, settings)
-    everything = np.arange(btf.height * btf.width)
-    chosen = everything if coords is None else _flat(btf, coords)
-    share = 1.0 if len(chosen) == len(everything) else 1.0 - _ENCODE_SHARE
+    chosen = _flat(btf, coords)
+    share = 1.0 if len(chosen) == btf.height * btf.width else 1.0 - _ENCODE_SHARE
     encodes = checkpoint.found is not None and checkpoint.found.facts["course"] == "encode"
     if not encodes:
         trained = Course(surface.parameters, chosen, "train", share)
         yield from _train(surface, pool, held, trained, settings, stop, checkpoint)
         surface.fill(chosen)
     if share < 1.0:
-        encoded = Course(surface.used_latents, everything, "encode", _ENCODE_SHARE)
-        if world().agree(0.0, stop())[1]:
-            # Without any encoding most of the surface would have no latents of its own.
-            settings = replace(settings, seconds=_LAST_SECONDS / _ENCODE_SHARE)
-            stop = _never
-        yield from _train(surface, pool, held, encoded, settings, stop, checkpoint)
+        yield from _encode_all(surface, pool, held, settings, stop, checkpoint)
     if settings.target_psnr is not None:
         return (yield from of_quality(surface, settings.target_psnr, settings.seed))
     return within(surface, settings.most_bytes)
+
+
+def _encode_all(
+    surface: Surface,
+    pool: FramePool,
+    held: NDArray[np.intp],
+    settings: ParallaxSettings,
+    stop: Callable[[], bool],
+    checkpoint: Checkpoint,
+) -> Generator[Progress, None, None]:
+    """Learn the latents of all texels, with the networks fixed."""
+    everything = np.arange(surface.btf.height * surface.btf.width)
+    course = Course(surface.used_latents, everything, "encode", _ENCODE_SHARE)
+    if world().agree(0.0, stop())[1]:
+        # Without any encoding most of the surface would have no latents of its own.
+        settings = replace(settings, seconds=_LAST_SECONDS / _ENCODE_SHARE)
+        stop = _never
+    yield from _train(surface, pool, held, course, settings, stop, checkpoint)
 
 
 def _new_surface(btf: BTF, pool: FramePool, settings: ParallaxSettings) -> Surface:
@@ -176,8 +188,10 @@ def _new_surface(btf: BTF, pool: FramePool, settings: ParallaxSettings) -> Surfa
     return surface
 
 
-def _flat(btf: BTF, coords: ArrayLike) -> NDArray[np.intp]:
-    """Texels by one number each, in order."""
+def _flat(btf: BTF, coords: ArrayLike | None) -> NDArray[np.intp]:
+    """Texels by one number each, in order; all of them if none are chosen."""
+    if coords is None:
+        return np.arange(btf.height * btf.width)
     rows, columns = np.asarray(coords, dtype=np.intp).reshape(-1, 2).T
     return np.unique(rows * btf.width + columns)
 

@@ -1,18 +1,13 @@
-"""Projecting every texel of a capture onto components: what encoding is, for a linear codec.
-
-Every image adds its part to the latents. So images can be shared out: among processes that train
-together, or among the workers of a Dask cluster.
-"""
+"""Principal components of some texels, and all texels projected onto them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.cluster import active_client, in_cluster
 from napari_btf.codec.layers import Scratch, in_chunks
-from napari_btf.progress import Progress, finish, is_report_due
+from napari_btf.progress import Progress, is_report_due
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -20,82 +15,41 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.btf import BTF
-    from napari_btf.codec.processes import World
 
-__all__ = ["Projected", "encode"]
+__all__ = ["encode", "gather_abrdfs", "principal_components"]
 
 #: Values of the images that are projected together: 32 MiB.
 _TOGETHER = 2**23
-#: Tasks for each worker of a cluster.
-_AHEAD = 2
 
 
-class Projected(NamedTuple):
-    """What is left of the capture.
+def gather_abrdfs(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
+    """ABRDFs of some texels, (T, N * C) in the fitted domain."""
+    out = np.empty((len(yx), len(btf), btf.channels), dtype=np.float32)
+    for done, total in btf.gather(yx, out):
+        if is_report_due(done, total):
+            yield Progress("read", done, total)
+    out = btf.values.encode(out)
+    return out.reshape(len(yx), -1)
 
-    Parameters
-    ----------
-    latents : ndarray, shape (H, W, K)
-    total : float
-        Sum of squares of what was projected.
-    peak : float
-        The largest value of the capture.
+
+def principal_components(
+    abrdfs: NDArray[np.float32], count: int, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+    """Mean (N * C,), components (K, N * C) and standard deviation along each (K,).
+
+    The ABRDFs (T, N * C) are overwritten.
     """
+    from sklearn.decomposition import PCA
 
-    latents: NDArray[np.float32]
-    total: float
-    peak: float
+    # A capture without any variance divides zero by zero in a figure that is not used here.
+    with np.errstate(invalid="ignore"):
+        pca = PCA(count, random_state=seed, copy=False).fit(abrdfs)
+    # A latent that never varies (a black capture) still needs a weight that can be divided by.
+    deviation = np.maximum(np.sqrt(pca.explained_variance_), 1e-6)
+    return pca.mean_, pca.components_, deviation
 
 
 def encode(
-    here: World, btf: BTF, table: NDArray[np.float32]
-) -> Generator[Progress, None, Projected]:
-    """Project every texel onto the components, by all there is to do it.
-
-    Each of several processes (`napari_btf.codec.processes`) reads its own images; the workers of a
-    Dask cluster, if a script has opened a client of one, read them a block at a time.
-    """
-    client = active_client() if here.size == 1 else None
-    if client is not None:
-        return (yield from _encode_in_cluster(client, btf, table))
-    share = here.share(len(btf)) if here.size > 1 else slice(None)
-    latents, total, peak = yield from _encode(here.share_of(btf), table[share])
-    total = float(here.sum(np.array([total]))[0])
-    return Projected(here.sum(latents), total, here.largest(peak))
-
-
-def _encode_in_cluster(
-    client: Any, btf: BTF, table: NDArray[np.float32]
-) -> Generator[Progress, None, Projected]:
-    """`_encode` by the workers of a cluster, each some images at a time, summed in order."""
-    count = -(-len(btf) // (_AHEAD * max(1, len(client.scheduler_info()["workers"]))))
-    latents = np.zeros((btf.height, btf.width, table.shape[1] - 1), dtype=np.float32)
-    total, peak = 0.0, 0.0
-    with in_cluster(btf.source or None, "start again"):
-        blocks = [np.arange(i, min(i + count, len(btf))) for i in range(0, len(btf), count)]
-        tasks = [
-            client.submit(_encode_block, btf.select(some), table[some], pure=False)
-            for some in blocks
-        ]
-        try:
-            for i, task in enumerate(tasks):
-                found = task.result()
-                latents += found.latents
-                total, peak = total + found.total, max(peak, found.peak)
-                # It is no longer needed there.
-                tasks[i].release()
-                yield Progress("encode", int(blocks[i][-1]) + 1, len(btf))
-        finally:
-            client.cancel([task for task in tasks if not task.done()])
-    return Projected(latents, total, peak)
-
-
-def _encode_block(btf: BTF, table: NDArray[np.float32]) -> Projected:
-    """What a worker does."""
-    return Projected(*finish(_encode(btf, table)))
-
-
-def _encode(
     btf: BTF, table: NDArray[np.float32]
 ) -> Generator[Progress, None, tuple[NDArray[np.float32], float, float]]:
     """Project every texel onto the components, one observation after the other.

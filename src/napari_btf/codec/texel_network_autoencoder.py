@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.fitting import principal_components
 from napari_btf.codec.layers import Layers
 from napari_btf.codec.network import one_core
+from napari_btf.codec.projection import principal_components
 from napari_btf.sampling import random_texels
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.codec.checkpoint import Checkpoint
-from napari_btf.codec.fitting import check_capture, gather_abrdfs, texels_that_fit
+from napari_btf.codec.fitting import check_capture, texels_that_fit
 from napari_btf.codec.network import NetworkSettings, check_network, pick_device
+from napari_btf.codec.projection import gather_abrdfs
 from napari_btf.codec.quantised import quantise
 from napari_btf.codec.texel_network import AbrdfConvBTF, MlpBTF, direction_inputs
 from napari_btf.codec.texel_network_autoencoder import Autoencoder
@@ -151,6 +152,15 @@ def fit_texel_network(
     del abrdfs
     yield from _train(autoencoder, settings, stop, checkpoint or Checkpoint())
     latents = yield from _encode(btf, autoencoder, order, settings.network.memory)
+    return _model(btf, settings, autoencoder, latents)
+
+
+def _model(
+    btf: BTF,
+    settings: TexelNetworkSettings,
+    autoencoder: Autoencoder,
+    latents: NDArray[np.float32],
+) -> TexelNetworkBTF:
     layers = autoencoder.layers()
     common: dict[str, Any] = {
         "light": btf.light,
