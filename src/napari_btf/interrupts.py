@@ -25,10 +25,17 @@ _NOTING = frozenset({"train", "train slower", "encode"})
 
 
 class ToBeResumed(SystemExit):
-    """A training was asked to end now and to go on in another process."""
+    """A training was asked to end now and to go on in another process.
+
+    Attributes
+    ----------
+    noted : bool
+        Whether there are notes to go on from.
+    """
 
     def __init__(self) -> None:
         super().__init__(TO_BE_RESUMED)
+        self.noted = False
 
 
 @contextmanager

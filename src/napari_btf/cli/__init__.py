@@ -85,8 +85,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         app(arguments, standalone_mode=True)
     except ToBeResumed as end:
-        if _is_to_speak():
-            say("stopped as asked to; the same command with --resume goes on from there")
+        # The others of several processes need not say any more that this one has ended.
+        _is_to_speak()
+        say(
+            "stopped as asked to; the same command with --resume goes on from there"
+            if end.noted
+            else "stopped as asked to, before there was anything to note; start it again"
+        )
         sys.exit(end.code)
     except SystemExit as end:
         # What typer makes of Ctrl-C, without a word.

@@ -68,13 +68,18 @@ class Checkpoint:
         self.asked = False
         #: Why notes are no longer taken, or nothing.
         self.failure = ""
-        self._every, self._key = every, ""
+        self._every, self._key, self._written = every, "", False
         self._next = time.monotonic() + every
 
     @property
     def is_there(self) -> bool:
         """Whether notes of an unfinished training are there."""
         return self.path is not None and self.path.exists()
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the same training can go on from the notes that are there."""
+        return self._written or (self.resume and self.is_there)
 
     def open(self, key: str) -> None:
         """Begin a training; look for notes of the same one if it is to go on.
@@ -134,6 +139,7 @@ class Checkpoint:
         tensors = {name: np.ascontiguousarray(values) for name, values in notes.tensors.items()}
         try:
             write_file(path, save(tensors, metadata={_KEY: header}))
+            self._written = True
         except BTFError as error:
             self.failure = str(error)
         now = time.monotonic()

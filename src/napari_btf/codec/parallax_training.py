@@ -294,9 +294,11 @@ def _train(
     start = time.monotonic() - at.seconds
     with trainer:
         while True:
-            at.seconds, stopped, due = world().agree(
-                time.monotonic() - start, stop(), checkpoint.due()
+            at.seconds, stopped, due, asked = world().agree(
+                time.monotonic() - start, stop(), checkpoint.due(), checkpoint.asked
             )
+            if asked:
+                checkpoint.ask()
             done = at.step / steps if seconds is None else at.seconds / seconds
             last = done >= 1.0 or stopped > 0
             if last or done >= at.validated + _VALIDATE_EVERY:
