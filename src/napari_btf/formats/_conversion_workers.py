@@ -7,6 +7,7 @@ so twice without harm. The process that converts keeps the journal.
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
@@ -59,12 +60,12 @@ def copied_blocks(
     with in_cluster(folder, "the same command goes on from there"):
         ahead = _AHEAD * max(1, len(client.scheduler_info()["workers"]))
         left = iter(blocks)
-        running = deque(submit(block) for block, _ in zip(left, range(ahead), strict=False))
+        running = deque(submit(block) for block in islice(left, ahead))
         try:
             while running:
                 checksums = running[0].result()
                 running.popleft()
-                running.extend(submit(block) for block, _ in zip(left, range(1), strict=False))
+                running.extend(submit(block) for block in islice(left, 1))
                 yield checksums
         finally:
             client.cancel(list(running))
