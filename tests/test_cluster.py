@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
 import napari_btf
 from napari_btf.btf import BTF
+from napari_btf.cli import main
 from napari_btf.cluster import connected
 from napari_btf.codec import FitSettings, fit
 from napari_btf.errors import CaptureError, ProcessLostError, UsageError
@@ -33,9 +35,12 @@ LAYOUT = Layout((2, 4, 4, 3), (4, 8, 8, 3))
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as local:
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as local,
+    ):
         yield local
 
 
@@ -81,29 +86,47 @@ class Deadly:
         return self.frames[i]
 
 
-@pytest.mark.parametrize("times", [1])
-def test_killed_workers_are_made_up_for_or_end_it(
-    times: int, cluster: LocalCluster, make_btf: Callable[..., BTF], tmp_path: Path
+@pytest.fixture
+def deadly(make_btf: Callable[..., BTF], tmp_path: Path) -> Callable[[int], tuple[BTF, Path]]:
+    """A BTF that kills workers so many times, and the folder where deaths are counted."""
+
+    def make(times: int) -> tuple[BTF, Path]:
+        whole, deaths = make_btf(views=2, lights=9), tmp_path / "deaths"
+        deaths.mkdir()
+        frames = Deadly(whole.frames, deaths, times)
+        return BTF(frames, whole.light, whole.view, source="made/here"), deaths
+
+    return make
+
+
+def test_a_killed_worker_is_made_up_for(
+    cluster: LocalCluster, deadly: Callable[[int], tuple[BTF, Path]], tmp_path: Path
 ) -> None:
-    whole = make_btf(views=2, lights=9)
-    deaths = tmp_path / "deaths"
-    deaths.mkdir()
-    btf = BTF(Deadly(whole.frames, deaths, times), whole.light, whole.view, source="made/here")
-    out = tmp_path / "out" / "store.zarr"
+    btf, deaths = deadly(1)
     with Client(cluster) as client:
-        job = convert(btf, out, layout=LAYOUT, client=client)
-        if times == 1:
-            finish(job)
-        else:
-            with pytest.raises(ProcessLostError, match="the same command goes on from there"):
-                finish(job)
-            assert not out.exists()
-            assert [path.name for path in out.parent.iterdir()] == [".store.zarr.partial"]
-    if times > 1:
-        finish(convert(btf, out, layout=LAYOUT))
-    assert len(list(deaths.iterdir())) >= 1
+        finish(convert(btf, tmp_path / "store.zarr", layout=LAYOUT, client=client))
+    assert len(list(deaths.iterdir())) == 1
+    found = napari_btf.read(tmp_path / "store.zarr")
+    assert all(np.array_equal(found.frame(i), btf.frame(i)) for i in range(18))
+
+
+def test_workers_that_are_killed_again_and_again_end_it(
+    cluster: LocalCluster, deadly: Callable[[int], tuple[BTF, Path]], tmp_path: Path
+) -> None:
+    btf, deaths = deadly(99)
+    out = tmp_path / "out" / "store.zarr"
+    with (
+        Client(cluster) as client,
+        pytest.raises(ProcessLostError, match="the same command goes on from there"),
+    ):
+        finish(convert(btf, out, layout=LAYOUT, client=client))
+    assert 1 < len(list(deaths.iterdir())) < 99
+    assert [path.name for path in out.parent.iterdir()] == [".store.zarr.partial"]
+    # Nobody dies in the process that converts alone.
+    finish(convert(btf, out, layout=LAYOUT))
+    assert [path.name for path in out.parent.iterdir()] == ["store.zarr"]
     found = napari_btf.read(out)
-    assert all(np.array_equal(found.frame(i), whole.frame(i)) for i in range(18))
+    assert all(np.array_equal(found.frame(i), btf.frame(i)) for i in range(18))
 
 
 def test_a_bad_image_is_named(
@@ -122,11 +145,30 @@ def test_encoding_by_workers(cluster: LocalCluster, write_capture: Callable[...,
     btf = napari_btf.read(write_capture(views=2, lights=9))
     settings = FitSettings(latents=5)
     alone = finish(fit(btf, settings=settings))
+    steps: list[int] = []
     with Client(cluster):
-        many = finish(fit(btf, settings=settings))
+        many = finish(
+            fit(btf, settings=settings),
+            lambda at: steps.append(at.step) if at.phase == "encode" else None,
+        )
+    # Two tasks for each worker.
+    assert steps == [5, 10, 15, 18]
     for i in range(0, len(btf), 5):
         pair = btf.light[i], btf.view[i]
         assert np.abs(many.decode(*pair) - alone.decode(*pair)).max() < 1e-3
+
+
+def test_the_command_line_converts_with_workers(
+    cluster: LocalCluster, write_capture: Callable[..., Path], tmp_path: Path
+) -> None:
+    capture = write_capture(views=2, lights=9)
+    out = tmp_path / "store.zarr"
+    (tmp_path / "file").touch()
+    for target in (out, tmp_path / "file" / "store.zarr"):
+        with pytest.raises(SystemExit) as end:
+            main(["convert", str(capture), str(target), "--scheduler", cluster.scheduler_address])
+        assert end.value.code == (0 if target == out else 2)
+    assert np.array_equal(napari_btf.read(out).frame(17), napari_btf.read(capture).frame(17))
 
 
 def test_no_scheduler_there() -> None:

@@ -9,23 +9,31 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 
-list=$1 models=$2
+list=${1:?a list of captures} models=${2:?a folder for the models}
 shift 2
-python=${BTF_PYTHON:-$HOME/btf/bin/python}
 capture=$(sed -n "${SLURM_ARRAY_TASK_ID}p" "$list")
-model=$models/$(basename "$capture").safetensors
+model=$models/$(basename "${capture:?not in the list}").safetensors
+python=${BTF_PYTHON:-$HOME/btf/bin/python}
+[ -z "$BTF_MODULES" ] || module load $BTF_MODULES
 
+# Two minutes before the time is over, USR1: note how far it is, and be requeued.
+# TERM comes from scancel, or from a preemption that requeues by itself.
+trap 'again=yes requeue=yes; kill -USR1 $training' USR1
+trap 'again=yes; kill -TERM $training' TERM
+
+# What was noted before is gone on from; without notes, this starts anew.
 "$python" -m napari_btf train "$capture" --out "$model" --resume "$@" &
 training=$!
-trap 'kill -USR1 $training' USR1
-trap 'kill -TERM $training' TERM
 wait $training
 code=$?
-while kill -0 $training 2>/dev/null; do
+# A signal to this script ends the wait, not the training.
+while [ $code -gt 128 ] && [ -n "$again" ]; do
+    again=
     wait $training
     code=$?
 done
-if [ $code -eq 75 ]; then
+# 75: it is to go on.
+if [ $code -eq 75 ] && [ -n "$requeue" ]; then
     scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" && exit 0
 fi
 exit $code

@@ -10,25 +10,39 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 
-capture=$1 model=$2
+capture=${1:?a capture} model=${2:?a model file to write}
 shift 2
 python=${BTF_PYTHON:-$HOME/btf/bin/python}
 processes=${SLURM_GPUS_ON_NODE:-2}
+export OMP_NUM_THREADS=$((${SLURM_CPUS_PER_TASK:-$processes} / processes))
+[ -z "$BTF_MODULES" ] || module load $BTF_MODULES
 
+# Two minutes before the time is over, USR1: note how far it is, and be requeued.
+# TERM comes from scancel, or from a preemption that requeues by itself. It alone is what torchrun
+# hands on to all processes.
+trap 'again=yes requeue=yes; kill -TERM $training' USR1
+trap 'again=yes; kill -TERM $training' TERM
+
+started=$(date +%s)
+# What was noted before is gone on from; without notes, this starts anew.
 "$python" -m torch.distributed.run --standalone --nproc-per-node "$processes" \
     -m napari_btf train "$capture" --out "$model" --resume "$@" &
 training=$!
-# torchrun hands SIGTERM on to all processes, but not SIGUSR1.
-asked=
-trap 'asked=yes; kill -TERM $training' USR1 TERM
 wait $training
 code=$?
-while kill -0 $training 2>/dev/null; do
+# A signal to this script ends the wait, not the training.
+while [ $code -gt 128 ] && [ -n "$again" ]; do
+    again=
     wait $training
     code=$?
 done
-# torchrun has a code of its own: what tells is that it was asked to end.
-if [ $code -ne 0 ] && [ -n "$asked" ]; then
+# torchrun ends with a code of its own. A training that is finished has deleted its notes.
+notes=$(dirname "$model")/.$(basename "$model").unfinished
+if [ $code -ne 0 ] && [ -n "$requeue" ] && [ -e "$notes" ]; then
     scontrol requeue "$SLURM_JOB_ID" && exit 0
+fi
+# It was asked to end when it had just finished.
+if [ ! -e "$notes" ] && [ "$(stat -c %Y "$model" 2>/dev/null || echo 0)" -ge "$started" ]; then
+    exit 0
 fi
 exit $code

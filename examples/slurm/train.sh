@@ -8,25 +8,29 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 
-capture=$1 model=$2
+capture=${1:?a capture} model=${2:?a model file to write}
 shift 2
 python=${BTF_PYTHON:-$HOME/btf/bin/python}
+[ -z "$BTF_MODULES" ] || module load $BTF_MODULES
+
+# Two minutes before the time is over, USR1: note how far it is, and be requeued.
+# TERM comes from scancel, or from a preemption that requeues by itself.
+trap 'again=yes requeue=yes; kill -USR1 $training' USR1
+trap 'again=yes; kill -TERM $training' TERM
 
 # What was noted before is gone on from; without notes, this starts anew.
 "$python" -m napari_btf train "$capture" --out "$model" --resume "$@" &
 training=$!
-# Two minutes before the time is over: note how far it is.
-trap 'kill -USR1 $training' USR1
-trap 'kill -TERM $training' TERM
-# A signal ends the first wait; the second one gives the training's own code.
 wait $training
 code=$?
-while kill -0 $training 2>/dev/null; do
+# A signal to this script ends the wait, not the training.
+while [ $code -gt 128 ] && [ -n "$again" ]; do
+    again=
     wait $training
     code=$?
 done
-# 75: to be resumed.
-if [ $code -eq 75 ]; then
+# 75: it is to go on.
+if [ $code -eq 75 ] && [ -n "$requeue" ]; then
     scontrol requeue "$SLURM_JOB_ID" && exit 0
 fi
 exit $code
