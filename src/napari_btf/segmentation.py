@@ -1,6 +1,8 @@
 """Materials: clusters of texels whose latents are alike, and selections that grow to such texels.
 
 Latents are compared by their Euclidean distance as they are; see `napari_btf.embedding.methods`.
+They tell apart how texels face the light, too. By chromaticity, threads and folds of one colour
+are one material.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_btf.codec.model import CompressedBTF
+from napari_btf.codec.overview import chromaticity
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress
 from napari_btf.sampling import check_seed
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
     from napari_btf.progress import Job
 
 __all__ = [
+    "FEATURES",
     "SEGMENTATIONS",
+    "SegmentBy",
     "Segmentation",
     "SegmentationMethod",
     "connected_to",
@@ -32,6 +37,9 @@ __all__ = [
 
 SegmentationMethod = Literal["kmeans", "gmm", "hdbscan"]
 SEGMENTATIONS: tuple[SegmentationMethod, ...] = ("kmeans", "gmm", "hdbscan")
+
+SegmentBy = Literal["latents", "chromaticity"]
+FEATURES: tuple[SegmentBy, ...] = ("latents", "chromaticity")
 
 #: What is tried where no number of materials is given.
 _TRIED = range(2, 11)
@@ -76,6 +84,7 @@ def segment(
     k: int | None = None,
     seed: int = 0,
     smoothing: float = 0.0,
+    by: SegmentBy = "latents",
 ) -> Job[Segmentation]:
     """Part a surface into materials by its latents.
 
@@ -104,7 +113,7 @@ def segment(
     UsageError
         If a setting cannot work.
     """
-    latents = model.latent_map if isinstance(model, CompressedBTF) else np.asarray(model)
+    latents = _features(model, by)
     _check(latents, method, k, seed, smoothing)
     shape = latents.shape[:2]
     flat = _smoothed(latents, smoothing).reshape(-1, latents.shape[2])
@@ -221,6 +230,17 @@ def _check(latents: NDArray[Any], method: str, k: int | None, seed: int, smoothi
     if not 0 <= smoothing < 1e3:
         raise UsageError(None, f"the smoothing is {smoothing} texels", "use 0 or more")
     check_seed(seed)
+
+
+def _features(model: CompressedBTF | ArrayLike, by: str) -> NDArray[Any]:
+    """What texels are compared by, (H, W, F)."""
+    if by not in FEATURES:
+        raise UsageError(None, f"nothing is segmented by {by!r}", f"use {' or '.join(FEATURES)}")
+    if by == "chromaticity":
+        if not isinstance(model, CompressedBTF) or model.channels == 1:
+            raise UsageError(None, "there is no colour to segment by", "segment by latents")
+        return chromaticity(model)
+    return model.latent_map if isinstance(model, CompressedBTF) else np.asarray(model)
 
 
 def _smoothed(latents: NDArray[Any], smoothing: float) -> NDArray[np.float32]:

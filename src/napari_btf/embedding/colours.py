@@ -13,8 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from napari_btf.abrdf import value_colours
-from napari_btf.codec.spline import spread_subset
-from napari_btf.directions import SAME_DIRECTION_DEGREES, angle_between
+from napari_btf.codec.overview import frontal_images
 from napari_btf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ __all__ = [
     "positions",
 ]
 
-#: Lights whose mean is the colour of a texel.
-_LIGHTS = 12
 _NONE = (128, 128, 128)
 _lock = Lock()
 _means: WeakKeyDictionary[CompressedBTF, NDArray[np.uint8]] = WeakKeyDictionary()
@@ -189,11 +186,9 @@ def _chosen(image: NDArray[Any], coords: ArrayLike | None) -> NDArray[Any]:
 
 def _mean_image(model: CompressedBTF) -> NDArray[Any]:
     """The mean over some lights, (H, W, C), in the captured type."""
-    front = model.view[int(np.argmax(model.view[:, 2]))]
-    lights = model.light[angle_between(model.view, front) <= SAME_DIRECTION_DEGREES]
-    if len(lights) > _LIGHTS:
-        lights = lights[spread_subset(lights, _LIGHTS)]
     total = np.zeros((model.height, model.width, model.channels), dtype=np.float64)
-    for light in lights:
-        total += model.decode(light, front)
-    return model.values.store((total / len(lights)).astype(np.float32))
+    lights = 0
+    for image in frontal_images(model):
+        total += image
+        lights += 1
+    return model.values.store((total / lights).astype(np.float32))
