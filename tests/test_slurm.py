@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 
 SCRIPTS = Path(__file__).parents[1] / "examples" / "slurm"
 #: Seconds that anything may take here.
-PATIENCE = 60
+PATIENCE = 120
 OPTIONS = ["--codec", "parallax", "--latents", "6", "--epochs", "6"]
 
 Job = Callable[..., "subprocess.Popen[str]"]

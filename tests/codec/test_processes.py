@@ -25,7 +25,7 @@ TOGETHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--lo
 TOGETHER += ["127.0.0.1", "--nproc-per-node", "2", "-m", "napari_btf", "train"]
 PARALLAX = ["--codec", "parallax", "--latents", "6"]
 #: Seconds that anything may take here.
-PATIENCE = 60
+PATIENCE = 120
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
