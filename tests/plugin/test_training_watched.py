@@ -363,8 +363,8 @@ def test_choices_are_remembered(
 
 
 def test_what_cannot_be_is_said_before_it_starts(hand: Hand) -> None:
-    hand.dock.form.codec.setCurrentText("parallax")
+    hand.dock.form.codec.setCurrentText("mlp")
     hand.dock.form.budget.setCurrentText("quality in dB")
-    assert "trained for a size, not for a quality" in hand.dock.outlook.text()
-    hand.dock.form.budget.setCurrentText("bytes per texel")
+    assert "not for a size or a quality" in hand.dock.outlook.text()
+    hand.dock.form.budget.setCurrentText("latents per texel")
     assert hand.dock.outlook.text().startswith("Reads 18 images")
