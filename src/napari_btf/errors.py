@@ -17,6 +17,7 @@ __all__ = [
     "CaptureError",
     "CoordinatesError",
     "ModelFileError",
+    "ProcessLostError",
     "StoreError",
     "UsageError",
 ]
@@ -56,6 +57,10 @@ class CoordinatesError(BTFError):
 
 class ModelFileError(BTFError):
     """A model file cannot be read or written."""
+
+
+class ProcessLostError(BTFError):
+    """A process, or a worker, that shared the work has ended."""
 
 
 class StoreError(BTFError):

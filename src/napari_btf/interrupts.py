@@ -1,4 +1,8 @@
-"""Ctrl-C during a training: the first one keeps the best so far, the second gives up."""
+"""Signals during a training.
+
+The first Ctrl-C keeps the best so far, the second gives up. SIGTERM and SIGUSR1, which clusters
+send before the time of a job is over, end it so that it can go on later.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-__all__ = ["interruptible"]
+__all__ = ["TO_BE_RESUMED", "ToBeResumed", "interruptible", "resumable"]
+
+#: Exit code of a training that is to be started again: EX_TEMPFAIL of sysexits.h.
+TO_BE_RESUMED = 75
+#: Phases whose steps look at `resumable` themselves, and take notes first.
+_NOTING = frozenset({"train", "train slower", "encode"})
+
+
+class ToBeResumed(SystemExit):
+    """A training was asked to end now and to go on in another process.
+
+    Attributes
+    ----------
+    noted : bool
+        Whether there are notes to go on from.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(TO_BE_RESUMED)
+        self.noted = False
 
 
 @contextmanager
@@ -54,3 +77,54 @@ def interruptible(
         yield lambda: asked > 0
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def resumable(ask: Callable[[], object]) -> Iterator[Callable[[str | None], None]]:
+    """Let SIGTERM and SIGUSR1 end a training, where there are such signals, to be resumed.
+
+    A phase that takes notes gets the time to: ``ask`` tells it to. Others end at once.
+
+    Parameters
+    ----------
+    ask : callable
+        Called once, at the first of them.
+
+    Yields
+    ------
+    callable
+        To be told the phase of each report; None once there is a result, which is not given up.
+
+    Raises
+    ------
+    ToBeResumed
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda phase: None
+        return
+    phase: str | None = ""
+    reports = 0
+    asked = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal asked, reports
+        if phase is not None and phase not in _NOTING:
+            raise ToBeResumed
+        if not asked:
+            asked, reports = True, 0
+            ask()
+
+    def report(now: str | None) -> None:
+        nonlocal phase, reports
+        phase, reports = now, reports + 1
+        # Whoever looks at it between two reports has noted by now, and would not be here.
+        if asked and now is not None and (reports > 1 or now not in _NOTING):
+            raise ToBeResumed
+
+    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGUSR1")]
+    before = {number: signal.signal(number, end) for number in numbers if number is not None}
+    try:
+        yield report
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -163,6 +163,7 @@ def convert(
     *,
     overwrite: bool = False,
     restart: bool = False,
+    client: Any = None,
     progress: bool = True,
 ) -> Path:
     """Copy a BTF into a texel store, in which texels are found without reading all images.
@@ -172,7 +173,7 @@ def convert(
     Parameters
     ----------
     btf : BTF
-    store, overwrite, restart
+    store, overwrite, restart, client
         As for `napari_btf.formats.conversion.convert`.
     progress : bool
         Whether to show a bar, where there is a terminal or a notebook to show it.
@@ -187,7 +188,8 @@ def convert(
     StoreError, CaptureError
         If it cannot be written, or an image cannot be read.
     """
-    return run(conversion.convert(btf, store, overwrite=overwrite, restart=restart), progress)
+    job = conversion.convert(btf, store, overwrite=overwrite, restart=restart, client=client)
+    return run(job, progress)
 
 
 def run(job: Job[T], progress: bool = True, phases: set[str] | None = None) -> T:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from napari_btf.btf import into_memory
 from napari_btf.codec import CompressedBTF, FitSettings, fit
 from napari_btf.codec.choice import check_fit
 from napari_btf.codec.fitting import texels_that_fit
+from napari_btf.codec.processes import share_in_memory
 from napari_btf.directions import (
     SAME_DIRECTION_DEGREES,
     angle_between,
@@ -136,7 +136,7 @@ def train(
         raise UsageError(None, "all observations are held out", "leave some to train on")
     check_fit(btf if held_out is None else btf.select(~held_out), coords, settings)
     # All at once, so that what is held out is not read on its own.
-    btf = yield from _timed(into_memory(btf, settings.network.memory // 4), phases)
+    btf = yield from _timed(share_in_memory(btf, settings.network.memory // 4), phases)
     _check_finite(btf)
     seen = btf if held_out is None else btf.select(~held_out)
     model = yield from _timed(fit(seen, coords, settings, stop, checkpoint), phases)

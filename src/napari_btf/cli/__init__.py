@@ -1,7 +1,8 @@
 """The command line: one verb per step from a capture to an image.
 
 Results go to standard output, progress and notes to standard error. Exit code 0 is success,
-2 a wrong input (one sentence says which and what to do), 1 anything else.
+2 a wrong input (one sentence says which and what to do), 75 a training that was asked to end and
+is to be resumed, 1 anything else.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from napari_btf.cli import captures, demo, exchange, latents, quality, relighting, training
-from napari_btf.cli.console import fail, log_json, tell
+from napari_btf.cli.console import fail, log_json, say, tell
 from napari_btf.cli.options import long
-from napari_btf.errors import BTFError
+from napari_btf.errors import BTFError, ProcessLostError
+from napari_btf.interrupts import ToBeResumed
+from napari_btf.ranks import rank_count
 
 __all__ = ["app", "main"]
 
@@ -82,21 +85,44 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     try:
         app(arguments, standalone_mode=True)
+    except ToBeResumed as end:
+        # The others of several processes need not say any more that this one has ended.
+        _is_to_speak()
+        say(
+            "stopped as asked to; the same command with --resume goes on from there"
+            if end.noted
+            else "stopped as asked to, before there was anything to note; start it again"
+        )
+        sys.exit(end.code)
     except SystemExit as end:
         # What typer makes of Ctrl-C, without a word.
         if end.code == 130:
             fail("stopped, nothing was written", 1)
         raise
     except BTFError as error:
-        fail(str(error), 2)
+        code = 1 if isinstance(error, ProcessLostError) else 2
+        if not _is_to_speak():
+            sys.exit(code)
+        fail(str(error), code)
     except KeyboardInterrupt:
         fail("stopped, nothing was written", 1)
     except Exception as error:
         if os.environ.get("NAPARI_BTF_DEBUG"):
             raise
+        if not _is_to_speak():
+            sys.exit(1)
         fail(
             f"this should not have happened ({type(error).__name__}: {error}); "
             "set NAPARI_BTF_DEBUG=1 to see where",
             1,
         )
     sys.exit(0)
+
+
+def _is_to_speak() -> bool:
+    """Whether this process says why it ends: the first to of several that train together."""
+    if rank_count() == 1:
+        return True
+    from napari_btf.codec.processes import is_first_to_fail
+
+    return is_first_to_fail()

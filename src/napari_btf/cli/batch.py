@@ -6,10 +6,13 @@ import csv
 import glob
 import io
 import os
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_btf import ranks
 from napari_btf.cli.console import (
     check_not_input,
     check_writable,
@@ -23,11 +26,12 @@ from napari_btf.cli.options import quality_text, read_capture
 from napari_btf.errors import BTFError, UsageError
 from napari_btf.files import write_file
 from napari_btf.formats import recognises
-from napari_btf.interrupts import interruptible
+from napari_btf.interrupts import ToBeResumed, interruptible, resumable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from napari_btf.codec.checkpoint import Checkpoint
     from napari_btf.training_options import TrainingOptions
 
 __all__ = ["COLUMNS", "Training", "find_captures", "train_many"]
@@ -72,24 +76,30 @@ class Training:
             Whether it was stopped early.
         """
         from napari_btf.codec.checkpoint import Checkpoint, checkpoint_path
+        from napari_btf.codec.processes import world
         from napari_btf.training import train
 
+        is_first = ranks.is_first()
+        world()
         options = self.options
-        btf = read_capture(capture, self.pattern, self.skip_bad, self.azimuth)
         phases: set[str] = set()
-        checkpoint = Checkpoint(checkpoint_path(out), self.resume)
+        checkpoint = Checkpoint(checkpoint_path(out) if is_first else None, self.resume)
         if checkpoint.is_there and not self.resume:
             path = checkpoint.path
             say(f"note: {path} is an unfinished training; --resume would go on from there")
-        elif self.resume and not checkpoint.is_there:
+        elif self.resume and is_first and not checkpoint.is_there:
             say(f"note: there is no unfinished training of {out}; it starts anew")
-        with interruptible(phases, say) as stop:
+        with interruptible(phases, say) as stop, _resumable(checkpoint) as at:
+            btf = read_capture(capture, self.pattern, self.skip_bad, self.azimuth)
             held_out = options.held_out(btf)
             job = train(btf, options.coords(btf), options.settings, held_out, stop, checkpoint)
-            model, report = run(job, phases)
+            model, report = run(job, phases, at)
             stopped = stop()
-        model.save(out)
-        checkpoint.remove()
+            at(None)
+            if not is_first:
+                sys.exit(0)
+            model.save(out)
+            checkpoint.remove()
         if checkpoint.failure:
             say(f"note: the training could not be noted on the way: {checkpoint.failure}")
         if (options.seconds or options.epochs) is not None and "train" not in phases:
@@ -98,6 +108,17 @@ class Training:
         if target is not None and report.psnr_train < target:
             say(f"note: {target:g} dB were asked for, {report.psnr_train:.2f} dB were reached")
         return report.summary(out.stat().st_size), stopped
+
+
+@contextmanager
+def _resumable(checkpoint: Checkpoint) -> Iterator[Callable[[str | None], None]]:
+    """`resumable`, which leaves word whether there are notes."""
+    try:
+        with resumable(checkpoint.ask) as at:
+            yield at
+    except ToBeResumed as end:
+        end.noted = checkpoint.is_resumable
+        raise
 
 
 def find_captures(named: Sequence[Path]) -> list[Path]:
@@ -133,6 +154,8 @@ def find_captures(named: Sequence[Path]) -> list[Path]:
 
 def train_many(captures: Sequence[Path], folder: Path, training: Training, as_json: bool) -> None:
     """Train on captures one after the other, write a summary, and end with the right code."""
+    if ranks.rank_count() > 1:
+        raise UsageError(None, "several processes train one capture", "give --out, not --out-dir")
     models = _model_paths(captures, folder)
     for model in models.values():
         options = training.options

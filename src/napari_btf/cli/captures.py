@@ -10,6 +10,7 @@ import typer
 
 from napari_btf.cli.console import check_not_input, fail, reachable, run, tell, tell_json
 from napari_btf.cli.options import AsJson, Azimuth, Capture, Pattern, SkipBad, read_capture
+from napari_btf.cluster import connected
 
 __all__ = ["convert", "info", "sample"]
 
@@ -62,6 +63,14 @@ def convert(
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard what an interrupted conversion has left.")
     ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Have the workers of a Dask cluster do it, whose scheduler is at this address, "
+            "such as tcp://node:8786.",
+        ),
+    ] = None,
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
     azimuth: Azimuth = "ccw",
@@ -79,7 +88,8 @@ def convert(
     start = time.monotonic()
     btf = read_capture(capture, pattern, skip_bad, azimuth)
     try:
-        run(converted(btf, store, overwrite=overwrite, restart=restart))
+        with connected(scheduler) as client:
+            run(converted(btf, store, overwrite=overwrite, restart=restart, client=client))
     except KeyboardInterrupt:
         fail("stopped; what was done is kept, and the same command goes on from there", 1)
     summary = {

@@ -17,6 +17,7 @@ import typer
 
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, finish
+from napari_btf.ranks import is_first
 from napari_btf.reporting import bars, json_lines, lines, terminal
 
 __all__ = [
@@ -63,12 +64,14 @@ def fail(message: str, code: int) -> NoReturn:
     if _LOG_JSON.get():
         typer.echo(json.dumps({"error": message}), err=True)
     else:
-        say(f"error: {message}")
+        typer.echo(f"error: {message}", err=True)
     sys.exit(code)
 
 
 def say(message: str) -> None:
-    """Write to standard error."""
+    """Write to standard error; of several processes, the first one does."""
+    if not is_first():
+        return
     if _LOG_JSON.get():
         message = json.dumps({"note": message.removeprefix("note: ")})
     typer.echo(message, err=True)
@@ -124,13 +127,18 @@ def check_writable(out: Path) -> None:
         raise UsageError(out, f"{folder} cannot be written to", "choose another place")
 
 
-def run(job: Job[T], phases: set[str] | None = None) -> T:
-    """Run a job with reports; ``phases`` gathers those it has come to."""
+def run(
+    job: Job[T],
+    phases: set[str] | None = None,
+    at: Callable[[str], object] = lambda phase: None,
+) -> T:
+    """Run a job with reports; ``phases`` gathers those it has come to, ``at`` is told each."""
     with _reporter() as report:
 
         def remember(progress: Progress) -> None:
             if phases is not None:
                 phases.add(progress.phase)
+            at(progress.phase)
             report(progress)
 
         return finish(job, remember)
@@ -144,7 +152,9 @@ def _reporter() -> Iterator[Callable[[Progress], None]]:
         typer.echo(line, err=True)
 
     console = terminal()
-    if _LOG_JSON.get():
+    if not is_first():
+        yield lambda progress: None
+    elif _LOG_JSON.get():
         yield json_lines(write)
     elif console is None:
         yield lines(write)

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_btf.errors import BTFError, ModelFileError, UsageError
 from napari_btf.files import write_file
+from napari_btf.interrupts import ToBeResumed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -63,15 +64,22 @@ class Checkpoint:
         self.resume = resume
         #: What was found to go on from, after `open`.
         self.found: Notes | None = None
+        #: Whether the training is to end with its next note.
+        self.asked = False
         #: Why notes are no longer taken, or nothing.
         self.failure = ""
-        self._every, self._key = every, ""
+        self._every, self._key, self._written = every, "", False
         self._next = time.monotonic() + every
 
     @property
     def is_there(self) -> bool:
         """Whether notes of an unfinished training are there."""
         return self.path is not None and self.path.exists()
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the same training can go on from the notes that are there."""
+        return self._written or (self.resume and self.is_there)
 
     def open(self, key: str) -> None:
         """Begin a training; look for notes of the same one if it is to go on.
@@ -102,18 +110,36 @@ class Checkpoint:
 
     def due(self) -> bool:
         """Whether it is time for another note."""
+        if self.asked:
+            return True
         return self.path is not None and not self.failure and time.monotonic() >= self._next
 
     def note(self, notes: Notes) -> None:
-        """Write how far the training is; a full disk does not end it, but ends the notes."""
-        assert self.path is not None
+        """Write how far the training is; a full disk does not end it, but ends the notes.
+
+        Raises
+        ------
+        ToBeResumed
+            If the training was asked to end.
+        """
+        if self.path is not None and not self.failure:
+            self._write(self.path, notes)
+        if self.asked:
+            raise ToBeResumed
+
+    def ask(self) -> None:
+        """Have the training take one more note, and end there."""
+        self.asked = True
+
+    def _write(self, path: Path, notes: Notes) -> None:
         from safetensors.numpy import save
 
         start = time.monotonic()
         header = json.dumps({"version": _VERSION, "key": self._key, "facts": notes.facts})
         tensors = {name: np.ascontiguousarray(values) for name, values in notes.tensors.items()}
         try:
-            write_file(self.path, save(tensors, metadata={_KEY: header}))
+            write_file(path, save(tensors, metadata={_KEY: header}))
+            self._written = True
         except BTFError as error:
             self.failure = str(error)
         now = time.monotonic()

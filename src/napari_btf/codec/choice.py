@@ -11,6 +11,7 @@ from napari_btf.codec.budget import FREE_BYTES, Budget, direction_bytes
 from napari_btf.codec.checkpoint import Checkpoint, training_key
 from napari_btf.codec.fitting import check_neural_basis, fit_neural_basis
 from napari_btf.codec.network import NetworkSettings, check_network
+from napari_btf.codec.processes import world
 from napari_btf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -135,7 +136,19 @@ def fit(
     # How long it takes and where does not matter.
     network = NetworkSettings(seed=settings.network.seed)
     kept = asdict(replace(settings, codec=codec, network=network))
+    here = world()
+    if here.size > 1 and codec in ("abrdf-conv", "mlp"):
+        raise UsageError(
+            None, f"the {codec} codec is trained by one process", "start it without torchrun"
+        )
+    if here.size > len(btf):
+        raise UsageError(
+            btf.source or None,
+            f"{len(btf)} observations are too few for {here.size} processes",
+            f"start at most {len(btf)}",
+        )
     checkpoint.open(training_key(btf, coords, kept))
+    checkpoint.found = here.first(checkpoint.found)
     if codec in ("abrdf-conv", "mlp"):
         from napari_btf.codec.texel_network_training import fit_texel_network
 

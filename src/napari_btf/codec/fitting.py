@@ -8,7 +8,7 @@ continued by a spline; where the gaps are wide, pairs that a network imagined st
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,8 @@ from napari_btf.codec.latent_coding import Spectrum
 from napari_btf.codec.model import DTYPES
 from napari_btf.codec.network import MEMORY
 from napari_btf.codec.neural_basis import NeuralBasisBTF
-from napari_btf.codec.projection import encode, gather_abrdfs, principal_components
+from napari_btf.codec.processes import world
+from napari_btf.codec.shared_projection import Projected, principal_table, project
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, with_preview
 from napari_btf.sampling import all_texels, random_texels
@@ -114,10 +115,14 @@ def fit_neural_basis(
     notes = checkpoint or Checkpoint()
     yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
     yx = random_texels(yx, texels_that_fit(btf, training.memory), training.seed)
+    here = world()
     count = budget.latents or _candidates(btf, len(yx), budget, training.memory)
-    table, importance = yield from _principal_table(btf, yx, count, training.seed)
+    table, importance = yield from principal_table(here, btf, yx, count, training.seed)
     basis = yield from continue_basis(btf, table, importance)
-    projected = _Projected(*(yield from encode(btf, table)))
+    projected = yield from project(here, btf, table)
+    if not here.is_first:
+        # What is left is one process's work.
+        return here.first(None)
     pairs = _pairs_to_imagine(btf, basis, budget)
     if pairs:
         learned = np.ravel_multi_index((yx[:, 0], yx[:, 1]), (btf.height, btf.width))
@@ -125,44 +130,20 @@ def fit_neural_basis(
         # What there is without imagined pairs; coded once, if somebody asks for it, and quickly.
         first = cache(partial(_quantised, btf, basis, projected, budget, is_sketch=True))
         basis, projected = yield from with_preview(job, first)
-    return (yield from _last_quantised(btf, basis, projected, budget))
-
-
-def _principal_table(
-    btf: BTF, yx: NDArray[np.intp], count: int, seed: int
-) -> Generator[Progress, None, tuple[NDArray[np.float32], NDArray[np.float64]]]:
-    """Mean and principal components of some texels at each observation, (N, K + 1, C).
-
-    And how far each spreads over the texels, ((K + 1) * C,).
-    """
-    abrdfs = yield from gather_abrdfs(btf, yx)
-    yield Progress("basis", 0, 1)
-    mean, components, deviation = principal_components(abrdfs, count, seed)
-    del abrdfs
-    yield Progress("basis", 1, 1)
-    table = np.concatenate([mean[np.newaxis], components])
-    table = table.reshape(count + 1, len(btf), btf.channels).transpose(1, 0, 2)
-    return table, np.repeat(np.concatenate([[1.0], deviation]), btf.channels)
-
-
-class _Projected(NamedTuple):
-    """What `napari_btf.codec.projection.encode` returns."""
-
-    latents: NDArray[np.float32]
-    total: float
-    peak: float
+    model = yield from _last_quantised(btf, basis, projected, budget)
+    return here.first(model)
 
 
 def _with_imagined(
     btf: BTF,
     basis: ContinuedBasis,
-    projected: _Projected,
+    projected: Projected,
     learned: NDArray[np.intp],
     pairs: int,
     training: NetworkSettings,
     stop: Callable[[], bool],
     checkpoint: Checkpoint,
-) -> Generator[Progress, None, tuple[ContinuedBasis, _Projected]]:
+) -> Generator[Progress, None, tuple[ContinuedBasis, Projected]]:
     """Basis and latents with so many imagined pairs, or as they were where that does not help."""
     light, view = btf.light[basis.pairs], btf.view[basis.pairs]
     known = Known(light, view, basis.samples, basis.continuation)
@@ -173,13 +154,13 @@ def _with_imagined(
         return basis, projected
     basis = basis._replace(samples=found.samples, imagined=(found.light, found.view))
     # The error at imagined pairs counts, too, so a quality asked for is met all the more.
-    return basis, _Projected(found.latents.reshape(latents.shape), total + found.energy, peak)
+    return basis, Projected(found.latents.reshape(latents.shape), total + found.energy, peak)
 
 
 def _quantised(
     btf: BTF,
     basis: ContinuedBasis,
-    projected: _Projected,
+    projected: Projected,
     budget: Budget,
     is_sketch: bool = False,
 ) -> NeuralBasisBTF:
@@ -190,7 +171,7 @@ def _quantised(
 
 
 def _last_quantised(
-    btf: BTF, basis: ContinuedBasis, projected: _Projected, budget: Budget
+    btf: BTF, basis: ContinuedBasis, projected: Projected, budget: Budget
 ) -> Generator[Progress, None, NeuralBasisBTF]:
     """The model, reported."""
     yield Progress("quantise", 0, 1)
@@ -199,7 +180,7 @@ def _last_quantised(
     return model
 
 
-def _content(btf: BTF, projected: _Projected, basis: ContinuedBasis) -> Content:
+def _content(btf: BTF, projected: Projected, basis: ContinuedBasis) -> Content:
     """What a file of these latents has beside them."""
     latents, total, peak = projected
     # Both the captured and the imagined ones.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.btf import SMALL_BYTES
+from napari_btf.codec.processes import world
 from napari_btf.progress import Progress, is_report_due
 
 if TYPE_CHECKING:
@@ -58,9 +59,12 @@ class FramePool:
         frame_bytes = btf.height * btf.width * btf.channels * self.dtype.itemsize
         self.size = int(np.clip(limit // frame_bytes, 1, len(observations)))
         self._next = self.size % len(observations)
-        shape = (self.size, btf.height * btf.width, btf.channels)
+        self._world = world()
+        #: Which frames this process has; of several, each has a share.
+        self.share = self._world.share(self.size)
+        shape = (len(self.share), btf.height * btf.width, btf.channels)
         self.frames = np.empty(shape, dtype=self.dtype)
-        #: The observation that each frame in memory is.
+        #: The observation that each frame is, those of other processes, too.
         self.observation = np.sort(self._order[: self.size])
 
     @property
@@ -72,7 +76,20 @@ class FramePool:
         """Keep a frame as it is captured, (H, W, C), at one place."""
         values = self.btf.values
         kept = values.encode(frame) if values.is_float else frame
-        self.frames[place] = kept.reshape(self.frames.shape[1:])
+        self.frames[place // self._world.size] = kept.reshape(self.frames.shape[1:])
+
+    def is_mine(self, places: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Which frames this process has."""
+        return np.asarray(places % self._world.size == self._world.rank)
+
+    def frames_at(self, places: NDArray[np.intp]) -> NDArray[Any]:
+        """Some frames as they are kept, (F, H * W, C), wherever they are."""
+        if self._world.size == 1:
+            return np.asarray(self.frames[places])
+        found = np.zeros((len(places), *self.frames.shape[1:]), dtype=self.dtype)
+        mine = self.is_mine(places)
+        found[mine] = self.frames[places[mine] // self._world.size]
+        return self._world.merge(found)
 
     def renew(self) -> None:
         """Put the next observation in the place of a random one, where not all are in memory."""
@@ -80,11 +97,12 @@ class FramePool:
             place = int(self._rng.integers(self.size))
             self.observation[place] = self._order[self._next]
             self._next = (self._next + 1) % len(self._order)
-            self.put(place, self.btf.frame(int(self.observation[place])))
+            if self.is_mine(np.array(place)):
+                self.put(place, self.btf.frame(int(self.observation[place])))
 
     def values(self, places: NDArray[np.intp], texels: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Fitted values, (F, T, C), of frames ``places`` (F,) at flat ``texels`` (F, T)."""
-        drawn = self.frames[places[:, np.newaxis], texels]
+        """Fitted values, (F, T, C), of own frames ``places`` (F,) at flat ``texels`` (F, T)."""
+        drawn = self.frames[places[:, np.newaxis] // self._world.size, texels]
         if self.btf.values.is_float:
             return drawn.astype(np.float32)
         return self.btf.values.encode(drawn)
@@ -97,14 +115,14 @@ def load_pool(
     pool = FramePool(btf, observations, seed, limit)
     in_memory = isinstance(btf.frames, np.ndarray)
     frames = (
-        (btf.frame(int(i)) for i in pool.observation)
+        (btf.frame(int(i)) for i in pool.observation[pool.share])
         if in_memory
-        else btf.select(pool.observation).iter_frames()
+        else btf.select(pool.observation[pool.share]).iter_frames()
     )
-    for place, frame in enumerate(frames):
-        pool.put(place, frame)
-        if is_report_due(place + 1, pool.size):
-            yield Progress("read", place + 1, pool.size)
+    for i, frame in enumerate(frames):
+        pool.put(int(pool.share[i]), frame)
+        if is_report_due(i + 1, len(pool.share)):
+            yield Progress("read", i + 1, len(pool.share))
     return pool
 
 
@@ -119,25 +137,30 @@ class Probe:
         Flat, the same in every row.
     values : ndarray, shape (F, T, C)
         Fitted values.
+    total : int
+        Observations, those of other processes, too.
     """
 
     observations: NDArray[np.intp]
     texels: NDArray[np.intp]
     values: NDArray[np.float32]
+    total: int
 
 
 def load_probe(
     btf: BTF, observations: NDArray[np.intp], texels: NDArray[np.intp], seed: int
 ) -> Probe:
-    """Read a `Probe` at some of the flat ``texels``, chosen at random."""
+    """Read this process's share of a `Probe` at some flat ``texels``, chosen at random."""
     rng = np.random.default_rng(seed)
     count = min(_PROBE_TEXELS, len(texels))
     some = np.sort(rng.choice(texels, count, replace=False))
+    total = len(observations)
+    observations = observations[world().share(total)]
     values = np.empty((len(observations), count, btf.channels), dtype=np.float32)
     for i, observation in enumerate(observations):
         frame = btf.frame(int(observation)).reshape(-1, btf.channels)
         values[i] = btf.values.encode(frame[some])
-    return Probe(observations, np.broadcast_to(some, (len(observations), count)), values)
+    return Probe(observations, np.broadcast_to(some, (len(observations), count)), values, total)
 
 
 def is_periodic(pool: FramePool) -> bool:
@@ -151,7 +174,7 @@ def is_periodic(pool: FramePool) -> bool:
         return False
     # The least tilted views: there no parallax shifts what meets at the borders.
     front = np.argsort(-pool.btf.view[pool.observation, 2])[:16]
-    images = pool.frames[front].reshape(len(front), height, width, -1).astype(np.float32)
+    images = pool.frames_at(front).reshape(len(front), height, width, -1).astype(np.float32)
     for axis in (1, 2):
         others = (0, 3, 3 - axis)
         within = np.abs(np.diff(images, axis=axis)).mean(axis=others).max()

@@ -6,7 +6,6 @@ out costs more, and many times more on a busy machine.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +15,8 @@ import numpy as np
 from napari_btf.codec.adam import adam_notes, restore_adam
 from napari_btf.codec.checkpoint import Notes
 from napari_btf.codec.network import one_core
+from napari_btf.codec.processes import world
+from napari_btf.ranks import cores
 
 if TYPE_CHECKING:
     import torch
@@ -56,10 +57,11 @@ class Trainer:
         self._surface, self._pool, self._course = surface, pool, course
         self._rng = np.random.default_rng(seed)
         # About one value a texel and step, or most of a large surface goes without for too long.
+        self._world = world()
         self._texels = int(np.clip(len(course.texels) // _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS))
         self._workers = 1
         if surface.device == "cpu":
-            self._workers = min(_MOST_WORKERS, os.cpu_count() or 1)
+            self._workers = min(_MOST_WORKERS, cores())
         latents = {id(part) for part in surface.latents}
         self._rates = [
             _LATENT_RATE if id(parameter) in latents else _WEIGHT_RATE
@@ -108,6 +110,8 @@ class Trainer:
             group["lr"] = rate * share
         places = self._rng.integers(self._pool.size, size=_FRAMES)
         texels = self._rng.choice(self._course.texels, size=(_FRAMES, self._texels))
+        mine = self._pool.is_mine(places)
+        places, texels = places[mine], texels[mine]
         with one_core():
             parts = list(
                 self._threads.map(
@@ -121,8 +125,25 @@ class Trainer:
                 self._course.parameters, *(part[1] for part in parts), strict=True
             ):
                 parameter.grad = sum(gradients[1:], start=gradients[0])
+            error = self._over_processes(sum(part[0] for part in parts))
             self._optimizer.step()
-        return sum(part[0] for part in parts)
+        return error
+
+    def _over_processes(self, error: float) -> float:
+        """The error over all processes, and gradients summed over them, too."""
+        if self._world.size == 1:
+            return error
+        import torch
+
+        gradients = [p.grad for p in self._course.parameters if p.grad is not None]
+        flat = [part.reshape(-1) for part in gradients]
+        # All at once: every message costs as much again as some thousand numbers in it.
+        total = self._world.sum_tensor(torch.cat([*flat, flat[0].new_tensor([error])]))
+        start = 0
+        for part in gradients:
+            part.copy_(total[start : start + part.numel()].view_as(part))
+            start += part.numel()
+        return float(total[-1])
 
     def _gradients(
         self, places: NDArray[np.intp], texels: NDArray[np.intp]
@@ -131,6 +152,8 @@ class Trainer:
         import torch
 
         surface = self._surface
+        if not len(places):
+            return 0.0, tuple(torch.zeros_like(part) for part in self._course.parameters)
         target = torch.from_numpy(self._pool.values(places, texels) / surface.peak)
         colours = surface.colours(
             torch.from_numpy(self._pool.observation[places]).to(surface.device),
@@ -155,5 +178,5 @@ class Trainer:
                 )
                 values = surface.peak * colours.cpu().numpy()
                 total += float(np.mean((values - probe.values[i]) ** 2))
-        error = total / len(probe.observations)
+        error = float(self._world.sum(np.array([total]))[0]) / probe.total
         return error if np.isfinite(error) else np.inf

@@ -125,7 +125,8 @@ class Surface:
 
     def centre(self, pool: FramePool) -> None:
         """Start from the mean colour, and take the largest usual value as 1."""
-        some = pool.frames[:: max(1, pool.size // 64)].reshape(-1, self.btf.channels)
+        places = np.arange(0, pool.size, max(1, pool.size // 64))
+        some = pool.frames_at(places).reshape(-1, self.btf.channels)
         step = max(1, len(some) // 2**18)
         values = some[::step].astype(np.float32)
         if not self.btf.values.is_float:

@@ -16,6 +16,7 @@ from napari_btf.codec.parallax_batches import hold_out, is_periodic, load_pool, 
 from napari_btf.codec.parallax_size import of_quality, within
 from napari_btf.codec.parallax_steps import Course, Trainer
 from napari_btf.codec.parallax_surface import Surface
+from napari_btf.codec.processes import world
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress
 
@@ -164,7 +165,7 @@ def _encode_all(
     """Learn the latents of all texels, with the networks fixed."""
     everything = np.arange(surface.btf.height * surface.btf.width)
     course = Course(surface.used_latents, everything, "encode", _ENCODE_SHARE)
-    if stop():
+    if world().agree(0.0, stop())[1]:
         # Without any encoding most of the surface would have no latents of its own.
         settings = replace(settings, seconds=_LAST_SECONDS / _ENCODE_SHARE)
         stop = _never
@@ -293,9 +294,13 @@ def _train(
     start = time.monotonic() - at.seconds
     with trainer:
         while True:
-            at.seconds = time.monotonic() - start
+            at.seconds, stopped, due, asked = world().agree(
+                time.monotonic() - start, stop(), checkpoint.due(), checkpoint.asked
+            )
+            if asked:
+                checkpoint.ask()
             done = at.step / steps if seconds is None else at.seconds / seconds
-            last = done >= 1.0 or stop()
+            last = done >= 1.0 or stopped > 0
             if last or done >= at.validated + _VALIDATE_EVERY:
                 at.validated = done
                 error = trainer.validate(probe)
@@ -303,7 +308,7 @@ def _train(
                     at.best_error, at.best_state = error, surface.state()
             if last:
                 break
-            if checkpoint.due():
+            if due:
                 checkpoint.note(at.notes(surface, trainer, course))
             if time.monotonic() - reported > REPORT_SECONDS:
                 reported = time.monotonic()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.codec.processes import world
 from napari_btf.progress import Job, Progress, is_report_due
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
     from napari_btf.codec import CompressedBTF
@@ -53,6 +56,8 @@ def ssim(image: ArrayLike, reference: ArrayLike, peak: float = 1.0) -> float:
 def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
     """PSNR of a model over all observations of a BTF, one mean squared error over all values.
 
+    Several processes (`napari_btf.codec.processes`) measure a share of the observations each.
+
     Errors are measured in the fitted domain (see `napari_btf.values`). The peak is 1 for
     integer captures, the largest fitted value of the BTF for floating point ones.
 
@@ -74,7 +79,12 @@ def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
         dB.
     """
     total, peak = 0.0, 0.0
-    images = zip(model.shaded(btf.light, btf.view), btf.iter_frames(), strict=True)
+    here, count = world(), len(btf)
+    if here.size > count and here.rank >= count:
+        images: Iterable[tuple[NDArray[np.float32], NDArray[Any]]] = ()
+    else:
+        btf = here.share_of(btf)
+        images = zip(model.shaded(btf.light, btf.view), btf.iter_frames(), strict=True)
     for done, (image, frame) in enumerate(images, start=1):
         captured = btf.values.encode(frame)
         decoded = np.clip(image, 0.0, btf.values.largest_fitted)
@@ -82,7 +92,8 @@ def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
         peak = max(peak, float(captured.max()))
         if is_report_due(done, len(btf)):
             yield Progress("evaluate", done, len(btf))
-    return decibel(total / len(btf), peak if btf.values.is_float and peak > 0 else 1.0)
+    total, peak = float(here.sum(np.array([total]))[0]), here.largest(peak)
+    return decibel(total / count, peak if btf.values.is_float and peak > 0 else 1.0)
 
 
 def decibel(mse: float, peak: float = 1.0) -> float:
