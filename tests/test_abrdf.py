@@ -9,6 +9,7 @@ import napari_btf
 from napari_btf import abrdf
 from napari_btf.abrdf import (
     area_to_read,
+    mean_abrdf,
     patch_in_memory,
     read_patch,
     under_view,
@@ -84,3 +85,17 @@ def test_values_as_colours() -> None:
     assert value_colours(np.uint16([[65535], [257]])).tolist() == [[255] * 3, [1] * 3]
     assert value_colours(np.uint8([[10, 20, 30, 40]])).tolist() == [[25] * 3]
     assert value_colours(np.float32([[1.5, 0.5, 0.0]])).tolist() == [[255, 188, 0]]
+
+
+def test_the_mean_of_some_texels(make_btf: Callable[..., BTF]) -> None:
+    btf = make_btf(views=3, lights=10)
+    observations = under_view(btf, btf.grid.views[1])
+    texels = np.array([(0, 0), (3, 5), (11, 15)])
+    reports = []
+    mean = finish(mean_abrdf(btf, observations, texels), reports.append)
+    assert mean.dtype == np.uint8
+    assert [report.step for report in reports] == list(range(1, 11))
+    expected = btf.frames[observations][:, texels[:, 0], texels[:, 1]].astype(float).mean(axis=1)
+    np.testing.assert_array_equal(mean, np.rint(expected))
+    one = finish(mean_abrdf(btf, observations, texels[1:2]))
+    np.testing.assert_array_equal(one, btf.frames[observations, 3, 5])

@@ -118,7 +118,7 @@ def test_azimuths_of_another_convention(weave: Path, tmp_path: Path) -> None:
 
 def test_help_names_every_verb() -> None:
     out = ok(btf("--help"))
-    verbs = "sample info convert train relight normals evaluate embed export import demo"
+    verbs = "sample info convert train relight normals evaluate embed plot export import demo"
     for verb in verbs.split():
         assert verb in out
         assert "Usage" in ok(btf(verb, "--help"))

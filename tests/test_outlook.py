@@ -52,7 +52,7 @@ def test_a_length_that_cannot_be_told_is_not_told(make_btf: Make) -> None:
     assert str(outlook(make_btf(), FitSettings(8, codec="mlp"))).endswith("in memory; mlp.")
 
 
-@pytest.mark.parametrize("codec", ["parallax", "mlp"])
+@pytest.mark.parametrize("codec", ["abrdf-conv", "mlp"])
 def test_a_size_that_cannot_be_had_is_refused(make_btf: Make, codec: str) -> None:
     with pytest.raises(UsageError, match="not for"):
         outlook(make_btf(), FitSettings(target_psnr=30.0, codec=codec))

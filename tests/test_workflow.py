@@ -65,7 +65,7 @@ def test_coordinates_training_exports_and_images(
         assert done.code == 0, (arguments, done.err)
         return done.out
 
-    options = ("--texels", "texels.csv", "--codec", "abrdf-conv", "--epochs", 6)
+    options = ("--texels", "texels.csv", "--codec", "abrdf-conv", "--epochs", 10)
     assert "PSNR" in ok("train", "wallpaper", "--out", "0.safetensors", *options)
     ok("embed", "0.safetensors", "--out", "tsne.csv")
     export = ("export", "0.safetensors", "--out", "results", "--tag", "a")

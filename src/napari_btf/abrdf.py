@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Patch",
     "area_to_read",
+    "mean_abrdf",
     "patch_in_memory",
     "read_patch",
     "under_view",
@@ -116,6 +117,31 @@ def read_patch(btf: BTF, observations: NDArray[np.intp], y: int, x: int) -> Job[
             yield Progress("read", done, total)
         values = gathered.swapaxes(0, 1).reshape(len(part), *shape)
     return Patch(observations, (rows.start, columns.start), values)
+
+
+def mean_abrdf(btf: BTF, observations: NDArray[np.intp], coords: ArrayLike) -> Job[NDArray[Any]]:
+    """The mean ABRDF of some texels, phase "read".
+
+    Parameters
+    ----------
+    btf : BTF
+    observations : ndarray of int, shape (L,)
+    coords : array_like of int, shape (T, 2)
+        Rows ``(y, x)``, at least one.
+
+    Returns
+    -------
+    ndarray, shape (L, C)
+        In the captured type.
+    """
+    y, x = np.asarray(coords).T
+    part = btf.select(observations)
+    mean = np.empty((len(part), btf.channels))
+    for i, frame in enumerate(part.iter_frames()):
+        mean[i] = frame[y, x].mean(axis=0, dtype=np.float64)
+        yield Progress("read", i + 1, len(part))
+    dtype = np.dtype(btf.frames.dtype)
+    return (mean if dtype.kind == "f" else np.rint(mean)).astype(dtype)
 
 
 def _around(centre: int, size: int, wanted: int) -> slice:

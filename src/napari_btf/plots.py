@@ -1,4 +1,4 @@
-"""Figures for people: contact sheet, latent plot, error image, as PNG files, without a screen."""
+"""Figures for people: contact sheet, latent plots, error image, as PNG files, without a screen."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.directions import angles_to_vectors, format_angles, vectors_to_angles
+from napari_btf.embedding.colours import Colours, Labels, Scale
 from napari_btf.evaluate import psnr, ssim
 from napari_btf.files import write_file
 
@@ -15,16 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
     from napari_btf.codec import CompressedBTF
 
-__all__ = ["contact_sheet", "plot_embedding", "plot_error", "typical_observations"]
+__all__ = ["contact_sheet", "plot_embedding", "plot_error", "plot_map", "typical_observations"]
 
 #: What the error images are multiplied with.
 ERROR_GAIN = 4.0
+
+#: A legend names so many kinds at most.
+MOST_NAMES = 24
 
 
 def typical_observations(btf: BTF, count: int = 6) -> list[int]:
@@ -111,6 +116,54 @@ def plot_embedding(
         axis.set_xticks([])
         axis.set_yticks([])
     _save(figure, path)
+
+
+def plot_map(points: ArrayLike, colours: Colours, title: str, path: str | Path) -> None:
+    """Draw an embedding in the given colours, with a colour bar or the names of kinds.
+
+    Parameters
+    ----------
+    points : array_like, shape (T, 2)
+    colours : Colours
+        Of `napari_btf.embedding.colours`.
+    title : str
+    path : str or Path
+        PNG file to write.
+    """
+    from matplotlib.figure import Figure
+
+    points = np.asarray(points)
+    figure = Figure(figsize=(8, 6.5), layout="constrained")
+    axis = figure.subplots()
+    size = float(np.clip(6e4 / len(points), 0.4, 20.0))
+    # In a random order, so that no kind lies on top of all others.
+    order = np.random.default_rng(0).permutation(len(points))
+    x, y = points[order].T
+    axis.scatter(x, y, c=colours.rgb[order] / 255.0, s=size, linewidths=0)
+    # Dark cloth, pale ink and the grey of no region are all seen before it.
+    axis.set_facecolor("0.82")
+    axis.set_title(title)
+    axis.set_aspect("equal", adjustable="datalim")
+    axis.set_xticks([])
+    axis.set_yticks([])
+    _legend(figure, axis, colours.legend)
+    _save(figure, path)
+
+
+def _legend(figure: Figure, axis: Axes, legend: Scale | Labels | None) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.lines import Line2D
+
+    if isinstance(legend, Scale):
+        scale = ScalarMappable(Normalize(legend.low, legend.high), legend.colormap)
+        figure.colorbar(scale, ax=axis, label=legend.name)
+    elif isinstance(legend, Labels):
+        dots = [
+            Line2D([], [], linestyle="", marker="o", color=rgb / 255.0, label=name)
+            for name, rgb in zip(legend.names[:MOST_NAMES], legend.rgb, strict=False)
+        ]
+        figure.legend(handles=dots, loc="outside right upper", frameon=False)
 
 
 def plot_error(error: NDArray[np.float64], path: str | Path) -> None:

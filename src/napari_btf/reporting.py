@@ -35,6 +35,7 @@ _PHASES = {
     "neighbours": "finding neighbours",
     "embed": "placing latents",
     "place": "placing the other texels",
+    "segment": "finding materials",
     "draw": "drawing",
     "movie": "writing frames",
     "normals": "estimating normals",

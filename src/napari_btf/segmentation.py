@@ -131,11 +131,16 @@ def segment(
     tried = [min(k, most)] if k is not None else [n for n in _TRIED if n < most] or [most]
     silhouettes: dict[int, float] = {}
     clusters: dict[int, Any] = {}
+    # Mixtures take long to fit: fewer texels are enough to choose how many there are.
+    fewer = method == "gmm" and len(tried) > 1
+    seen = learned[:_SILHOUETTE] if fewer else learned
     for i, count in enumerate(tried):
-        clusters[count] = _clusters(learned, method, count, seed)
+        clusters[count] = _clusters(seen, method, count, seed)
         silhouettes[count] = _silhouette(clusters[count], learned[:_SILHOUETTE])
         yield Progress("segment", i + 1, len(tried) + 1)
-    labels = clusters[max(tried, key=silhouettes.__getitem__)].predict(flat)
+    best = max(tried, key=silhouettes.__getitem__)
+    found = _clusters(learned, method, best, seed) if fewer else clusters[best]
+    labels = found.predict(flat)
     return Segmentation(_by_size(labels, shape), method, silhouettes)
 
 

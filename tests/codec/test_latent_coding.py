@@ -45,7 +45,7 @@ def test_the_error_is_the_one_that_was_foreseen() -> None:
     latents = smooth_latents(48, 64, 20)
     spectrum = Spectrum(latents)
     for step in (0.02, 0.5):
-        back = spectrum.code(step, 20).decode()
+        back = spectrum.code(step, 20).decode().values
         error = np.sum((back.astype(np.float64) - latents) ** 2, axis=(0, 1))
         np.testing.assert_allclose(spectrum.distortion(step), error, rtol=1e-3, atol=1e-3)
     energy = np.sum(latents.astype(np.float64) ** 2, axis=(0, 1))

@@ -649,9 +649,10 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         import numpy as np
         import dask.array as da
         import zarr
-        from napari_btf import BTF, finish, read
+        from napari_btf import BTF, read
         from napari_btf.directions import angles_to_vectors
         from napari_btf.formats.conversion import convert
+        from napari_btf.progress import finish
 
         class Source:
             shape, ndim, dtype = (1366, 512, 512, 3), 4, np.dtype("u1")

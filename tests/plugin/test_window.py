@@ -15,6 +15,7 @@ import napari_btf
 from napari_btf.plugin._disk import Disk
 from napari_btf.plugin.compare import Compare
 from napari_btf.plugin.directions import Directions
+from napari_btf.plugin.latent_space import LatentSpace
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
@@ -23,6 +24,7 @@ from napari_btf.samples import open_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from napari import Viewer
     from numpy.typing import NDArray
@@ -34,6 +36,7 @@ DOCKS = {
     "Directions": Directions,
     "Select texels": SelectTexels,
     "Train": Train,
+    "Latent space": LatentSpace,
     "Relight": Relight,
     "Compare": Compare,
 }
@@ -80,7 +83,12 @@ def test_docks_and_menus(
 
 @pytest.mark.parametrize(
     "names",
-    [("Select texels", "Train", "Relight"), ("Directions", "Select texels"), ("Train", "Compare")],
+    [
+        ("Select texels", "Train", "Relight"),
+        ("Directions", "Select texels"),
+        ("Train", "Compare"),
+        ("Latent space",),
+    ],
 )
 def test_nothing_is_squeezed_on_a_small_screen(
     make_napari_viewer: Callable[..., Viewer], qtbot: QtBot, names: tuple[str, ...]
@@ -263,7 +271,7 @@ from qtpy.QtCore import QEventLoop, QThreadPool, QTimer
 viewer = napari.Viewer(show_welcome_screen=False)
 docks = [
     viewer.window.add_plugin_dock_widget("napari-btf", name)[1]
-    for name in ("Select texels", "Train", "Relight")
+    for name in ("Select texels", "Train", "Relight", "Latent space")
 ]
 
 
@@ -291,14 +299,46 @@ def run_python(code: str) -> str:
 
 
 @pytest.mark.usefixtures("display")
-def test_opening_everything_does_not_import_torch() -> None:
+def test_opening_everything_does_not_import_what_takes_seconds() -> None:
     output = run_python("""
 viewer.open_sample("napari-btf", "weave")
 run_until(lambda: all(dock.isVisible() for dock in docks))
-print(len(viewer.layers), "torch" in sys.modules)
+slow = {"torch", "sklearn", "openTSNE", "umap"}
+print(len(viewer.layers), slow & {*sys.modules})
 viewer.close()
 """)
-    assert output == "1 False"
+    assert output == "1 set()"
+
+
+@pytest.mark.usefixtures("display")
+def test_the_first_map_needs_nothing_that_takes_seconds(tmp_path: Path, model: Any) -> None:
+    path = model.save(tmp_path / "cloth.safetensors")
+    output = run_python(f"""
+viewer.open({str(path)!r}, plugin="napari-btf")
+run_until(lambda: len(docks[3].map.points) > 0)
+print(len(docks[3].map.points), {{"torch", "sklearn", "openTSNE", "umap"}} & {{*sys.modules}})
+viewer.close()
+""")
+    assert output == "768 set()"
+
+
+@pytest.mark.usefixtures("display")
+def test_a_window_may_close_in_the_middle_of_tsne(tmp_path: Path, model: Any) -> None:
+    path = model.save(tmp_path / "cloth.safetensors")
+    output = run_python(f"""
+viewer.open({str(path)!r}, plugin="napari-btf")
+dock = docks[3]
+run_until(lambda: len(dock.map.points) > 0 and not dock.embeddings.run.running)
+dock.form.set_method("tsne")
+pictures = []
+dock.embeddings.run.previewed.connect(pictures.append)
+dock.form.start.click()
+run_until(lambda: len(pictures) > 1)
+viewer.close()
+# The thread hears of it at its next report.
+print(QThreadPool.globalInstance().waitForDone(60_000))
+""")
+    assert output == "True"
 
 
 @pytest.mark.usefixtures("display")

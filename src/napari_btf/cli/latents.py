@@ -1,17 +1,26 @@
-"""The verb `embed`: how the latents are organised."""
+"""The verbs `embed` and `plot`: how the latents are organised."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_btf.cli.console import check_not_input, check_writable, reachable, run, tell
 from napari_btf.cli.options import Model
+from napari_btf.errors import UsageError
 
-__all__ = ["embed"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_btf.codec import CompressedBTF
+    from napari_btf.embedding import EmbeddingTable
+    from napari_btf.embedding.colours import Colours
+
+__all__ = ["embed", "plot"]
 
 
 class EmbeddingMethod(StrEnum):
@@ -19,6 +28,7 @@ class EmbeddingMethod(StrEnum):
 
     tsne = "tsne"
     pca = "pca"
+    umap = "umap"
 
 
 def embed(
@@ -26,21 +36,159 @@ def embed(
     out: Annotated[
         Path,
         typer.Option(
-            metavar="FILE.csv", callback=reachable, help="Columns tsne_x,tsne_y,image_x,image_y."
+            metavar="FILE.csv",
+            callback=reachable,
+            help="Columns tsne_x,tsne_y,image_x,image_y, and region if --texels has it.",
         ),
     ],
-    method: Annotated[EmbeddingMethod, typer.Option(help="How.")] = EmbeddingMethod.tsne,
+    method: Annotated[
+        EmbeddingMethod, typer.Option(help='How; umap needs pip install "napari-btf[umap]".')
+    ] = EmbeddingMethod.tsne,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Fit all texels, however many there are.")
+    ] = False,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Fit N texels and place the others among them [default: 16384]."
+        ),
+    ] = None,
+    texels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            callback=reachable,
+            help="Place these texels (header x,y or x,y,region) only.",
+        ),
+    ] = None,
+    step: Annotated[int, typer.Option(help="Keep 1 of every N texels in both directions.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
 ) -> None:
-    """Place the latents of all texels in the plane (t-SNE) and write them as CSV."""
+    """Place the latents of texels in the plane (t-SNE) and write them as CSV."""
     from napari_btf.codec import load
+    from napari_btf.embedding import DEFAULT_BUDGET, write_embedding
     from napari_btf.embedding import embed as embedded
-    from napari_btf.embedding import write_embedding
-    from napari_btf.sampling import all_texels
 
-    check_not_input(out, model)
+    if exact and budget is not None:
+        raise UsageError(None, "--exact and --budget exclude each other", "give one of them")
+    check_not_input(out, model, texels)
     check_writable(out)
     loaded = load(model)
-    points = run(embedded(loaded, method.value, seed=seed))
-    write_embedding(out, points, all_texels(loaded.height, loaded.width))
+    coords, regions = _chosen(loaded, texels, step)
+    most = None if exact else budget if budget is not None else DEFAULT_BUDGET
+    points = run(embedded(loaded, method.value, coords, seed=seed, budget=most))
+    write_embedding(out, points, coords, regions)
     tell(f"{len(points):,} texels written to {out}")
+
+
+def plot(
+    table: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.csv", callback=reachable, help="What embed wrote."),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE.png", callback=reachable, help="Image to write.")
+    ],
+    color: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            help="center (distance to the image centre), position, region, and with --model: "
+            "mean (colour of the texel), latent:K (from 0), cluster or cluster:K.",
+        ),
+    ] = "center",
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL", callback=reachable, help="The .safetensors file that was embedded."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the clusters.")] = 0,
+) -> None:
+    """Draw an embedding, each texel in the colour of what it is."""
+    from napari_btf.codec import load
+    from napari_btf.embedding import read_embedding
+    from napari_btf.plots import plot_map
+
+    check_not_input(out, table, model)
+    check_writable(out)
+    if out.suffix.lower() != ".png":
+        raise UsageError(out, "it is not named .png", "the plot is a PNG file")
+    what, number = _parsed(color)
+    if what in ("mean", "latent", "cluster") and model is None:
+        raise UsageError(None, f"--color {color} looks into the model", "name it with --model")
+    loaded = None if model is None else load(model)
+    size = (None, None) if loaded is None else (loaded.height, loaded.width)
+    found = read_embedding(table, *size)
+    colours = _coloured(table, found, what, number, loaded, seed)
+    plot_map(found.points, colours, f"{len(found.points):,} texels by {color}", out)
+    tell(f"{len(found.points):,} texels drawn in {out}")
+
+
+def _chosen(
+    model: CompressedBTF, texels: Path | None, step: int
+) -> tuple[NDArray[np.intp], list[str] | None]:
+    """Rows (y, x) of the texels to place, and the region of each if the file has them."""
+    import numpy as np
+
+    from napari_btf.coordinates import read_regions
+    from napari_btf.sampling import all_texels, every_nth
+
+    if texels is None:
+        return every_nth(all_texels(model.height, model.width), step), None
+    named = read_regions(texels, model.height, model.width)
+    kept = every_nth(named.coords, step)
+    if not named.names:
+        return kept, None
+    region = np.zeros((model.height, model.width), dtype=np.intp)
+    region[tuple(named.coords.T)] = named.region_of
+    return kept, [named.names[i] for i in region[tuple(kept.T)]]
+
+
+def _parsed(color: str) -> tuple[str, int | None]:
+    """What to colour by, and the number behind its colon."""
+    what, _, text = color.partition(":")
+    if color in ("center", "position", "mean", "region", "cluster"):
+        return what, None
+    number = text.isascii() and text.isdecimal() and len(text) < 9
+    if what in ("latent", "cluster") and number:
+        return what, int(text)
+    raise UsageError(
+        None,
+        f"--color is {color!r}",
+        "use center, position, mean, region, latent:K, cluster or cluster:K",
+    )
+
+
+def _coloured(
+    path: Path,
+    table: EmbeddingTable,
+    what: str,
+    number: int | None,
+    model: CompressedBTF | None,
+    seed: int,
+) -> Colours:
+    from napari_btf.embedding import colours
+
+    if model is None:
+        height, width = (int(last) + 1 for last in table.coords.max(axis=0))
+    else:
+        height, width = model.height, model.width
+    if what == "center":
+        return colours.centre_distance(table.coords, height, width)
+    if what == "position":
+        return colours.positions(table.coords, height, width)
+    if what == "region":
+        if table.regions is None:
+            raise UsageError(path, "it has no column region", "embed with --texels and regions")
+        return colours.named_regions(table.regions)
+    assert model is not None
+    if what == "mean":
+        return colours.mean_colours(model, table.coords)
+    if what == "latent":
+        assert number is not None
+        return colours.latent_values(model, number, table.coords)
+    from napari_btf.segmentation import segment
+
+    found = run(segment(model, k=number, seed=seed))
+    return colours.label_colours(found.labels[tuple(table.coords.T)])

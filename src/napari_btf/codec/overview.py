@@ -23,14 +23,20 @@ _LIGHTS = 12
 _DARK = 0.003
 
 
-def frontal_images(model: CompressedBTF) -> Iterator[NDArray[np.float32]]:
+def frontal_images(model: CompressedBTF, typical: bool = False) -> Iterator[NDArray[np.float32]]:
     """Images (H, W, C) as `CompressedBTF.decode` gives them, of at most 12 captured lights.
 
-    The view is the captured one that is nearest to the normal.
+    The view is the captured one that is nearest to the normal. The lights are far apart, or
+    ``typical``: from steep to grazing as often as they are captured, so that their mean is neither
+    darker nor lighter than that of all.
     """
     front = model.view[int(np.argmax(model.view[:, 2]))]
     lights = model.light[angle_between(model.view, front) <= SAME_DIRECTION_DEGREES]
-    if len(lights) > _LIGHTS:
+    if len(lights) > _LIGHTS and typical:
+        steep_first = lights[np.argsort(-lights[:, 2], kind="stable")]
+        middles = (np.arange(_LIGHTS) + 0.5) * (len(lights) / _LIGHTS)
+        lights = steep_first[middles.astype(np.intp)]
+    elif len(lights) > _LIGHTS:
         lights = lights[spread_subset(lights, _LIGHTS)]
     for light in lights:
         yield model.decode(light, front)

@@ -188,7 +188,7 @@ def _mean_image(model: CompressedBTF) -> NDArray[Any]:
     """The mean over some lights, (H, W, C), in the captured type."""
     total = np.zeros((model.height, model.width, model.channels), dtype=np.float64)
     lights = 0
-    for image in frontal_images(model):
+    for image in frontal_images(model, typical=True):
         total += image
         lights += 1
     return model.values.store((total / lights).astype(np.float32))

@@ -95,7 +95,7 @@ def embed(
     if len(latents) == 1:
         # A black capture: all texels are alike, and so are their places.
         return np.zeros((len(yx), 2))
-    plane = _principal_plane(latents, seed)
+    plane = _principal_plane(latents)
     yield Progress("neighbours", 0, 1, preview=lambda: plane[same_as])
     if method == "pca" or len(latents) < _FEWEST:
         return plane[same_as]
@@ -158,7 +158,12 @@ def _distinct(latents: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[n
     return first[order], rank[same_as.ravel()]
 
 
-def _principal_plane(latents: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    from sklearn.decomposition import PCA
-
-    return np.asarray(PCA(2, random_state=seed).fit_transform(latents))
+def _principal_plane(latents: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The first two principal components, without what takes seconds to import."""
+    centred = latents - latents.mean(axis=0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    axes = axes[:, :-3:-1]
+    # Either sign is right; the same one in every run.
+    largest = np.abs(axes).argmax(axis=0)
+    axes = axes * np.sign(axes[largest, (0, 1)])
+    return np.asarray(centred @ axes)

@@ -53,7 +53,7 @@ def _kinds(latents: NDArray[np.float64], seed: int) -> NDArray[np.intp]:
 
     random = np.random.default_rng(seed)
     some = random.choice(len(latents), min(_SAMPLE, len(latents)), replace=False)
-    kinds = KMeans(_KINDS, n_init=1, max_iter=20, init="random", random_state=seed)
+    kinds = KMeans(_KINDS, n_init=1, max_iter=20, random_state=seed)
     # Several threads add up in any order, and then the same seed gives other kinds.
     with threadpool_limits(limits=1, user_api="openmp"):
         kinds.fit(latents[some])

@@ -29,6 +29,8 @@ class _Phase(NamedTuple):
 
 #: Early exaggeration first, then the embedding itself (van der Maaten and Hinton, 2008).
 _PHASES = (_Phase(250, 12.0, 0.5), _Phase(500, 1.0, 0.8))
+#: Where others are placed among a subset anyway, more of them change the picture no longer.
+_FEWER_PHASES = (_Phase(100, 12.0, 0.5), _Phase(300, 1.0, 0.8))
 
 #: Width of a cell of the grid on which forces between all texels are found. With cells of 1,
 #: openTSNE's default, an iteration takes three times as long and leads to the same quality.
@@ -36,10 +38,11 @@ _CELL = 2.0
 #: Up to so many texels, comparing all pairs is faster than an index of approximate neighbours.
 _EXACT_NEIGHBOURS = 32_768
 _TREES = 20
-_JOBS = -1
+#: Up to so many texels threads wait for each other longer than they work.
+_ONE_THREAD = 2_048
 
 #: A texel is placed by so many of its neighbours in the subset.
-_PLACING_NEIGHBOURS = 10
+_PLACING_NEIGHBOURS = 5
 #: Texels whose neighbours are found at a time.
 _CHUNK = 8_192
 
@@ -80,10 +83,11 @@ def _fitted(
     yield from others.find(affinities, start)
     first = initialization.rescale(start if chosen is None else start[chosen])
     embedding = TSNEEmbedding(
-        first, affinities, n_jobs=_JOBS, random_state=seed, ints_in_interval=_CELL
+        first, affinities, n_jobs=_threads(len(some)), random_state=seed, ints_in_interval=_CELL
     )
-    done, total = 0, sum(phase.iterations for phase in _PHASES)
-    for phase in _PHASES:
+    phases = _PHASES if chosen is None else _FEWER_PHASES
+    done, total = 0, sum(phase.iterations for phase in phases)
+    for phase in phases:
         # In short runs, so that the job can report and be abandoned between them.
         for _ in range(0, phase.iterations, _STRIDE):
             yield Progress("embed", done, total, preview=lambda: others.among(embedding))
@@ -108,9 +112,14 @@ def _affinities(latents: NDArray[np.float64], seed: int) -> Any:
         perplexity=perplexity,
         method=method,
         knn_kwargs=options,
-        n_jobs=_JOBS,
+        n_jobs=_threads(len(latents)),
         random_state=seed,
     )
+
+
+def _threads(texels: int) -> int:
+    """How many threads a fit takes; -1 is one for each core."""
+    return 1 if texels <= _ONE_THREAD else -1
 
 
 class _Others:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.plugin.layers import TAG, is_kind
+from napari_btf.plugin.layers import TAG, capture_of, is_kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec.model import CompressedBTF
 
-__all__ = ["LayerData", "keep_slider_apart", "latent_layer_data", "model_of"]
+__all__ = ["LayerData", "grid_of", "keep_slider_apart", "latent_layer_data", "model_of"]
 
 #: What counts as black and as white in a latent, in percent of the texels.
 _PERCENTILES = (1.0, 99.0)
@@ -27,6 +27,13 @@ LayerData = tuple[Any, dict[str, Any], str]
 def model_of(layer: Any) -> CompressedBTF | None:
     """The model a layer of latents stands for, or None."""
     return layer.metadata[TAG]["model"] if is_kind(layer, "latents") else None
+
+
+def grid_of(layer: Any) -> tuple[int, int] | None:
+    """Height and width of the texel grid a layer of a capture or of latents shows, or None."""
+    btf, model = capture_of(layer), model_of(layer)
+    owner = model if btf is None else btf
+    return None if owner is None else (owner.height, owner.width)
 
 
 def latent_layer_data(

@@ -171,6 +171,7 @@ class Relight(QWidget):
         super().showEvent(event)
         self._workspace.model_changed.connect(self._on_model)
         self._workspace.captures_changed.connect(self._on_captures_later)
+        self._workspace.variant_changed.connect(self._request)
         viewer = self._workspace.viewer
         if viewer is not None:
             viewer.layers.events.removed.connect(self._on_removed)
@@ -186,6 +187,7 @@ class Relight(QWidget):
         self._later.stop()
         self._workspace.model_changed.disconnect(self._on_model, missing_ok=True)
         self._workspace.captures_changed.disconnect(self._on_captures_later, missing_ok=True)
+        self._workspace.variant_changed.disconnect(self._request, missing_ok=True)
         viewer = self._workspace.viewer
         if viewer is not None:
             viewer.layers.events.removed.disconnect(self._on_removed)
@@ -286,7 +288,8 @@ class Relight(QWidget):
         assert self._model is not None
         light, view = self.pair.after(pose.light, pose.view)
         lighting = self.lighting.at(light, pose.turn)
-        return Shot(self._model, light, view, *self.development.values, lighting=lighting)
+        model = self._workspace.variant_of(self._model)
+        return Shot(model, light, view, *self.development.values, lighting=lighting)
 
     def _request(self) -> None:
         """Have the present directions shown."""
@@ -329,10 +332,13 @@ class Relight(QWidget):
 
     def _on_made(self, frame: Frame) -> None:
         self.pair.release()
-        if self._workspace.viewer is None or frame.shot.model is not self._model:
+        # Of whatever is tried out with the latents, too: images may lag behind.
+        model = self._workspace.original_of(frame.shot.model)
+        if self._workspace.viewer is None or model is not self._model:
             return
         is_first = self._last is None
         self._last = frame
+        self._workspace.relit_directions = frame.shot.light, frame.shot.view
         if frame.shot.rows is not None and frame.shot.columns is not None:
             if self._image.patch(frame.pixels, frame.shot.rows, frame.shot.columns):
                 self._write_angles()

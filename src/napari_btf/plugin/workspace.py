@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
+from napari_btf.plugin._selection import TexelSelection
 from napari_btf.plugin.layers import (
     TAG,
     angles_text,
@@ -17,7 +18,7 @@ from napari_btf.plugin.layers import (
     step_after,
     turn_capture,
 )
-from napari_btf.plugin.model_layers import keep_slider_apart, model_of
+from napari_btf.plugin.model_layers import grid_of, keep_slider_apart, model_of
 from napari_btf.sampling import Sampling, masked_texels, sampled
 
 if TYPE_CHECKING:
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.directions import AzimuthConvention
+    from napari_btf.plugin._latent_map import LatentMap
 
 __all__ = ["Workspace", "current_workspace", "saved_anywhere", "workspace_of"]
+
+
+Angles = tuple[float, float]
 
 
 class Workspace:
@@ -41,17 +46,31 @@ class Workspace:
         A capture layer was added, removed or renamed, or its directions are others now.
     model_changed
         There is another model, or one was saved.
+    variant_changed
+        The model is to be shown with other latents than its own, or with its own again.
     """
 
     captures_changed = Signal()
     model_changed = Signal()
+    variant_changed = Signal()
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = weakref.ref(viewer)
         self._model: CompressedBTF | None = None
         self._models: list[CompressedBTF] = []
         self._paths: weakref.WeakKeyDictionary[CompressedBTF, Path] = weakref.WeakKeyDictionary()
+        self._selections: weakref.WeakKeyDictionary[CompressedBTF, TexelSelection] = (
+            weakref.WeakKeyDictionary()
+        )
+        #: The maps of the models in the latent space, where there are any.
+        self.maps: weakref.WeakKeyDictionary[CompressedBTF, LatentMap] = weakref.WeakKeyDictionary()
+        self._variant: tuple[CompressedBTF, CompressedBTF] | None = None
+        self._originals: weakref.WeakKeyDictionary[CompressedBTF, CompressedBTF] = (
+            weakref.WeakKeyDictionary()
+        )
         self._relit = ""
+        #: Light and view (theta, phi) of the relit image, or None before there is one.
+        self.relit_directions: tuple[Angles, Angles] | None = None
         events = viewer.layers.events
         events.inserted.connect(self._on_inserted)
         events.removed.connect(self._on_removed)
@@ -85,6 +104,24 @@ class Workspace:
         """All models of this session, in the order in which they came."""
         return tuple(self._models)
 
+    def variant_of(self, model: CompressedBTF) -> CompressedBTF:
+        """What is shown for a model: itself, or what someone tries out with its latents."""
+        variant = self._variant
+        return model if variant is None or variant[0] is not model else variant[1]
+
+    def original_of(self, model: CompressedBTF) -> CompressedBTF:
+        """The model that a variant was made of; any other model is its own."""
+        return self._originals.get(model, model)
+
+    def set_variant(self, model: CompressedBTF, variant: CompressedBTF | None) -> None:
+        """Show a model with other latents; None shows it as it is."""
+        if variant is None and self._variant is None:
+            return
+        self._variant = None if variant is None else (model, variant)
+        if variant is not None:
+            self._originals[variant] = model
+        self.variant_changed.emit()
+
     def path_of(self, model: CompressedBTF) -> Path | None:
         """The file a model came from or was saved to last, or None."""
         return self._paths.get(model, model.path)
@@ -93,6 +130,12 @@ class Workspace:
         """Remember where a model was saved."""
         self._paths[model] = path
         self.model_changed.emit()
+
+    def selection(self, model: CompressedBTF) -> TexelSelection:
+        """The selected texels of a model: one selection for all docks."""
+        if model not in self._selections:
+            self._selections[model] = TexelSelection(model.height, model.width)
+        return self._selections[model]
 
     def _take_model(self, layer: Any) -> None:
         """A layer of latents brings its model along, from a file or by being copied."""
@@ -155,30 +198,29 @@ class Workspace:
         self._on_layers()
 
     def regions_layer(self, capture: Any) -> Any:
-        """The Labels layer painted over a capture layer, or None.
+        """The Labels layer painted over a layer of a capture, or of latents, or None.
 
         One whose data were replaced by others of another size no longer counts.
         """
-        viewer, btf = self.viewer, None if capture is None else capture_of(capture)
-        if viewer is None or btf is None:
+        viewer, grid = self.viewer, None if capture is None else grid_of(capture)
+        if viewer is None or grid is None:
             return None
         for layer in reversed(viewer.layers):
             if (
                 is_kind(layer, "regions")
                 and layer.metadata[TAG]["capture"] == capture.unique_id
-                and layer.data.shape == (btf.height, btf.width)
+                and layer.data.shape == grid
             ):
                 return layer
         return None
 
     def painted(self, capture: Any) -> NDArray[Any]:
-        """The label image painted over a capture layer, (H, W); zeros where there is none."""
+        """The label image painted over such a layer, (H, W); zeros where there is none."""
         regions = self.regions_layer(capture)
         if regions is not None:
             return np.asarray(regions.data)
-        btf = None if capture is None else capture_of(capture)
-        shape = (0, 0) if btf is None else (btf.height, btf.width)
-        return np.zeros(shape, dtype=np.uint8)
+        grid = None if capture is None else grid_of(capture)
+        return np.zeros(grid or (0, 0), dtype=np.uint8)
 
     def sampling(self, capture: Any) -> Sampling:
         """How the texels painted over a capture layer are thinned out."""

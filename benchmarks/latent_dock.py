@@ -1,0 +1,168 @@
+"""Milliseconds of the dock *Latent space*: from a lasso to lit texels, from the mouse to a point.
+
+    python benchmarks/latent_dock.py [--model MODEL.safetensors] [--size 256]
+
+A lasso is drawn around a third of the points through Qt's own mouse events; its clock stops when
+the masks of all images and the pixels of the map are ready: what is left is the repaint of the
+window, which is measured, too. The mouse then moves over the image and over the map. For
+comparison, a Points layer of napari with as many points shows the same selection by its colours in
+the same run. Without a model, one is trained on the shipped sample and tiled to the size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from interaction import line, tiled
+
+from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings
+from napari_btf.codec.storage import load
+from napari_btf.progress import finish
+from napari_btf.samples import open_sample
+from napari_btf.training import train
+
+
+class Window:
+    """napari with the latents of a model and the dock."""
+
+    def __init__(self, model: CompressedBTF) -> None:
+        import napari
+        from qtpy.QtWidgets import QApplication
+
+        from napari_btf.plugin.model_layers import latent_layer_data
+
+        self.viewer = napari.Viewer(show_welcome_screen=False)
+        self.viewer.window.resize(1280, 800)
+        self.app: Any = QApplication.instance()
+        data, options, _ = latent_layer_data(model)[0]
+        self.latents = self.viewer.add_image(data, **options)
+        self.model = model
+        _, self.dock = self.viewer.window.add_plugin_dock_widget("napari-btf", "Latent space")
+        self.map = self.dock.map
+        run = self.dock.embeddings.run
+        self.until(lambda: len(self.map.points) > 0 and not run.running)
+        self.rest(1.0)
+
+    def until(self, condition: Callable[[], bool], limit: float = 60.0) -> None:
+        end = time.perf_counter() + limit
+        while not condition():
+            self.app.processEvents()
+            time.sleep(0.001)
+            if time.perf_counter() > end:
+                raise TimeoutError("the window does not answer")
+
+    def rest(self, seconds: float) -> None:
+        end = time.perf_counter() + seconds
+        self.until(lambda: time.perf_counter() > end, seconds + 1)
+
+    def mouse(self, kind: str, x: float, y: float, is_pressed: bool) -> None:
+        """A mouse event of the map, handled before this returns."""
+        from qtpy.QtCore import QEvent, QPointF, Qt
+        from qtpy.QtGui import QMouseEvent
+
+        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        place = QPointF(x, y)
+        event = QMouseEvent(
+            getattr(QEvent.Type, kind),
+            place,
+            self.map.mapToGlobal(place),
+            none if kind == "MouseMove" else left,
+            left if is_pressed else none,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        self.app.sendEvent(self.map, event)
+
+    def lasso(self, i: int) -> tuple[float, float, int]:
+        """Milliseconds until everything is ready, and until it is painted; texels selected."""
+        width, height = self.map.width(), self.map.height()
+        centre = width * (0.4 + 0.02 * (i % 10)), height * 0.5
+        angles = np.linspace(0, 2 * np.pi, 120)
+        xs = centre[0] + 0.16 * width * np.cos(angles)
+        ys = centre[1] + 0.16 * width * np.sin(angles)
+        self.mouse("MouseButtonPress", xs[0], ys[0], True)
+        for x, y in zip(xs, ys, strict=True):
+            self.mouse("MouseMove", x, y, True)
+        start = time.perf_counter()
+        self.mouse("MouseButtonRelease", xs[-1], ys[-1], False)
+        self.map.picture()
+        ready = time.perf_counter()
+        self.map.repaint()
+        self.app.processEvents()
+        painted = time.perf_counter()
+        count = self.dock.links.selection.count
+        (mask,) = (layer for layer in self.viewer.layers if layer.name == "selected texels")
+        assert np.count_nonzero(mask.data) == count
+        return (ready - start) * 1e3, (painted - start) * 1e3, count
+
+    def over_image(self, i: int) -> float:
+        """Milliseconds from the mouse over a texel to its marked point."""
+        texel = (7 * i) % self.model.height, (13 * i) % self.model.width
+        event = type("Event", (), {"position": self.latents.data_to_world(texel)})()
+        start = time.perf_counter()
+        for callback in list(self.viewer.mouse_move_callbacks):
+            callback(self.viewer, event)
+        took = (time.perf_counter() - start) * 1e3
+        assert self.map.marked == texel[0] * self.model.width + texel[1]
+        self.app.processEvents()
+        return took
+
+    def over_map(self, i: int) -> float:
+        """Milliseconds from the mouse over a point to the ring around its texel."""
+        place = self.map.place_of((997 * i) % len(self.map.points))
+        start = time.perf_counter()
+        self.mouse("MouseMove", place.x(), place.y(), False)
+        took = (time.perf_counter() - start) * 1e3
+        assert self.dock.links.ring.layer.visible
+        self.app.processEvents()
+        return took
+
+    def points_layer(self) -> list[float]:
+        """Milliseconds of a Points layer with the same points, recoloured; without its repaint."""
+        layer = self.viewer.add_points(np.asarray(self.map.points)[:, ::-1], size=1)
+        times = []
+        for i in range(6):
+            mask = np.roll(self.map.selected, 100 * i)
+            start = time.perf_counter()
+            layer.face_color = np.where(mask[:, None], (1, 0.85, 0.1, 1), (0.5, 0.5, 0.5, 0.3))
+            times.append((time.perf_counter() - start) * 1e3)
+            self.app.processEvents()
+        self.viewer.layers.remove(layer)
+        return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model")
+    parser.add_argument("--size", type=int, default=256)
+    arguments = parser.parse_args()
+    if arguments.model:
+        model = load(arguments.model)
+    else:
+        settings = FitSettings(16, NetworkSettings(epochs=50))
+        model, _ = finish(train(open_sample(), settings=settings))
+        model = tiled(model, arguments.size)
+    window = Window(model)
+    for i in range(3):
+        window.lasso(i)
+        window.over_image(i)
+        window.over_map(i)
+    lassos = [window.lasso(i) for i in range(20)]
+    over_image = [window.over_image(i) for i in range(200)]
+    over_map = [window.over_map(i) for i in range(200)]
+    counts = [count for _, _, count in lassos]
+    print(f"{len(window.map.points):,} points, {min(counts):,} to {max(counts):,} in the lasso")
+    print(f"{'milliseconds':<36}{'median':>10}{'95 %':>10}")
+    line("lasso to lit texels and points", [ready for ready, _, _ in lassos])
+    line("the same with the map repainted", [painted for _, painted, _ in lassos])
+    line("mouse over image to marked point", over_image)
+    line("mouse over map to ringed texel", over_map)
+    line("a Points layer recoloured", window.points_layer())
+    window.viewer.close()
+
+
+if __name__ == "__main__":
+    main()
