@@ -146,7 +146,9 @@ def test_encoding_by_workers(cluster: LocalCluster, write_capture: Callable[...,
     settings = FitSettings(latents=5)
     alone = finish(fit(btf, settings=settings))
     steps: list[int] = []
-    with Client(cluster):
+    with Client(cluster) as client:
+        # A worker that another test has killed comes back.
+        client.wait_for_workers(2, timeout=60)
         many = finish(
             fit(btf, settings=settings),
             lambda at: steps.append(at.step) if at.phase == "encode" else None,
