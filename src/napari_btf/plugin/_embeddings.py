@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_btf.embedding import embed, read_embedding, write_embedding
 from napari_btf.plugin._latent_map import LatentMap
-from napari_btf.plugin._watched import Watched
+from napari_btf.plugin._task import Task
 from napari_btf.sampling import all_texels
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Embeddings(QObject):
         self._computed: CompressedBTF | None = None
         self._method: Method = "pca"
         self._coords: NDArray[np.intp] = all_texels(0, 0)
-        self.run = Watched(self)
+        self.run = Task(self)
         self.run.previewed.connect(self._on_points)
         self.run.done.connect(self._on_points)
 

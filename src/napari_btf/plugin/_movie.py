@@ -136,7 +136,9 @@ class Movie(QWidget):
         self._allow()
 
     def save(self, path: str) -> None:
-        """Write the chosen motion; what is wrong is told by `failed`."""
+        """Write the chosen motion, unless one is being written; `failed` tells what is wrong."""
+        if self.running:
+            return
         motion = self._player.motion(self.motion.currentData())
         fps, seconds = float(self.fps.value()), self.seconds.value()
         count = max(2, round((seconds or self._player.seconds(motion)) * fps))

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_btf.plugin._grid_layers import base_of, grid_layers
 from napari_btf.plugin._highlight import Highlight
 from napari_btf.plugin._segment_box import SegmentBox
-from napari_btf.plugin._watched import Watched
+from napari_btf.plugin._task import Task
 from napari_btf.plugin.layers import TAG, is_kind
 from napari_btf.segmentation import latent_distances, segment
 
@@ -53,7 +53,7 @@ class Segment(QWidget):
         self._selection: TexelSelection | None = None
         self._distances: NDArray[np.float32] | None = None
         self.box = SegmentBox()
-        self.run = Watched(self)
+        self.run = Task(self)
         self.preview = Highlight(workspace, "similar texels", _PREVIEW)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

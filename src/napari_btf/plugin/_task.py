@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QCoreApplication, QObject, Signal
@@ -15,14 +19,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Task"]
 
+#: Previews a second, at most.
+_RATE = 4.0
+
 
 class Task(QObject):
-    """One job at a time. It goes on while its dock is hidden, and ends with the window.
+    """One job at a time; another one takes its place.
+
+    It goes on while its dock is hidden, and ends with the window.
 
     Signals
     -------
     progressed
         A `Progress`.
+    previewed
+        The result as it is now, where a report offers it.
     done
         What the job returned.
     failed
@@ -32,6 +43,7 @@ class Task(QObject):
     """
 
     progressed = Signal(object)
+    previewed = Signal(object)
     done = Signal(object)
     failed = Signal(str)
     changed = Signal()
@@ -51,10 +63,10 @@ class Task(QObject):
         return self._background.running
 
     def start(self, job: Job[Any], name: str) -> None:
-        """Run a job; does nothing while one runs."""
-        if not self.running:
-            self._bar = Bar(name)
-            self._background.start(_with_bar(job, self._bar))
+        """Run a job, with its name on the bar."""
+        self.cancel()
+        self._bar = Bar(name)
+        self._background.start(_with_bar(_previewed(job), self._bar))
 
     def cancel(self) -> None:
         """Abandon the job at its next report."""
@@ -62,6 +74,8 @@ class Task(QObject):
 
     def _on_progress(self, progress: Progress) -> None:
         self.progressed.emit(progress)
+        if progress.preview is not None:
+            self.previewed.emit(progress.preview())
         # At the end: the bar lets other events in.
         if self._bar is not None:
             self._bar.show(progress)
@@ -86,3 +100,24 @@ def _with_bar(job: Job[Any], bar: Bar) -> Job[Any]:
 @ensure_main_thread(await_return=False)
 def _close(bar: Bar) -> None:
     bar.close()
+
+
+def _previewed(job: Job[Any]) -> Job[Any]:
+    """The same job; its previews are made in its own thread, and no more than people can see."""
+    due = 0.0
+    with closing(job):
+        while True:
+            try:
+                progress = next(job)
+            except StopIteration as stop:
+                return stop.value
+            if progress.preview is None or time.monotonic() < due:
+                yield replace(progress, preview=None)
+                continue
+            preview = progress.preview()
+            due = time.monotonic() + 1 / _RATE
+            yield replace(progress, preview=partial(_same, preview))
+
+
+def _same(preview: Any) -> Any:
+    return preview

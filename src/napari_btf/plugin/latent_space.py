@@ -97,7 +97,7 @@ class LatentSpace(QWidget):
         self.form.started.connect(self.compute)
         self.form.cancelled.connect(self.embeddings.cancel)
         run = self.embeddings.run
-        run.reported.connect(self._on_report)
+        run.progressed.connect(self._on_report)
         run.failed.connect(show_error)
         run.changed.connect(self._show_running)
         self.embeddings.changed.connect(self._show_map)
