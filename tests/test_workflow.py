@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -72,6 +73,13 @@ def test_coordinates_training_exports_and_images(
     ok(*export, "--to", "csv", "--embedding", "tsne.csv")
     names = {path.name for path in Path("results").iterdir()}
     assert names == {"latent_map_a.csv", "weights_model_a.csv", "tsne_results_a.csv"}
+    ok("plot", "results/tsne_results_a.csv", "--color", "center", "--out", "plot.png")
+    with Image.open("plot.png") as opened:
+        drawn = np.asarray(opened.convert("RGB")).reshape(-1, 3).astype(int)
+    # Middle, half way and corner of the surface, in the colours of the bar.
+    for share in (0.05, 0.5, 0.95):
+        wanted = np.rint(255 * np.array(colormaps["inferno"](share)[:3]))
+        assert (np.abs(drawn - wanted).max(axis=1) < 12).sum() > 20
     light = ("--light", "40,70")
     ok("relight", "0.safetensors", *light, "--out", "relit.png")
 
