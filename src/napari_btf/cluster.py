@@ -1,7 +1,7 @@
 """Clusters of Dask workers: connecting to one, and what may go wrong there, in words.
 
 The tasks themselves are where the work is: `napari_btf.formats.conversion` and
-`napari_btf.codec.projection`. distributed is an extra, and imported only where it is used.
+`napari_btf.codec.shared_projection`. distributed is an extra, and imported only where it is used.
 """
 
 from __future__ import annotations
