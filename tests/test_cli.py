@@ -377,9 +377,11 @@ def test_the_seed_of_an_embedding(make_btf: Callable[..., BTF], tmp_path: Path) 
     path = finish(fit(make_btf(), settings=settings)).save(tmp_path / "model.safetensors")
     found = []
     for seed in (0, 5):
-        ok(btf("embed", path, "--out", tmp_path / "points.csv", "--seed", seed))
+        # Which texels are fitted, and which placed by them, is a matter of chance.
+        choice = ("--budget", 100, "--seed", seed)
+        ok(btf("embed", path, "--out", tmp_path / "points.csv", *choice))
         found.append((tmp_path / "points.csv").read_text())
-    expected = finish(embed(load(path), seed=5))
+    expected = finish(embed(load(path), seed=5, budget=100))
     write_embedding(tmp_path / "points.csv", expected, all_texels(12, 16))
     assert found[1] == (tmp_path / "points.csv").read_text()
     assert found[0] != found[1]

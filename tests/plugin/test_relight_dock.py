@@ -251,11 +251,16 @@ def drop(qtbot: QtBot, disk: HandleDisk) -> None:
     qtbot.mouseRelease(disk, LEFT, pos=disk.handle.toPoint())
 
 
-def send_move(disk: HandleDisk, place: QPoint, keys: Qt.KeyboardModifier) -> None:
-    """Move the pressed mouse with keys held."""
+def send_move(
+    disk: HandleDisk,
+    place: QPoint,
+    keys: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+    pressed: Qt.MouseButton = LEFT,
+) -> None:
+    """Move the mouse with keys held, wherever the pointer of the screen is."""
     where, globally = QPointF(place), QPointF(disk.mapToGlobal(place))
     kind = QEvent.Type.MouseMove
-    QApplication.sendEvent(disk, QMouseEvent(kind, where, globally, LEFT, LEFT, keys))
+    QApplication.sendEvent(disk, QMouseEvent(kind, where, globally, pressed, pressed, keys))
 
 
 def scroll(disk: HandleDisk, notches: int, keys: Qt.KeyboardModifier) -> None:
@@ -345,7 +350,7 @@ def test_shift_snaps_to_captured_directions(qtbot: QtBot, dock: Relight) -> None
     # Hovering shows the angles of a dot, and moves nothing.
     dots: list[int] = []
     disk.hovered.connect(dots.append)
-    qtbot.mouseMove(disk, disk.place_at(30, 270).toPoint())
+    send_move(disk, disk.place_at(30, 270).toPoint(), pressed=Qt.MouseButton.NoButton)
     assert angle(vectors_to_angles(disk.vectors[dots[-1]]), (30, 270)) < 0.01
     assert dock.light == (60, 180)
 
