@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_btf.embedding.subset import spread_subset
 from napari_btf.progress import Progress
+from napari_btf.threads import one_library
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,14 +108,15 @@ def _affinities(latents: NDArray[np.float64], seed: int) -> Any:
     method, options = "annoy", {"n_trees": _TREES}
     if len(latents) <= _EXACT_NEIGHBOURS:
         method, options = "exact", {"algorithm": "brute"}
-    return affinity.PerplexityBasedNN(
-        latents,
-        perplexity=perplexity,
-        method=method,
-        knn_kwargs=options,
-        n_jobs=_threads(len(latents)),
-        random_state=seed,
-    )
+    with one_library():
+        return affinity.PerplexityBasedNN(
+            latents,
+            perplexity=perplexity,
+            method=method,
+            knn_kwargs=options,
+            n_jobs=_threads(len(latents)),
+            random_state=seed,
+        )
 
 
 def _threads(texels: int) -> int:
@@ -143,7 +145,8 @@ class _Others:
         for begin in range(0, len(self._rest), _CHUNK):
             yield Progress("neighbours", begin, len(self._rest), preview=start.copy)
             some = self._rest[begin : begin + _CHUNK]
-            found, _ = affinities.knn_index.query(self._latents[some], _PLACING_NEIGHBOURS)
+            with one_library():
+                found, _ = affinities.knn_index.query(self._latents[some], _PLACING_NEIGHBOURS)
             self._neighbours.append(np.asarray(found, dtype=np.intp))
 
     def among(self, embedding: NDArray[np.float64]) -> NDArray[np.float64]:
