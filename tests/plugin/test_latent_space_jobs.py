@@ -59,12 +59,15 @@ def half(side: slice) -> NDArray[np.bool_]:
 
 def test_tsne_can_be_cancelled_on_the_way(qtbot: QtBot, dock: LatentSpace) -> None:
     first = dock.map.points
+    assert dock.note.text() == "PCA, 768 texels"
     dock.form.set_method("tsne")
     pictures: list[NDArray[np.floating]] = []
     dock.embeddings.run.previewed.connect(pictures.append)
     dock.form.start.click()
     assert dock.form.cancel.isVisible()
     assert not dock.form.start.isVisible()
+    # What is being done has the room of what cannot be chosen now.
+    assert not dock.form.seed.isVisible()
     # Not its first picture, which is the one of PCA.
     qtbot.waitUntil(lambda: len(pictures) >= 2, timeout=PATIENCE)
     dock.form.cancel.click()
@@ -75,6 +78,8 @@ def test_tsne_can_be_cancelled_on_the_way(qtbot: QtBot, dock: LatentSpace) -> No
     qtbot.wait(50)
     np.testing.assert_allclose(dock.map.points, pictures[-1], rtol=1e-6)
     assert not np.allclose(dock.map.points, first)
+    assert dock.form.seed.isVisible()
+    assert dock.note.text() == "t-SNE, 768 texels"
     # It is a map like any other: with texels, and to be saved.
     dock.bar.invert.click()
     assert dock.map.selected.all()
@@ -142,6 +147,8 @@ def test_a_file_beside_the_model_is_the_map(
     assert not dock.embeddings.run.running
     np.testing.assert_allclose(dock.map.points, points * [-1, 1], rtol=1e-5, atol=1e-4)
 
+    assert dock.note.text() == "map of a table, 768 texels"
+
     # One of another surface says so, and the dock shows what is there at once.
     (tmp_path / "cloth.tsne.csv").write_text("tsne_x,tsne_y,image_x,image_y\n1,2,99,3\n")
     dock.open(str(tmp_path / "cloth.tsne.csv"))
@@ -206,7 +213,7 @@ def test_materials_become_a_layer_and_colours(
     assert is_kind(layer, "materials")
     assert np.unique(layer.data).tolist() == [1, 2]
     assert len(np.unique(layer.data[:, LEFT])) == len(np.unique(layer.data[:, RIGHT])) == 1
-    assert "2: 0.9" in dock.segment.box.note.text()
+    assert "2:\N{NO-BREAK SPACE}0.9" in dock.segment.box.note.text()
     assert dock.segment.box.note.text().count("✓") == 1
     # The points have the colours of the layer, and a material can be selected.
     assert dock.colours.by == "cluster"
@@ -392,6 +399,11 @@ def test_a_moved_latent_is_seen_and_the_model_stays(
     light, view = workspace_of(loaded).relit_directions or ((30, 0), (0, 0))
     plain = napari_btf.relight(model, light, view)
     qtbot.waitUntil(lambda: not np.array_equal(relit(), plain))
+    # It is no longer hidden by what marks the selection, and it is in view.
+    places = [x.translate[-1] for x in loaded.layers if x.name.startswith("selected texels")]
+    assert places == [0]
+    (image,) = (layer for layer in loaded.layers if is_kind(layer, "relit"))
+    assert loaded.scene.camera.center[-1] == pytest.approx((image.translate[-1] + 31) / 2, abs=1)
     # Only what is selected changes, and it changes as it would with these latents.
     ((latent, deviations),) = sliders.offsets.items()
     latents = before.copy()
@@ -411,6 +423,8 @@ def test_a_moved_latent_is_seen_and_the_model_stays(
     sliders.reset.click()
     plain = napari_btf.relight(model, light, view)
     qtbot.waitUntil(lambda: np.array_equal(relit(), plain))
+    marked = [x for x in loaded.layers if x.name.startswith("selected texels")]
+    assert len(marked) == 2
     sliders.sliders[1].setValue(-40)
     qtbot.waitUntil(lambda: not np.array_equal(relit(), plain))
     # Closed, the dock leaves the surface as it is.

@@ -97,6 +97,8 @@ def test_opening_a_model_brings_layers_and_docks_back(
     assert found.path == model_file
     assert dock.save_button.isEnabled()
     assert dock.models.currentText().startswith("cloth.safetensors (neural-basis, ")
+    # The whole of it where the dock is too narrow.
+    assert dock.models.toolTip().startswith(f"{dock.models.currentText()}\n")
     expected = napari_btf.relight(model, relight.light, relight.view)
     qtbot.waitUntil(lambda: relight.image_layer() is not None)
     np.testing.assert_array_equal(relight.image_layer().data, expected)

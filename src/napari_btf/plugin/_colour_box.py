@@ -16,7 +16,7 @@ BY = {
     "position": "position in the image",
     "region": "painted region",
     "latent": "latent",
-    "cluster": "cluster",
+    "cluster": "material",
 }
 
 

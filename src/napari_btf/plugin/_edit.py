@@ -120,6 +120,7 @@ class Edit(QWidget):
             return
         column = free_column(self._workspace.viewer, shot.model, self._image.layer)
         name = f"relit {shot.model.source}".strip()
-        self._image.show(frame.pixels, name, column, select=False)
+        if self._image.show(frame.pixels, name, column, select=False):
+            self._workspace.viewer.reset_view()
         self._workspace.relit_directions = shot.light, shot.view
         self._workspace.show_relit(described(shot))

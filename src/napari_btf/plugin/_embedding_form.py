@@ -61,6 +61,7 @@ class EmbeddingForm(QWidget):
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setToolTip("Of all random choices: the same seed gives the same picture")
+        self._seed_label = QLabel("seed")
         self.start = QPushButton("Compute")
         self.cancel = QPushButton("Cancel")
         self.cancel.setToolTip("Stop here and keep the picture as it is")
@@ -77,7 +78,7 @@ class EmbeddingForm(QWidget):
         first.addWidget(self.texels, 3)
         first.addWidget(self.step)
         self.step.hide()
-        second.addWidget(QLabel("seed"))
+        second.addWidget(self._seed_label)
         second.addWidget(self.seed)
         second.addWidget(self.bar, 1)
         second.addStretch()
@@ -103,6 +104,9 @@ class EmbeddingForm(QWidget):
         self.start.setVisible(not running)
         self.cancel.setVisible(running)
         self.bar.setVisible(running)
+        # What is being done takes the room of what can no longer be chosen.
+        for part in (self._seed_label, self.seed):
+            part.setVisible(not running)
         self.bar.setRange(0, 0)
 
     def show_progress(self, progress: Progress) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_btf.embedding import Method
     from napari_btf.plugin.workspace import Workspace
 
-__all__ = ["Embeddings"]
+__all__ = ["NAMES", "Embeddings"]
 
 #: Of methods, for people; in the order in which files beside a model are looked for.
 NAMES: dict[Method, str] = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_btf.plugin._grid_layers import grid_layers, texel_below
 from napari_btf.plugin._highlight import Highlight, Ring
 from napari_btf.plugin._mouse import MouseCallback
+from napari_btf.plugin.layers import is_kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +100,21 @@ class Links(QObject):
     def set_lit(self, is_lit: bool) -> None:
         """Whether the selection is shown in the images."""
         self._is_lit = is_lit
-        self._light_up()
+        self.light_up()
+
+    def light_up(self) -> None:
+        """Show the selection in the images it belongs over."""
+        selection = self._selection
+        shown = self._following and self._is_lit and selection is not None
+        if not shown or selection is None or not selection.count:
+            self.highlight.hide()
+            return
+        bases = [base for base in self._bases if base.visible]
+        model = self._model
+        if model is not None and self._workspace.variant_of(model) is not model:
+            # What moved latents do is to be seen there.
+            bases = [base for base in bases if not is_kind(base, "relit")]
+        self.highlight.show(bases, selection.mask)
 
     def follow_layers(self) -> None:
         """Look anew which layers show the texels."""
@@ -116,7 +131,7 @@ class Links(QObject):
             self.highlight.hide()
             self._is_lit = False
             self.refused.emit()
-        self._light_up()
+        self.light_up()
         self._mark_points()
 
     # ----------------------------------------------------------------- selection
@@ -135,24 +150,16 @@ class Links(QObject):
 
     def _on_selection(self) -> None:
         self._mark_points()
-        self._light_up()
+        self.light_up()
         self.selected.emit()
 
     def _mark_points(self) -> None:
         if self._map is not None and self._selection is not None:
             self._canvas.set_selected(self._map.at_points(self._selection.mask))
 
-    def _light_up(self) -> None:
-        selection = self._selection
-        shown = self._following and self._is_lit and selection is not None
-        if not shown or selection is None or not selection.count:
-            self.highlight.hide()
-            return
-        self.highlight.show([base for base in self._bases if base.visible], selection.mask)
-
     def _on_visible(self, event: Any = None) -> None:
         # Nothing is lit up over an image that is hidden.
-        self._light_up()
+        self.light_up()
 
     # ----------------------------------------------------------------- mouse
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["ModelChooser"]
 
 _TIP = "The model that Relight, Compare and Save work with: all of this session are here"
+#: Pixels beside the longest name in the list.
+_MARGIN = 16
 
 
 class ModelChooser(QComboBox):
@@ -52,7 +54,10 @@ class ModelChooser(QComboBox):
             if chosen in models:
                 self.setCurrentIndex(models.index(chosen))
         self.setEnabled(bool(models))
-        self.setToolTip(_TIP if models else "Train or load a model first.")
+        # A dock is narrower than some names.
+        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + _MARGIN)
+        shown = f"{self.currentText()}\n{_TIP}"
+        self.setToolTip(shown if models else "Train or load a model first.")
 
     def _name(self, model: CompressedBTF) -> str:
         path = self._workspace.path_of(model)

@@ -15,6 +15,7 @@ PHASES = {
     "quantise": "Compressing latents",
     "evaluate": "Measuring quality",
     "similarity": "Measuring similarity",
+    "neighbours": "Finding neighbours",
     "embed": "Placing texels",
     "place": "Placing the other texels",
     "segment": "Parting texels",

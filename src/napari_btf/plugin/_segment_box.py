@@ -29,6 +29,7 @@ _FEATURES = {"by latents": "latents", "by colour": "chromaticity"}
 _BY = "Colour leaves out how bright a texel is: threads and folds are not parted into sides"
 _START = "Part the texels by their latents; the materials become a Labels layer"
 _GROW = "Take up the texels whose latents are at most so far from those of the selection"
+_BEST = "\N{NO-BREAK SPACE}✓"
 
 
 class SegmentBox(QWidget):
@@ -63,6 +64,7 @@ class SegmentBox(QWidget):
         self.number = QSpinBox()
         self.number.setRange(2, 20)
         self.number.setValue(4)
+        self.number.setSuffix(" materials")
         self.number.setToolTip("How many materials")
         self.by_silhouette = QCheckBox("choose by silhouette")
         self.by_silhouette.setToolTip(
@@ -149,7 +151,11 @@ class SegmentBox(QWidget):
 
     def show_silhouettes(self, scores: Mapping[int, float], chosen: int) -> None:
         """Say the silhouettes that were measured, by number of materials."""
-        texts = [f"{k}: {score:.2f}{' ✓' * (k == chosen)}" for k, score in scores.items()]
+        # Broken between two of them only: the spaces within one are such that hold together.
+        texts = [
+            f"{k}:\N{NO-BREAK SPACE}{score:.2f}{_BEST * (k == chosen)}"
+            for k, score in scores.items()
+        ]
         self.say("silhouettes " + "   ".join(texts))
 
     def show_count(self, count: int, left: int) -> None:

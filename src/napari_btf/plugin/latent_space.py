@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QVBoxLayout, Q
 from napari_btf.plugin._colour_box import ColourBox
 from napari_btf.plugin._colouring import coloured, coloured_by_labels
 from napari_btf.plugin._embedding_form import PAINTED, STEP, EmbeddingForm
-from napari_btf.plugin._embeddings import Embeddings
+from napari_btf.plugin._embeddings import NAMES, Embeddings
 from napari_btf.plugin._inspect import Inspect
 from napari_btf.plugin._links import Links
 from napari_btf.plugin._map_bar import MapBar
@@ -128,6 +128,7 @@ class LatentSpace(QWidget):
         self.regions.changed.connect(self._show_regions)
         self.inspect.walk.waiting.connect(self._on_walk)
         self.inspect.walk.changed.connect(self._show_ends)
+        self.inspect.edit.changed.connect(self.links.light_up)
         self.inspect_section.toggled.connect(self._follow_inspect)
         self.segment_section.toggled.connect(lambda _: self.segment.stop())
 
@@ -265,6 +266,7 @@ class LatentSpace(QWidget):
     def _show_map(self) -> None:
         found = self.embeddings.map
         self.links.set_map(found)
+        self._show_note()
         why_not = _NO_MODEL if self._model is None else _NO_MAP if found is None else ""
         allow(self.save_button, "Write the points and their texels as a table", why_not)
         self.map.set_hint(why_not)
@@ -348,10 +350,19 @@ class LatentSpace(QWidget):
     # ----------------------------------------------------------------- mouse, walks, files
 
     def _on_pointed(self, texel: tuple[int, int] | None) -> None:
-        self.note.setText(
-            "" if texel is None else f"texel below the mouse: x {texel[1]}, y {texel[0]}"
-        )
+        self._show_note(texel)
         self.inspect.point_at(texel)
+
+    def _show_note(self, texel: tuple[int, int] | None = None) -> None:
+        """Say which texel is below the mouse, or else what the map is."""
+        found = self.embeddings.map
+        if texel is not None:
+            self.note.setText(f"texel below the mouse: x {texel[1]}, y {texel[0]}")
+        elif found is None:
+            self.note.setText("")
+        else:
+            method = "map of a table" if found.method is None else NAMES[found.method]
+            self.note.setText(f"{method}, {len(found.points):,} texels")
 
     def _on_picked(self, i: int) -> None:
         found = self.embeddings.map
