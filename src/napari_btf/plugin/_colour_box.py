@@ -37,6 +37,10 @@ class ColourBox(QWidget):
         for name, text in BY.items():
             self.choice.addItem(text, name)
         self.choice.setToolTip("What the colours of the points mean")
+        # With the number of a latent beside it the dock is to be no wider than without.
+        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        self.choice.setSizeAdjustPolicy(policy)
+        self.choice.setMinimumContentsLength(10)
         self.latent = QSpinBox()
         self.latent.setToolTip("The number of the latent, from 0")
         self.legend = Legend()
