@@ -26,7 +26,8 @@ def pixels(curve: Curve) -> NDArray[np.uint8]:
     image = curve.grab().toImage().convertToFormat(curve.grab().toImage().Format.Format_RGB888)
     rows = np.frombuffer(image.constBits().asarray(image.sizeInBytes()), dtype=np.uint8)
     rows = rows.reshape(image.height(), image.bytesPerLine())
-    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3)
+    # A copy: the memory is that of the image, which goes when this returns.
+    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
 
 
 def is_orange(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
