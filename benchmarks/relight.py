@@ -43,6 +43,7 @@ from napari_btf.codec.parallax_training import ParallaxSettings, fit_parallax
 from napari_btf.codec.stored_latents import LATENT_TYPES
 from napari_btf.directions import angles_to_vectors
 from napari_btf.formats import read
+from napari_btf.plugin._frames import BUDGET, STEPS
 from napari_btf.progress import finish
 from napari_btf.relighting import Relighter, find_environment
 from napari_btf.samples import open_sample
@@ -180,6 +181,20 @@ def time_parallax(data: Path, seconds: float, machine: Machine) -> None:
                 show(f"{name}, {'both move' if view_moves else 'light moves'}", ms, limit)
         if size == 256:
             time_environment(f"parallax {size}", relighter)
+            continue
+        time_dragging(f"parallax {size}", relighter)
+        for device in ("cpu", *(["cuda"] if torch.cuda.is_available() else [])):
+            by_torch = Relighter(relighter.model.decoded_on(device))
+            ms = timed(lambda i, r=by_torch: r.frame(light_of(i), (40.0, 5.0 * i)))
+            show(f"parallax {size}, both move, torch on {device}", ms)
+
+
+def time_dragging(name: str, relighter: Relighter) -> None:
+    """What the dock decodes while a mouse moves: as many texels as its budget of time allows."""
+    whole = timed(lambda i: relighter.frame(light_of(i), (40.0, 5.0 * i)), 8)[0] / 1e3
+    step = next((step for step in STEPS if whole / step**2 <= BUDGET), STEPS[-1])
+    ms = timed(lambda i: relighter.frame(light_of(i), (40.0, 5.0 * i), step=step))
+    show(f"{name}, as it is dragged: every {step}. texel", ms)
 
 
 @torch.no_grad()

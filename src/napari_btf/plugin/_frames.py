@@ -27,7 +27,7 @@ __all__ = ["Frame", "Frames", "Shot", "developed", "finished", "make"]
 Angles = tuple[float, float]
 
 #: Every how-manieth texel may be decoded while directions move.
-STEPS = (1, 2, 4, 8)
+STEPS = (1, 2, 3, 4, 6, 8)
 #: Seconds an image may take while directions move.
 BUDGET = 0.016
 #: Seconds an image may still take once another one is wanted; it is given up else.
