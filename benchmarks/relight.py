@@ -12,8 +12,9 @@ is free to limit.
 Models: the wallpaper with the codec and size that `train` takes by default (the sample that ships
 with the package, if the data are not there), and parallax, trained for some seconds on weave (with
 random weights of the default sizes, if it is not there: the time does not depend on them). They are
-tiled to each size. The networks they are compared with, 3 layers of 64 and 4 of 106 units on 8 latents
-and 4 coordinates of directions, are evaluated for every texel by torch in chunks that fit the cache.
+tiled to each size. The networks they are compared with, 3 layers of 64 and 4 of 106 units on 8
+latents and 4 coordinates of directions, are evaluated for every texel by torch in chunks that fit
+the cache.
 """
 
 from __future__ import annotations
