@@ -133,20 +133,11 @@ def fit(
     check_fit(btf, coords, settings)
     checkpoint = checkpoint or Checkpoint()
     codec = pick_codec(btf, settings)
+    here = world()
+    _check_processes(btf, codec, here.size)
     # How long it takes and where does not matter.
     network = NetworkSettings(seed=settings.network.seed)
     kept = asdict(replace(settings, codec=codec, network=network))
-    here = world()
-    if here.size > 1 and codec in ("abrdf-conv", "mlp"):
-        raise UsageError(
-            None, f"the {codec} codec is trained by one process", "start it without torchrun"
-        )
-    if here.size > len(btf):
-        raise UsageError(
-            btf.source or None,
-            f"{len(btf)} observations are too few for {here.size} processes",
-            f"start at most {len(btf)}",
-        )
     checkpoint.open(training_key(btf, coords, kept))
     checkpoint.found = here.first(checkpoint.found)
     if codec in ("abrdf-conv", "mlp"):
@@ -161,6 +152,20 @@ def fit(
         return (yield from fit_parallax(btf, coords, parallax, stop, checkpoint))
     budget, network = settings.budget, settings.network
     return (yield from fit_neural_basis(btf, coords, budget, network, stop, checkpoint))
+
+
+def _check_processes(btf: BTF, codec: str, count: int) -> None:
+    """Refuse more processes than can train together."""
+    if count > 1 and codec in ("abrdf-conv", "mlp"):
+        raise UsageError(
+            None, f"the {codec} codec is trained by one process", "start it without torchrun"
+        )
+    if count > len(btf):
+        raise UsageError(
+            btf.source or None,
+            f"{len(btf)} observations are too few for {count} processes",
+            f"start at most {len(btf)}",
+        )
 
 
 def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None:
