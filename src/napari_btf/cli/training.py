@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from napari_btf.cli.batch import Training, find_captures, train_many
-from napari_btf.cli.console import check_not_input, check_writable, reachable, tell, tell_json
-from napari_btf.cli.options import AsJson, Azimuth, Captures, Pattern, SkipBad, quality_text
+from napari_btf.cli.batch import Training, find_captures, train_many, train_one
+from napari_btf.cli.console import reachable
+from napari_btf.cli.options import AsJson, Azimuth, Captures, Pattern, SkipBad
 from napari_btf.errors import UsageError
 
 __all__ = ["train"]
@@ -137,10 +137,4 @@ def train(
     assert out is not None
     if len(captures) > 1:
         raise UsageError(None, f"{len(captures)} captures, one --out", "give --out-dir DIR")
-    check_not_input(out, captures[0], texels, hold_out_lights)
-    check_writable(out)
-    summary, _ = training.run(captures[0], out)
-    if as_json:
-        tell_json(summary)
-        return
-    tell(f"{out}: {quality_text(summary)}")
+    train_one(captures[0], out, training, as_json)
