@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_btf.btf import Frames
+    from napari_btf.observations import Frames
 
 __all__ = ["OpenedFrames", "lazy_frames", "list_of"]
 
