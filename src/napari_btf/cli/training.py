@@ -9,7 +9,7 @@ import typer
 
 from napari_btf.cli.batch import Training, find_captures, train_many, train_one
 from napari_btf.cli.console import reachable
-from napari_btf.cli.options import AsJson, Azimuth, Captures, Pattern, SkipBad
+from napari_btf.cli.options import AsJson, Azimuth, Captures, Pattern, Seed, SkipBad
 from napari_btf.errors import UsageError
 
 __all__ = ["train"]
@@ -79,7 +79,7 @@ def train(
         typer.Option(metavar="S", help="Train for S seconds; neural-basis at most so long."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Train for N passes.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Seed = 0,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
     memory: Annotated[
         float, typer.Option(metavar="GIB", help="Memory for data, in GiB, at most.")
