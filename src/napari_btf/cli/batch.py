@@ -190,7 +190,8 @@ def train_many(captures: Sequence[Path], folder: Path, training: Training, as_js
             try:
                 figures, stopped = training.run(capture, model)
                 row = {"status": "stopped early" if stopped else "trained", **figures}
-                tell_unless(as_json, f"{model}: {quality_text(figures)}")
+                if not as_json:
+                    tell(f"{model}: {quality_text(figures)}")
             except KeyboardInterrupt:
                 _stop(folder, len(models) - len(rows))
             except Exception as error:
@@ -211,12 +212,6 @@ def train_many(captures: Sequence[Path], folder: Path, training: Training, as_js
             say(f"failed: {row['capture']}: {row['error']}")
         count = f"{len(failed)} of {len(rows)} captures"
         fail(f"{count} failed, see {folder / _SUMMARY}", 2 if wrong_input else 1)
-
-
-def tell_unless(quiet: bool, text: str) -> None:
-    """Print a line, if nothing but JSON is not wanted."""
-    if not quiet:
-        tell(text)
 
 
 def _stop(folder: Path, left: int) -> None:
