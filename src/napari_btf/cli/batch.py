@@ -207,9 +207,9 @@ def train_many(captures: Sequence[Path], folder: Path, training: Training, as_js
     if as_json:
         tell_json({"captures": [{key: row.get(key) for key in COLUMNS} for row in rows]})
     failed = [row for row in rows if row["status"] == "failed"]
+    for row in failed:
+        say(f"failed: {row['capture']}: {row['error']}")
     if failed:
-        for row in failed:
-            say(f"failed: {row['capture']}: {row['error']}")
         count = f"{len(failed)} of {len(rows)} captures"
         fail(f"{count} failed, see {folder / _SUMMARY}", 2 if wrong_input else 1)
 
