@@ -66,7 +66,7 @@ class Training:
     azimuth: str
 
     @property
-    def tables(self) -> list[Path]:
+    def files(self) -> list[Path]:
         """The files that its options name."""
         given = (self.options.texels, self.options.hold_out_lights)
         return [Path(file) for file in given if isinstance(file, (str, os.PathLike))]
@@ -160,7 +160,7 @@ def find_captures(named: Sequence[Path]) -> list[Path]:
 
 def train_one(capture: Path, out: Path, training: Training, as_json: bool) -> None:
     """Train on a capture, and print the figures."""
-    check_not_input(out, capture, *training.tables)
+    check_not_input(out, capture, *training.files)
     check_writable(out)
     figures, _ = training.run(capture, out)
     if as_json:
@@ -175,7 +175,7 @@ def train_many(captures: Sequence[Path], folder: Path, training: Training, as_js
         raise UsageError(None, "several processes train one capture", "give --out, not --out-dir")
     models = _model_paths(captures, folder)
     for model in models.values():
-        check_not_input(model, *captures, *training.tables)
+        check_not_input(model, *captures, *training.files)
     check_writable(folder / _SUMMARY)
     older = _read_summary(folder / _SUMMARY)
     rows: list[dict[str, Any]] = []
