@@ -17,6 +17,7 @@ from napari_btf.codec.overview import chromaticity
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress
 from napari_btf.sampling import check_seed
+from napari_btf.threads import one_library, same_sums
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -140,7 +141,8 @@ def segment(
         yield Progress("segment", i + 1, len(tried) + 1)
     best = max(tried, key=silhouettes.__getitem__)
     found = _clusters(learned, method, best, seed) if fewer else clusters[best]
-    labels = found.predict(flat)
+    with one_library():
+        labels = found.predict(flat)
     return Segmentation(_by_size(labels, shape), method, silhouettes)
 
 
@@ -180,7 +182,9 @@ def latent_distances(
     if len(selected) > _SELECTED:
         some = np.random.default_rng(0).choice(len(selected), _SELECTED, replace=False)
         selected = selected[some]
-    _, distances = pairwise_distances_argmin_min(latents.reshape(-1, latents.shape[2]), selected)
+    flat = latents.reshape(-1, latents.shape[2])
+    with one_library():
+        _, distances = pairwise_distances_argmin_min(flat, selected)
     return np.asarray(distances.reshape(chosen.shape), dtype=np.float32)
 
 
@@ -268,7 +272,6 @@ def _leading(flat: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
 def _clusters(learned: NDArray[np.float32], method: str, count: int, seed: int) -> Any:
     from sklearn.cluster import KMeans
     from sklearn.mixture import GaussianMixture
-    from threadpoolctl import threadpool_limits
 
     if method == "kmeans":
         found: Any = KMeans(count, n_init=4, random_state=seed)
@@ -276,15 +279,16 @@ def _clusters(learned: NDArray[np.float32], method: str, count: int, seed: int) 
         # Scaled, so that what keeps covariances from vanishing is small next to any of them.
         spread = float(learned.std(axis=0).max())
         found = GaussianMixture(count, reg_covar=1e-6 * spread**2 + 1e-12, random_state=seed)
-    # Several threads add up in any order, and then the same seed gives other clusters.
-    with threadpool_limits(limits=1, user_api="openmp"):
+    # Otherwise the same seed may give other clusters.
+    with same_sums():
         return found.fit(learned)
 
 
 def _silhouette(clusters: Any, some: NDArray[np.float32]) -> float:
     from sklearn.metrics import silhouette_score
 
-    labels = clusters.predict(some)
+    with one_library():
+        labels = clusters.predict(some)
     if not 1 < len(np.unique(labels)) < len(some):
         return -1.0
     return float(silhouette_score(some, labels))
@@ -297,14 +301,16 @@ def _hdbscan(flat: NDArray[np.float32], random: np.random.Generator) -> Job[NDAr
 
     some = random.choice(len(flat), min(_HDBSCAN, len(flat)), replace=False)
     least = max(5, int(_LEAST_CLUSTER * len(some)))
-    labels = HDBSCAN(min_cluster_size=min(least, len(some)), copy=True).fit_predict(flat[some])
+    with one_library():
+        labels = HDBSCAN(min_cluster_size=min(least, len(some)), copy=True).fit_predict(flat[some])
     yield Progress("segment", 1, 2)
     if len(some) == len(flat):
         found = np.empty(len(flat), dtype=np.intp)
         found[some] = labels
         return found
     nearest = KNeighborsClassifier(_NEIGHBOURS, algorithm="brute").fit(flat[some], labels)
-    return np.asarray(nearest.predict(flat), dtype=np.intp)
+    with one_library():
+        return np.asarray(nearest.predict(flat), dtype=np.intp)
 
 
 def _by_size(labels: NDArray[np.intp], shape: tuple[int, int]) -> NDArray[np.uint8]:

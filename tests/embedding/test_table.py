@@ -102,3 +102,17 @@ def test_any_text_is_read_or_refused(rows: list[str], tmp_path: Path) -> None:
         assert (table.coords >= 0).all()
         assert (table.coords < (40, 30)).all()
         assert len(np.unique(table.coords, axis=0)) == len(table.coords) == len(table.points)
+
+
+def test_the_texels_that_are_in_a_region(tmp_path: Path) -> None:
+    path = tmp_path / "points.csv"
+    rows = "1,2,3,4,ink\n5,6,0,1,\n7,8,2,2, cloth\n9,9,0,0,ink\n"
+    path.write_text(f"{HEADER},region\n{rows}")
+    texels = read_embedding(path).region_texels()
+    assert texels is not None
+    np.testing.assert_array_equal(texels.coords, [(4, 3), (2, 2), (0, 0)])
+    assert texels.names == ("ink", "cloth")
+    np.testing.assert_array_equal(texels.region_of, [0, 1, 0])
+    for text in (f"{HEADER}\n1,2,3,4\n", f"{HEADER},region\n1,2,3,4,\n"):
+        path.write_text(text)
+        assert read_embedding(path).region_texels() is None

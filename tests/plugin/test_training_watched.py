@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import sys
@@ -16,6 +17,7 @@ from train_hand import PATIENCE, Hand
 
 import napari_btf
 from napari_btf.cli import main
+from napari_btf.plugin._run import Run
 from napari_btf.plugin.layers import TAG, capture_layer_data, is_kind
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
@@ -197,6 +199,21 @@ def test_a_dock_destroyed_while_it_trains_leaves_no_thread(
     assert QThreadPool.globalInstance().waitForDone(PATIENCE)
     assert bars() == 0
     assert workspace_of(loaded).model is None
+
+
+def test_a_training_that_nobody_holds_ends(qtbot: QtBot, hand: Hand) -> None:
+    hand.dock.form.seconds.setValue(600)
+    plan = hand.dock.form.plan()
+    run = Run()
+    with qtbot.waitSignal(run.reported, timeout=PATIENCE):
+        run.start(plan)
+    assert bars() == 1
+    del run
+    gc.collect()
+    assert bars() == 0
+    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    # Its end is told to nobody, and breaks nothing.
+    qtbot.wait(20)
 
 
 def test_one_training_at_a_time(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_btf.threads import one_library, same_sums
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -49,12 +51,12 @@ def spread_subset(latents: NDArray[np.float64], count: int, seed: int) -> NDArra
 
 def _kinds(latents: NDArray[np.float64], seed: int) -> NDArray[np.intp]:
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
 
     random = np.random.default_rng(seed)
     some = random.choice(len(latents), min(_SAMPLE, len(latents)), replace=False)
     kinds = KMeans(_KINDS, n_init=1, max_iter=20, random_state=seed)
-    # Several threads add up in any order, and then the same seed gives other kinds.
-    with threadpool_limits(limits=1, user_api="openmp"):
+    # Otherwise the same seed may give other kinds.
+    with same_sums():
         kinds.fit(latents[some])
-    return np.asarray(kinds.predict(latents), dtype=np.intp)
+    with one_library():
+        return np.asarray(kinds.predict(latents), dtype=np.intp)

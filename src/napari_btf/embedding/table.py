@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_btf.coordinates import clean_name, parse_integers, quoted, read_text, table_rows
+from napari_btf.coordinates import (
+    RegionTexels,
+    clean_name,
+    parse_integers,
+    quoted,
+    read_text,
+    table_rows,
+)
 from napari_btf.errors import CoordinatesError
 from napari_btf.files import write_file
 
@@ -35,6 +42,15 @@ class EmbeddingTable(NamedTuple):
     """(T, 2) rows ``(y, x)``, each texel once."""
     regions: tuple[str, ...] | None
     """The region of each texel, "" for none; None without the column."""
+
+    def region_texels(self) -> RegionTexels | None:
+        """The texels that are in a region; None if none is."""
+        inside = [i for i, name in enumerate(self.regions or ()) if name]
+        if self.regions is None or not inside:
+            return None
+        names: dict[str, int] = {}
+        region_of = [names.setdefault(self.regions[i], len(names)) for i in inside]
+        return RegionTexels(self.coords[inside], np.array(region_of, dtype=np.intp), tuple(names))
 
 
 def write_embedding(

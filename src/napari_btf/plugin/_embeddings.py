@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
@@ -13,7 +14,6 @@ from napari_btf.sampling import all_texels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -35,9 +35,12 @@ class Embeddings(QObject):
     -------
     changed
         The model that is looked at has another map.
+    opened
+        It is that of a file: its path and the `EmbeddingTable`.
     """
 
     changed = Signal()
+    opened = Signal(object, object)
 
     def __init__(self, workspace: Workspace, parent: QObject) -> None:
         super().__init__(parent)
@@ -125,6 +128,7 @@ class Embeddings(QObject):
         table = read_embedding(path, model.height, model.width)
         self.run.cancel()
         self._take(model, LatentMap(table.points, table.coords, model.height, model.width))
+        self.opened.emit(Path(path), table)
 
     def save(self, path: str | Path, regions: Sequence[str] | None) -> None:
         """Write the map.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,12 +20,24 @@ if TYPE_CHECKING:
     from napari_btf.coordinates import RegionTexels
     from napari_btf.plugin.workspace import Workspace
 
-__all__ = ["Painted", "default_name"]
+__all__ = ["Added", "Painted", "default_name"]
+
+#: Up to this number a region that a file calls by its number gets it again.
+_NUMBERED = 255
 
 
 def default_name(label: int) -> str:
     """What a region is called until it gets a name."""
     return f"region {label}"
+
+
+class Added(NamedTuple):
+    """What became of the regions of a file."""
+
+    painted: tuple[str, ...]
+    """Those of which texels were painted."""
+    left: int
+    """How many texels stayed in a region of another name."""
 
 
 class Painted:
@@ -141,9 +153,11 @@ class Painted:
         self.ensure().selected_label = label
         return label
 
-    def _free(self, taken: set[int]) -> int:
+    def _free(self, taken: set[int], name: str = "") -> int:
         most = int(np.iinfo(self.data.dtype).max)
-        label = next(i for i in range(1, len(taken) + 2) if i not in taken)
+        free = [i for i in range(1, max(len(taken), _NUMBERED) + 2) if i not in taken]
+        # The first one, if none of them is called so anyway.
+        label = next((i for i in free if i <= most and default_name(i) == name), free[0])
         if label > most:
             raise UsageError(None, f"there are {most} regions already", "remove one of them")
         return label
@@ -203,24 +217,49 @@ class Painted:
         UsageError
             If the layer cannot hold so many regions.
         """
-        names = self.names
-        painted = region_counts(self.data)
-        labels = [1]
-        if texels.names:
-            of_name = {self.name(label): label for label in sorted({*painted, *names})}
-            labels = []
-            for name in texels.names:
-                label = of_name.get(name)
-                if label is None or label in labels:
-                    label = self._free({*painted, *names, *labels})
-                labels.append(label)
-                if name != default_name(label):
-                    names[label] = name
+        labels, names = self._labels_for(texels.names)
         after = np.zeros_like(self.data)
         after[tuple(texels.coords.T)] = np.array(labels)[texels.region_of]
         self.change(after)
         self._set_names(names)
         self.pick(labels[0])
+
+    def add(self, texels: RegionTexels) -> Added:
+        """Paint those texels of a file that are in no region; the others stay as they are.
+
+        Raises
+        ------
+        UsageError
+            If the layer cannot hold so many regions.
+        """
+        labels, names = self._labels_for(texels.names)
+        wanted = np.array(labels, dtype=self.data.dtype)[texels.region_of]
+        before = self.data[tuple(texels.coords.T)]
+        free = before == 0
+        painted = tuple(np.array(texels.names)[np.unique(texels.region_of[free])].tolist())
+        if painted:
+            after = self.data.copy()
+            after[tuple(texels.coords[free].T)] = wanted[free]
+            self.change(after)
+            self._set_names(names)
+        return Added(painted, int(np.count_nonzero(~free & (before != wanted))))
+
+    def _labels_for(self, regions: Sequence[str]) -> tuple[list[int], dict[int, str]]:
+        """A label for each region of a file, and the names there are then; label 1 without any."""
+        names = self.names
+        taken = {*region_counts(self.data), *names}
+        if not regions:
+            return [1], names
+        of_name = {self.name(label): label for label in sorted(taken)}
+        labels: list[int] = []
+        for name in regions:
+            label = of_name.get(name)
+            if label is None or label in labels:
+                label = self._free({*taken, *labels}, name)
+            labels.append(label)
+            if name != default_name(label):
+                names[label] = name
+        return labels, names
 
     def chosen_names(self, coords: NDArray[np.intp]) -> Sequence[str] | None:
         """The region of each of some texels by name, or None if they are all in one."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import qthrottled
 
+from napari_btf.errors import UsageError
 from napari_btf.plugin._grid_layers import base_of
 from napari_btf.plugin._painted import Painted
 from napari_btf.sampling import region_counts
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.codec.model import CompressedBTF
+    from napari_btf.coordinates import RegionTexels
+    from napari_btf.plugin._painted import Added
     from napari_btf.plugin.workspace import Workspace
 
 __all__ = ["RegionLink"]
@@ -45,6 +48,7 @@ class RegionLink(QObject):
         self._workspace = workspace
         self._followed: Any = None
         self._were_painted = False
+        self._restoring = False
         self.regions = Painted(workspace)
         self._tell = qthrottled(self._tell_now, timeout=_EVERY)
 
@@ -80,6 +84,45 @@ class RegionLink(QObject):
         self.regions.paint(mask, label)
         self.changed.emit()
 
+    def restore(self, texels: RegionTexels, name: str) -> str:
+        """Paint the regions of a file where no region is; what was done, in a sentence.
+
+        Parameters
+        ----------
+        texels : RegionTexels
+        name : str
+            Of the file.
+
+        Returns
+        -------
+        str
+            Empty if they are all there already.
+
+        Raises
+        ------
+        UsageError
+            If there is nothing to paint on, or no number is free.
+        """
+        viewer = self._workspace.viewer
+        if viewer is None or self.regions.capture is None:
+            raise UsageError(
+                None,
+                f"{name} has regions, but there is no image to paint them on",
+                "open the capture, or the model as layers, and then the table again",
+            )
+        layers = viewer.layers
+        active, selected = layers.selection.active, set(layers.selection)
+        # It is no brush that the selection could follow.
+        self._restoring = True
+        try:
+            added = self.regions.add(texels)
+        finally:
+            self._restoring = False
+        layers.selection = selected
+        layers.selection.active = active
+        self.changed.emit()
+        return _sentence(name, added)
+
     def _connect(self, layer: Any) -> None:
         if self._followed is not None:
             for name in (*_TEXELS, *_LOOKS):
@@ -91,7 +134,7 @@ class RegionLink(QObject):
 
     def _on_event(self, event: Any) -> None:
         # Painting emits many events a second.
-        self._were_painted |= event.type in _TEXELS
+        self._were_painted |= event.type in _TEXELS and not self._restoring
         self._tell()
 
     def _tell_now(self) -> None:
@@ -102,3 +145,14 @@ class RegionLink(QObject):
         if were_painted and label:
             self.painted.emit(label)
         self.changed.emit()
+
+
+def _sentence(name: str, added: Added) -> str:
+    parts = []
+    if added.painted:
+        parts.append(f"Regions of {name} painted again: {', '.join(added.painted)}.")
+    if added.left:
+        parts.append(
+            f"{added.left:,} texels of {name} stay in the regions that they are in by now."
+        )
+    return " ".join(parts)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.qt.threading import GeneratorWorker, create_worker
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, Signal, Slot
 
 from napari_btf.plugin._bar import Bar
 from napari_btf.plugin._work import Orders, Outcome, Plan, Preview, work
@@ -37,26 +36,54 @@ class Status:
     left: float | None
 
 
-@dataclass
-class _Control:
-    """A training from start to end: its orders, its worker, its bar in the activity dock."""
+class _Control(QObject):
+    """The thread of a training, from start to end: its orders, its bar in the activity dock.
 
-    orders: Orders
-    worker: GeneratorWorker | None = None
-    bar: Bar | None = None
+    Without a parent, and kept while the thread works: its window may be destroyed before.
 
+    Signals
+    -------
+    ended
+        The thread is done.
+    """
+
+    ended = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.orders = Orders()
+        self.worker: GeneratorWorker | None = None
+        self.bar: Bar | None = None
+
+    def start(self, worker: GeneratorWorker, name: str) -> None:
+        """Start a thread, with a bar of a name."""
+        self.worker, self.bar = worker, Bar(name)
+        _working.add(self)
+        worker.finished.connect(self._on_finished)
+        worker.start()
+
+    @Slot()
     def abandon(self) -> None:
         """End everything, whether the window is still there or not."""
         self.orders.stopped = True
         if self.worker is not None:
             self.worker.quit()
-        self.close_bar()
+        self._close_bar()
 
-    def close_bar(self) -> None:
-        """Take the bar out of the activity dock."""
+    @Slot()
+    def _on_finished(self) -> None:
+        self._close_bar()
+        self.worker = None
+        _working.discard(self)
+        self.ended.emit()
+
+    def _close_bar(self) -> None:
         bar, self.bar = self.bar, None
         if bar is not None:
             bar.close()
+
+
+_working: set[_Control] = set()
 
 
 class Run(QObject):
@@ -84,11 +111,13 @@ class Run(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._control = _Control(Orders())
+        self._control = _Control()
+        self._control.ended.connect(self._on_ended)
         self._phase = ("", 0.0, 0)
         self._pausing = False
-        # The dock may be destroyed with its window while the thread still trains.
-        self.destroyed.connect(partial(_abandon, self.__dict__))
+        # The dock may be destroyed with its window while the thread still trains. To a slot of an
+        # object that outlives it: a function that is called from the ruins may end the process.
+        self.destroyed.connect(self._control.abandon)
 
     @property
     def running(self) -> bool:
@@ -120,20 +149,18 @@ class Run(QObject):
         """Start; does nothing while one runs."""
         if self.running:
             return
-        control = self._control = _Control(Orders(directions=self._control.orders.directions))
+        control = self._control
+        control.orders = Orders(directions=control.orders.directions)
         self._pausing, self._phase = False, ("", 0.0, 0)
         # Its errors come to `failed` alone, else napari would show them a second time.
         worker = create_worker(work, plan, control.orders, _start_thread=False, _ignore_errors=True)
         worker.yielded.connect(self._on_report)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_error)
-        worker.finished.connect(self._on_finished)
         worker.paused.connect(self._on_paused)
         worker.resumed.connect(self.changed)
-        control.worker = worker
-        control.bar = Bar(f"Training {plan.btf.name}")
+        control.start(worker, f"Training {plan.btf.name}")
         self.changed.emit()
-        worker.start()
 
     def toggle_pause(self) -> None:
         """Stand still at the next report, or go on."""
@@ -201,14 +228,6 @@ class Run(QObject):
     def _on_error(self, error: Exception) -> None:
         self.failed.emit(error)
 
-    def _on_finished(self) -> None:
-        self._control.close_bar()
-        self._control.worker = None
+    def _on_ended(self) -> None:
         self._pausing = False
         self.changed.emit()
-
-
-def _abandon(state: dict[str, Any], _: Any = None) -> None:
-    control = state.get("_control")
-    if control is not None:
-        control.abandon()

@@ -108,16 +108,17 @@ class Segment(QWidget):
         if model is None:
             return
         self._parted = model
-        # None tries out as many as there may be, and takes the best silhouette.
-        k = None if box.by_silhouette.isChecked() else box.number.value()
-        job = segment(model, box.method.currentData(), k, by=box.by.currentData())
+        job = segment(model, box.method.currentData(), box.count, by=box.by.currentData())
         self.run.start(job, f"Segmenting {model.source or 'the model'}")
 
     def _on_done(self, found: Segmentation) -> None:
         viewer, model = self._workspace.viewer, self._parted
         if viewer is None or model is None or model is not self._model:
             return
-        self.box.show_silhouettes(found.silhouettes, found.count)
+        if found.silhouettes:
+            self.box.show_silhouettes(found.silhouettes, found.count)
+        else:
+            self.box.show_count(found.count, int(np.count_nonzero(found.labels == 0)))
         layer, base = self.materials(), base_of(self._workspace, model)
         if layer is not None and layer.data.shape == found.labels.shape:
             layer.data = found.labels

@@ -108,6 +108,19 @@ class SegmentBox(QWidget):
         column.insertWidget(5, self.threshold)
         self.note.hide()
 
+    @property
+    def count(self) -> int | None:
+        """How many materials are asked for; None where the method or the silhouette says it."""
+        return self.number.value() if self._has_number and not self._is_tried else None
+
+    @property
+    def _has_number(self) -> bool:
+        return str(self.method.currentData()) != "hdbscan"
+
+    @property
+    def _is_tried(self) -> bool:
+        return self.by_silhouette.isChecked()
+
     def set_running(self, running: bool) -> None:
         """Whether a segmentation runs."""
         self.start.setVisible(not running)
@@ -137,7 +150,15 @@ class SegmentBox(QWidget):
     def show_silhouettes(self, scores: Mapping[int, float], chosen: int) -> None:
         """Say the silhouettes that were measured, by number of materials."""
         texts = [f"{k}: {score:.2f}{' ✓' * (k == chosen)}" for k, score in scores.items()]
-        self.say("silhouettes " + "   ".join(texts) if texts else "")
+        self.say("silhouettes " + "   ".join(texts))
+
+    def show_count(self, count: int, left: int) -> None:
+        """Say how many materials were found, and how many texels belong to none."""
+        if not count:
+            self.say("No materials: no texels are much more alike than others. Try k-means.")
+            return
+        none = f", {left:,} texels belong to none" if left else ""
+        self.say(f"{count} material{'s' * (count != 1)}{none}")
 
     def say(self, text: str) -> None:
         """Say something below the buttons, or nothing."""
@@ -145,9 +166,8 @@ class SegmentBox(QWidget):
         self.note.setVisible(bool(text))
 
     def _on_method(self) -> None:
-        has_number = self.method.currentData() != "hdbscan"
-        self.by_silhouette.setEnabled(has_number)
-        self.number.setEnabled(has_number and not self.by_silhouette.isChecked())
+        self.by_silhouette.setEnabled(self._has_number)
+        self.number.setEnabled(self._has_number and not self._is_tried)
 
     def _on_preview(self, wanted: bool) -> None:
         self.set_allowed("" if self.start.isEnabled() else self.start.toolTip(), self._no_selection)

@@ -29,11 +29,14 @@ from napari_btf.sampling import all_texels, every_nth, masked_texels, region_cou
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_btf.codec.model import CompressedBTF
+    from napari_btf.coordinates import RegionTexels
+    from napari_btf.embedding import EmbeddingTable
     from napari_btf.embedding.colours import Colours
     from napari_btf.plugin._latent_map import LatentMap
     from napari_btf.plugin._selection import TexelSelection
@@ -52,6 +55,7 @@ class LatentSpace(QWidget):
         super().__init__()
         self._workspace = workspace_of(napari_viewer)
         self._model: CompressedBTF | None = None
+        self._to_paint: dict[CompressedBTF, tuple[RegionTexels, str]] = {}
         self.models = ModelChooser(self._workspace)
         self.form = EmbeddingForm()
         self.embeddings = Embeddings(self._workspace, self)
@@ -101,6 +105,7 @@ class LatentSpace(QWidget):
         run.failed.connect(show_error)
         run.changed.connect(self._show_running)
         self.embeddings.changed.connect(self._show_map)
+        self.embeddings.opened.connect(self._on_opened)
         self.colours.changed.connect(self._show_colours)
         self.bar.mode_chosen.connect(self.map.set_mode)
         self.bar.fitted.connect(self.map.show_all)
@@ -166,6 +171,8 @@ class LatentSpace(QWidget):
         self._show_running()
         self._show_selection()
         self._show_regions()
+        if self.isVisible() and model in self._to_paint:
+            self._on_layers_later()
         if self.isVisible() and model is not None and self.embeddings.map is None:
             self._begin()
 
@@ -187,6 +194,7 @@ class LatentSpace(QWidget):
     def _on_layers(self) -> None:
         self.links.follow_layers()
         self.regions.set_model(self._model, self.isVisible())
+        self._restore_regions()
         self._show_regions()
         if self.colours.by == "cluster":
             self._show_colours()
@@ -204,6 +212,26 @@ class LatentSpace(QWidget):
     def open(self, path: str) -> None:
         """Take the points of a file; what is wrong becomes a notification."""
         attempt(lambda: self.embeddings.open(path))
+
+    def _on_opened(self, path: Path, table: EmbeddingTable) -> None:
+        texels = table.region_texels()
+        if self._model is not None and texels is not None:
+            # Not at once: the model may come with layers that are just being added.
+            self._to_paint[self._model] = texels, path.name
+            self._on_layers_later()
+
+    def _restore_regions(self) -> None:
+        """Paint the regions of the table that was opened."""
+        if self._model not in self._to_paint:
+            return
+        texels, name = self._to_paint.pop(self._model)
+
+        def restore() -> None:
+            sentence = self.regions.restore(texels, name)
+            if sentence:
+                show_info(sentence)
+
+        attempt(restore)
 
     def save(self, path: str) -> None:
         """Write the points; what is wrong becomes a notification."""
