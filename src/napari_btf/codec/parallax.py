@@ -262,7 +262,7 @@ class ParallaxBTF(CompressedBTF):
             if not is_known and frame.depth is not None:
                 height = frame.depth(seen.of_depth_in(chunk, scratch), scratch)[:, 0]
                 np.multiply(height, along_view, out=places)
-                places += seen.grid(chunk)
+                places += seen.grid[:, chunk]
             if not (is_known and seen.keeps):
                 if frame.depth is not None:
                     self.lookup.fetch(self.tables[1], places, of_view, scratch)
@@ -291,32 +291,22 @@ class _Seen:
     def __init__(self, model: ParallaxBTF, part: Part) -> None:
         def cut(image: NDArray[Any]) -> NDArray[Any]:
             # Of the whole surface without a copy.
-            flat = (part.shape[0] * part.shape[1], image.shape[2])
-            return np.ascontiguousarray(part.cut(image)).reshape(flat)
+            return np.ascontiguousarray(part.cut(image)).reshape(part.texels, image.shape[2])
 
         of_depth, of_view, _ = model.tables
-        self._part = part
         self._columns = model.latent_count - model.depth_latents
         self.view: NDArray[np.float64] | None = None
         self.of_depth = cut(of_depth)
-        texels = part.shape[0] * part.shape[1]
-        #: Rows and columns, (2, T).
-        self.places = np.empty((2, texels), dtype=np.float32)
+        #: Rows and columns of the texels, (2, T).
+        self.grid = np.stack(np.meshgrid(part.rows, part.columns, indexing="ij")).astype(np.float32)
+        self.grid = self.grid.reshape(2, -1)
+        #: Those where rays land.
+        self.places = self.grid.copy()
         if not model.depth_latents:
-            self.places[...] = self.grid(slice(0, texels))
             self.of_view = cut(of_view)
         #: Whether latents are kept.
         self.keeps = of_depth.dtype == np.float32
-        self._fetched = np.empty((texels if self.keeps else 0, self._columns), dtype=np.float32)
-
-    def grid(self, chunk: slice) -> NDArray[np.float32]:
-        """Rows and columns of the texels, (2, T)."""
-        row, column = np.divmod(np.arange(chunk.start, chunk.stop), self._part.shape[1])
-        rows, columns = self._part.rows, self._part.columns
-        place = np.empty((2, len(row)), dtype=np.float32)
-        np.add(rows.start, rows.step * row, out=place[0], casting="same_kind")
-        np.add(columns.start, columns.step * column, out=place[1], casting="same_kind")
-        return place
+        self._fetched = np.empty((part.texels if self.keeps else 0, self._columns), np.float32)
 
     def fetched_in(self, chunk: slice, scratch: Scratch) -> NDArray[np.float32]:
         """Room for the latents fetched for some texels, (T, K_l + K_v); or these, if kept."""
