@@ -14,33 +14,14 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from dock_window import DockWindow, header, line, sample_model, tiled
 
-from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings
-from napari_btf.codec.latent_coding import code_latents
-from napari_btf.codec.neural_basis import NeuralBasisBTF
+from napari_btf.codec import CompressedBTF
 from napari_btf.codec.storage import load
-from napari_btf.progress import finish
-from napari_btf.samples import open_sample
-from napari_btf.training import train
-
-
-def tiled(model: CompressedBTF, size: int) -> CompressedBTF:
-    """The model with its latents repeated until the surface has a size."""
-    if not isinstance(model, NeuralBasisBTF):
-        print(f"a model that is not linear in its latents is not tiled: {model.width} texels wide")
-        return model
-    repeats = -(-size // model.height), -(-size // model.width), 1
-    latents = np.tile(model.latent_map, repeats)[:size, :size]
-    large = replace(model, coded=code_latents(np.ascontiguousarray(latents), model.coded.step))
-    # Decoded from the file's form once, not with the first frame.
-    assert large.latent_map.shape == latents.shape
-    return large
 
 
 def resident_mib() -> float:
@@ -49,19 +30,14 @@ def resident_mib() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-class Window:
+class Window(DockWindow):
     """napari with the dock, and the hands of a person."""
 
     def __init__(self, model: CompressedBTF) -> None:
-        import napari
-        from qtpy.QtWidgets import QApplication
-
         from napari_btf.plugin.workspace import workspace_of
 
-        self.viewer = napari.Viewer(show_welcome_screen=False)
-        self.viewer.window.resize(1200, 800)
-        self.app: Any = QApplication.instance()
-        _, self.dock = self.viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
+        super().__init__(1200)
+        self.dock = self.add_dock("Relight")
         workspace_of(self.viewer).model = model
         self.until(lambda: self.dock.image_layer() is not None)
         self.shown: tuple[float, float] | None = None
@@ -83,19 +59,6 @@ class Window:
         gloo.finish()
         self.on_canvas = self.shown
         self.drawn += 1
-
-    def until(self, condition: Callable[[], bool], limit: float = 20.0) -> None:
-        end = time.perf_counter() + limit
-        while not condition():
-            self.app.processEvents()
-            # Let go of Python's lock, as an event loop that waits does.
-            time.sleep(0.0002)
-            if time.perf_counter() > end:
-                raise TimeoutError("the window does not answer")
-
-    def rest(self, seconds: float) -> None:
-        end = time.perf_counter() + seconds
-        self.until(lambda: time.perf_counter() > end, seconds + 1)
 
     def move(self, i: int) -> tuple[float, float]:
         """Move the mouse to the i-th place of a circle; the direction it gives."""
@@ -142,21 +105,13 @@ class Window:
         return seen / seconds
 
 
-def line(name: str, times: list[float]) -> None:
-    print(f"{name:<36}{np.median(times):>10.1f}{np.percentile(times, 95):>10.1f}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    if arguments.model:
-        model = load(arguments.model)
-    else:
-        settings = FitSettings(16, NetworkSettings(epochs=50))
-        model, _ = finish(train(open_sample(), settings=settings))
+    model = load(arguments.model) if arguments.model else sample_model()
     model = tiled(model, arguments.size)
     window = Window(model)
     count = 100 if arguments.quick else 400
@@ -169,7 +124,7 @@ def main() -> None:
         answers.append(window.answer(20 + i))
         repaints.append(window.repaint())
     print(f"{model.width} x {model.height} texels, {model.latent_count} latents")
-    print(f"{'milliseconds':<36}{'median':>10}{'95 %':>10}")
+    header()
     line("mouse move to changed pixels", answers)
     line("empty repaint of the same canvas", repaints)
     seconds = 10.0 if arguments.quick else 60.0

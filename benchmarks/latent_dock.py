@@ -13,51 +13,29 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from interaction import line, tiled
+from dock_window import DockWindow, header, line, sample_model, tiled
 
-from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings
+from napari_btf.codec import CompressedBTF
 from napari_btf.codec.storage import load
-from napari_btf.progress import finish
-from napari_btf.samples import open_sample
-from napari_btf.training import train
 
 
-class Window:
+class Window(DockWindow):
     """napari with the latents of a model and the dock."""
 
     def __init__(self, model: CompressedBTF) -> None:
-        import napari
-        from qtpy.QtWidgets import QApplication
-
         from napari_btf.plugin.model_layers import latent_layer_data
 
-        self.viewer = napari.Viewer(show_welcome_screen=False)
-        self.viewer.window.resize(1280, 800)
-        self.app: Any = QApplication.instance()
+        super().__init__(1280)
         data, options, _ = latent_layer_data(model)[0]
         self.latents = self.viewer.add_image(data, **options)
         self.model = model
-        _, self.dock = self.viewer.window.add_plugin_dock_widget("napari-btf", "Latent space")
+        self.dock = self.add_dock("Latent space")
         self.map = self.dock.map
         run = self.dock.embeddings.run
         self.until(lambda: len(self.map.points) > 0 and not run.running)
         self.rest(1.0)
-
-    def until(self, condition: Callable[[], bool], limit: float = 60.0) -> None:
-        end = time.perf_counter() + limit
-        while not condition():
-            self.app.processEvents()
-            time.sleep(0.001)
-            if time.perf_counter() > end:
-                raise TimeoutError("the window does not answer")
-
-    def rest(self, seconds: float) -> None:
-        end = time.perf_counter() + seconds
-        self.until(lambda: time.perf_counter() > end, seconds + 1)
 
     def mouse(self, kind: str, x: float, y: float, is_pressed: bool) -> None:
         """A mouse event of the map, handled before this returns."""
@@ -142,9 +120,7 @@ def main() -> None:
     if arguments.model:
         model = load(arguments.model)
     else:
-        settings = FitSettings(16, NetworkSettings(epochs=50))
-        model, _ = finish(train(open_sample(), settings=settings))
-        model = tiled(model, arguments.size)
+        model = tiled(sample_model(), arguments.size)
     window = Window(model)
     for i in range(3):
         window.lasso(i)
@@ -155,7 +131,7 @@ def main() -> None:
     over_map = [window.over_map(i) for i in range(200)]
     counts = [count for _, _, count in lassos]
     print(f"{len(window.map.points):,} points, {min(counts):,} to {max(counts):,} in the lasso")
-    print(f"{'milliseconds':<36}{'median':>10}{'95 %':>10}")
+    header()
     line("lasso to lit texels and points", [ready for ready, _, _ in lassos])
     line("the same with the map repainted", [painted for _, painted, _ in lassos])
     line("mouse over image to marked point", over_image)

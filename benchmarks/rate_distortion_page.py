@@ -25,8 +25,9 @@ same for a model and a capture of yours.
 - *Seen* directions are those the codec was fitted on (compression), *unseen* ones were held out
   (generation). Cells say **seen / unseen**, PSNR above SSIM; – where nothing was held out.
 - Sizes are whole: what is kept of the texels, the decoder, the directions. The model is its file.
-  PCA keeps its latents in 8 bits and its basis in 16, has as many latents as the bytes of the
-  model allow, and the smoothing of its spline is chosen by cross-validation. Photographs are kept
+  All may take as many bytes, and the model says below its figures if it took less than 19/20.
+  PCA keeps its latents in 8 bits and its basis in 16, has as many latents as these bytes
+  allow, and the smoothing of its spline is chosen by cross-validation. Photographs are kept
   as raw pixels, as many as fit, spread over the directions. PTM and HSH have 6, 9 or 16
   coefficients a texel and channel in 8 bits: they come in one size, and stand in a table of their
   own, with interpolation of *all* photographs, whose size is that of the capture.
@@ -72,6 +73,8 @@ def _cell(row: Row | None) -> str:
     for metric, digits in (("psnr", 2), ("ssim", 3)):
         seen, unseen = (figure(row[f"{metric}_{which}"], digits) for which in ("seen", "unseen"))
         lines.append(f"{seen} / {unseen}")
+    if row["method"] == MODEL and row["bytes"] < 0.95 * row["budget"]:
+        lines.append(f"({row['bytes'] / 1e3:.0f} kB)")
     return "<br>".join(lines)
 
 

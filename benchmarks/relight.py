@@ -12,8 +12,9 @@ is free to limit.
 Models: the wallpaper with the codec and size that `train` takes by default (the sample that ships
 with the package, if the data are not there), and parallax, trained for some seconds on weave (with
 random weights of the default sizes, if it is not there: the time does not depend on them). They are
-tiled to each size. The network they are compared with has 4 layers of 106 units on 8 latents and 4
-coordinates of directions, evaluated for every texel by torch in chunks that fit the cache.
+tiled to each size. The networks they are compared with, 3 layers of 64 and 4 of 106 units on 8
+latents and 4 coordinates of directions, are evaluated for every texel by torch in chunks that fit
+the cache.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from napari_btf.codec.parallax_training import ParallaxSettings, fit_parallax
 from napari_btf.codec.stored_latents import LATENT_TYPES
 from napari_btf.directions import angles_to_vectors
 from napari_btf.formats import read
+from napari_btf.plugin._frames import BUDGET, STEPS
 from napari_btf.progress import finish
 from napari_btf.relighting import Relighter, find_environment
 from napari_btf.samples import open_sample
@@ -180,6 +182,20 @@ def time_parallax(data: Path, seconds: float, machine: Machine) -> None:
                 show(f"{name}, {'both move' if view_moves else 'light moves'}", ms, limit)
         if size == 256:
             time_environment(f"parallax {size}", relighter)
+            continue
+        time_dragging(f"parallax {size}", relighter)
+        for device in ("cpu", *(["cuda"] if torch.cuda.is_available() else [])):
+            by_torch = Relighter(relighter.model.decoded_on(device))
+            ms = timed(lambda i, r=by_torch: r.frame(light_of(i), (40.0, 5.0 * i)))
+            show(f"parallax {size}, both move, torch on {device}", ms)
+
+
+def time_dragging(name: str, relighter: Relighter) -> None:
+    """What the dock decodes while a mouse moves: as many texels as its budget of time allows."""
+    whole = timed(lambda i: relighter.frame(light_of(i), (40.0, 5.0 * i)), 8)[0] / 1e3
+    step = next((step for step in STEPS if whole / step**2 <= BUDGET), STEPS[-1])
+    ms = timed(lambda i: relighter.frame(light_of(i), (40.0, 5.0 * i), step=step))
+    show(f"{name}, as it is dragged: every {step}. texel", ms)
 
 
 @torch.no_grad()
@@ -208,18 +224,19 @@ def time_small_latents(name: str, model: CompressedBTF) -> None:
         show(f"{name}, {kind}, {kept / 2**20:.0f} MiB kept{off}", ms)
 
 
-def time_per_texel(machine: Machine) -> None:
+def time_per_texel(machine: Machine, count: int, units: int, sizes: tuple[int, ...]) -> None:
+    """Layers of so many units, on 8 latents and 4 coordinates of directions."""
     layers: list[torch.nn.Module] = []
-    widths = (12, 106, 106, 106, 106)
+    widths = (12, *(units,) * count)
     for a, b in pairwise(widths):
         layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
-    net = torch.nn.Sequential(*layers, torch.nn.Linear(106, 3))
+    net = torch.nn.Sequential(*layers, torch.nn.Linear(units, 3))
     products = sum(a * b for a, b in pairwise((*widths, 3)))
-    for size in (256, 512, 1024):
+    for size in sizes:
         latents = torch.rand(size * size, 8)
         limit = machine.limit(size**2, products, 4 * 8 + 3)
         ms = timed(lambda i, z=latents: per_texel(net, z, i), 4)
-        show(f"4 x 106 units per texel, torch, {size}", ms, limit)
+        show(f"{count} x {units} units per texel, torch, {size}", ms, limit)
 
 
 def main() -> None:
@@ -244,7 +261,8 @@ def main() -> None:
         ):
             model.save(Path(folder) / "model.safetensors")
             time_small_latents(name, load(Path(folder) / "model.safetensors"))
-    time_per_texel(machine)
+    time_per_texel(machine, 3, 64, (512,))
+    time_per_texel(machine, 4, 106, (256, 512, 1024))
 
 
 if __name__ == "__main__":

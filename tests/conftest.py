@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from command_line import Run, runner
 from napari_btf.btf import BTF
 from napari_btf.directions import angles_to_vectors
 
@@ -32,6 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         group = "windows" if "plugin" in item.path.parts else item.path.stem
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line in this process: ``run(*arguments)``."""
+    return runner(capsys)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from PIL import Image
 from typer.main import get_command
 
 import napari_btf
-from command_line import Run, runner
+from command_line import Run
 from napari_btf.cli import app
 from napari_btf.samples import write_sample
 
@@ -120,10 +120,7 @@ def test_commands_are_found() -> None:
 @pytest.mark.parametrize(
     "document", [d for d in DOCUMENTS if commands(d) or blocks(d, "python")], ids=lambda d: d.stem
 )
-def test_what_a_document_says_works(
-    document: Path, scene: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run: Run = runner(capsys)
+def test_what_a_document_says_works(document: Path, scene: Path, run: Run) -> None:
     for command in commands(document):
         if is_form(command):
             continue

@@ -7,23 +7,20 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from napari_btf.codec import load
 from napari_btf.codec.checkpoint import checkpoint_path
+from programs import PATIENCE, kill, until_noted
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or shutil.which("bash") is None, reason="SLURM is of Linux"
 )
 
 SCRIPTS = Path(__file__).parents[1] / "examples" / "slurm"
-#: Seconds that anything may take here.
-PATIENCE = 120
 OPTIONS = ["--codec", "parallax", "--latents", "6", "--epochs", "6"]
 
 Job = Callable[..., "subprocess.Popen[str]"]
@@ -70,19 +67,7 @@ def job(tmp_path: Path, called: Path) -> Iterator[Job]:
 
     yield start
     for process in running:
-        if process.poll() is None:
-            for other in psutil.Process(process.pid).children(recursive=True):
-                other.kill()
-            process.kill()
-        process.communicate()
-
-
-def until_noted(process: subprocess.Popen[str], model: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not checkpoint_path(model).exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        kill(process)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import napari_btf
-from command_line import Run, runner
+from command_line import Run
 from napari_btf.directions import angles_to_vectors, vectors_to_disk
 
 SIDE = 40
@@ -52,10 +52,9 @@ def layer(table: dict[str, list[str]], name: str, kind: str) -> NDArray[np.float
 def test_coordinates_training_exports_and_images(
     wallpaper: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run: Run = runner(capsys)
     monkeypatch.chdir(tmp_path)
     crop(wallpaper, tmp_path / "wallpaper")
     chosen = [(x, y) for y in range(0, SIDE, 2) for x in range(0, SIDE, 2)]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.direction_grid import DirectionGrid
 from napari_btf.directions import angle_between, format_angles, group_directions
 from napari_btf.errors import CaptureError, UsageError
-from napari_btf.progress import Progress, is_report_due
+from napari_btf.observations import Frames, Gatherer, Picker, read_in_order
+from napari_btf.progress import Progress, finish, is_report_due
 from napari_btf.values import ValueScale
 
 if TYPE_CHECKING:
@@ -30,107 +30,6 @@ __all__ = ["BTF", "DirectionGrid", "Frames", "Gatherer", "into_memory"]
 
 #: A BTF whose pixel values take no more than this is kept in memory by `BTF.in_memory`.
 SMALL_BYTES = 512 * 2**20
-
-#: Threads that read observations: decoders let go of Python's lock most of the time.
-_READERS = 4
-#: Bytes of pixels that one of them reads before it hands them over.
-_READ_AT_ONCE = 2**18
-
-
-@dataclass(frozen=True, eq=False)
-class DirectionGrid:
-    """The observations arranged as views x lights.
-
-    Parameters
-    ----------
-    views, lights : ndarray, shape (V, 3) and (L, 3)
-        Distinct directions, ordered by theta, then phi.
-    view_of, light_of : ndarray of int, shape (N,)
-        Which of them each observation has.
-    """
-
-    views: NDArray[np.float64]
-    lights: NDArray[np.float64]
-    view_of: NDArray[np.intp]
-    light_of: NDArray[np.intp]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(V, L)."""
-        return len(self.views), len(self.lights)
-
-    @cached_property
-    def duplicates(self) -> NDArray[np.intp]:
-        """Observations whose pair an earlier one has, in order."""
-        again = np.ones(len(self.view_of), dtype=bool)
-        again[self._first] = False
-        return np.flatnonzero(again)
-
-    @property
-    def duplicate_pairs(self) -> int:
-        """How many `duplicates` there are."""
-        return len(self.view_of) - len(self._first)
-
-    @property
-    def missing_pairs(self) -> int:
-        """Pairs of the grid without an observation."""
-        return self.shape[0] * self.shape[1] - len(self._first)
-
-    @cached_property
-    def observations(self) -> NDArray[np.intp]:
-        """(V, L) the first observation of each pair, -1 where there is none.
-
-        Of a capture that is no grid this may be large.
-        """
-        index = np.full(self.shape, -1, dtype=np.intp)
-        index[self.view_of[self._first], self.light_of[self._first]] = self._first
-        return index
-
-    def missing(self) -> NDArray[np.intp]:
-        """(M, 2) view and light of the pairs without an observation."""
-        return np.argwhere(self.observations < 0)
-
-    @cached_property
-    def _first(self) -> NDArray[np.intp]:
-        """The first observation of each pair."""
-        pairs = self.view_of * len(self.lights) + self.light_of
-        return np.asarray(np.unique(pairs, return_index=True)[1])
-
-
-class Frames(Protocol):
-    """Observations that are read one at a time: what formats hand to `BTF`.
-
-    NumPy, dask and Zarr arrays of shape (N, H, W, C) are such.
-    """
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, H, W, C)."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the values."""
-
-    def __getitem__(self, i: int, /) -> NDArray[Any]:
-        """Observation ``i``, shape (H, W, C), read now; called from several threads."""
-
-
-class Gatherer(Protocol):
-    """A way to the texels of lazy observations that does not read whole images.
-
-    A BTF goes by it only while its ``frames`` are the gatherer's own: a BTF whose frames were
-    replaced reads the new ones.
-    """
-
-    @property
-    def frames(self) -> Frames:
-        """The observations, (N, H, W, C)."""
-
-    def gather(self, yx: NDArray[np.intp], out: NDArray[Any]) -> Iterator[tuple[int, int]]:
-        """Fill ``out`` (T, N, C) with the ABRDFs at ``yx`` (T, 2); yields (done, to do)."""
-
-    def select(self, observations: NDArray[np.intp]) -> Gatherer:
-        """The gatherer of some observations only, by index."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -236,52 +135,11 @@ class BTF:
 
         Memory stays at a few frames however large the BTF is.
         """
-        if isinstance(self.frames, np.ndarray):
-            yield from self.frames[start:]
-            return
-        chunks = getattr(self.frames, "chunks", None)
-        yield from (self._iter_single(start) if chunks is None else self._iter_chunks(start))
-
-    def _iter_single(self, start: int) -> Iterator[NDArray[Any]]:
-        # Through the source itself: cutting a dask array of thousands of chunks takes longer
-        # than decoding a small image. Small images go by the dozen, for the same reason.
-        dozen = int(np.clip(_READ_AT_ONCE * len(self) // max(1, self.nbytes), 1, 64))
-        ahead: deque[Future[list[NDArray[Any]]]] = deque()
-        with ThreadPoolExecutor(_READERS) as pool:
-            try:
-                for i in range(start, len(self), dozen):
-                    some = range(i, min(i + dozen, len(self)))
-                    ahead.append(pool.submit(self._frames_at, some))
-                    if len(ahead) > 2 * _READERS:
-                        yield from ahead.popleft().result()
-                while ahead:
-                    yield from ahead.popleft().result()
-            finally:
-                for future in ahead:
-                    future.cancel()
-
-    def _frames_at(self, which: range) -> list[NDArray[Any]]:
-        return [self.frame(i) for i in which]
-
-    def _iter_chunks(self, start: int) -> Iterator[NDArray[Any]]:
-        frames: Any = self.frames
-        per_block = max(1, min(64, (32 << 20) // max(1, self.nbytes // len(self))))
-        # Whole chunks, at least one: a chunk read in two parts may be decoded twice.
-        ends = np.cumsum(frames.chunks[0])
-        while start < len(self):
-            last = int(np.searchsorted(ends, start + per_block, side="right")) - 1
-            end = int(ends[max(last, int(np.searchsorted(ends, start, side="right")))])
-            yield from np.asarray(frames[start:end])
-            start = end
+        return read_in_order(self.frames, start)
 
     def in_memory(self, limit: int = SMALL_BYTES) -> BTF:
         """The same BTF read into memory if its values take at most ``limit`` bytes, else itself."""
-        if isinstance(self.frames, np.ndarray) or self.nbytes > limit:
-            return self
-        frames = np.empty(self.frames.shape, dtype=self.frames.dtype)
-        for i, frame in enumerate(self.iter_frames()):
-            frames[i] = frame
-        return replace(self, frames=frames, gatherer=None)
+        return finish(into_memory(self, limit))
 
     def select(self, observations: ArrayLike) -> BTF:
         """The BTF of some observations only, as lazy as this one.
@@ -299,7 +157,7 @@ class BTF:
         elif isinstance(self.frames, np.ndarray):
             frames = self.frames[keep]
         else:
-            frames = _Picker(self, keep)
+            frames = Picker(self.frames, keep)
         return replace(
             self,
             frames=frames,
@@ -406,8 +264,9 @@ class BTF:
         """
         import dask.array as da
 
-        source = _Picker(self, self.grid.observations if self.is_grid else np.arange(len(self)))
-        chunks = (1,) * source.index.ndim + self.frames.shape[1:]
+        index = self.grid.observations if self.is_grid else np.arange(len(self))
+        source = Picker(self.frames, index)
+        chunks = (1,) * index.ndim + self.frames.shape[1:]
         stacked: da.Array = da.from_array(source, chunks=chunks, asarray=False, meta=source.meta)
         return stacked
 
@@ -481,26 +340,3 @@ def into_memory(btf: BTF, limit: int = SMALL_BYTES) -> Job[BTF]:
         if is_report_due(i + 1, len(btf)):
             yield Progress("read", i + 1, len(btf))
     return replace(btf, frames=frames, gatherer=None)
-
-
-class _Picker:
-    """Observations by position in an array of indices; -1 is a black image."""
-
-    def __init__(self, btf: BTF, index: NDArray[np.intp]) -> None:
-        self.btf = btf
-        self.index = index
-        self.shape = (*index.shape, *btf.frames.shape[1:])
-        self.ndim = len(self.shape)
-        self.dtype = np.dtype(btf.frames.dtype)
-        self.meta = np.empty((0,) * self.ndim, dtype=self.dtype)
-
-    def __getitem__(self, key: int | tuple[Any, ...]) -> NDArray[Any]:
-        if not isinstance(key, tuple):
-            key = (key,)
-        chosen = self.index[key[: self.index.ndim]]
-        out = np.zeros((*chosen.shape, *self.shape[self.index.ndim :]), dtype=self.dtype)
-        for position, i in np.ndenumerate(chosen):
-            if i >= 0:
-                out[position] = self.btf.frame(int(i))
-        within: tuple[Any, ...] = (..., *key[self.index.ndim :])
-        return np.asarray(out[within])

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-__all__ = ["Job", "Progress", "finish", "is_report_due", "with_preview"]
+__all__ = ["Job", "Progress", "finish", "is_report_due", "mapped", "with_preview"]
 
 T = TypeVar("T")
 
@@ -68,6 +68,11 @@ def finish(job: Job[T], report: Callable[[Progress], object] | None = None) -> T
 
 def with_preview(job: Job[T], preview: Callable[[], Any]) -> Job[T]:
     """The same job, whose reports offer a preview."""
+    return mapped(job, lambda progress: replace(progress, preview=preview))
+
+
+def mapped(job: Job[T], change: Callable[[Progress], Progress]) -> Job[T]:
+    """The same job with other reports."""
     with closing(job):
         while True:
             try:
@@ -75,7 +80,7 @@ def with_preview(job: Job[T], preview: Callable[[], Any]) -> Job[T]:
             except StopIteration as stop:
                 result: T = stop.value
                 return result
-            yield replace(progress, preview=preview)
+            yield change(progress)
 
 
 def is_report_due(step: int, total: int) -> bool:

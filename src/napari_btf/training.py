@@ -130,15 +130,13 @@ def train(
     """
     phases: dict[str, float] = {}
     settings = settings or FitSettings()
-    if held_out is None or not held_out.any():
+    if held_out is not None and not held_out.any():
         held_out = None
-    elif held_out.all():
-        raise UsageError(None, "all observations are held out", "leave some to train on")
-    check_fit(btf if held_out is None else btf.select(~held_out), coords, settings)
+    check_fit(_without(btf, held_out), coords, settings)
     # All at once, so that what is held out is not read on its own.
     btf = yield from _timed(share_in_memory(btf, settings.network.memory // 4), phases)
     _check_finite(btf)
-    seen = btf if held_out is None else btf.select(~held_out)
+    seen = _without(btf, held_out)
     model = yield from _timed(fit(seen, coords, settings, stop, checkpoint), phases)
     psnr_train = yield from _timed(psnr_over(model, seen), phases)
     psnr_held_out = None
@@ -155,6 +153,15 @@ def train(
         codec=model.architecture,
         phases=phases,
     )
+
+
+def _without(btf: BTF, held_out: NDArray[np.bool_] | None) -> BTF:
+    """What the training sees."""
+    if held_out is None:
+        return btf
+    if held_out.all():
+        raise UsageError(None, "all observations are held out", "leave some to train on")
+    return btf.select(~held_out)
 
 
 def _check_finite(btf: BTF) -> None:

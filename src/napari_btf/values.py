@@ -90,6 +90,17 @@ class ValueScale:
         np.clip(fitted, 0.0, self.largest_fitted, out=fitted)
         return np.expm1(fitted, out=fitted) if self.is_float else fitted
 
+    def store_fitted(self, fitted: NDArray[np.float32], out: NDArray[Any]) -> None:
+        """``store(decode(fitted))`` into ``out`` of the stored type; ``fitted`` is overwritten.
+
+        For pieces that fit the cache.
+        """
+        values = self.decode(fitted)
+        if not self.is_float:
+            values *= np.float32(self.largest)
+            np.rint(values, out=values)
+        np.copyto(out, values, casting="unsafe")
+
     def store(self, values: NDArray[np.float32]) -> NDArray[Any]:
         """What `decode` gave, in the stored type."""
         if self.is_float:

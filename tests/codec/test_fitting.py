@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from scipy.ndimage import zoom
 from sklearn.decomposition import PCA
 
 from napari_btf.btf import BTF
@@ -220,6 +221,32 @@ def test_a_whole_model_is_there_before_the_network_has_learned(make_btf: Make) -
     assert previews[0].file_size <= 200 * 12 * 16 + 2**16
     decoded = np.stack(list(previews[0].shaded(btf.light, btf.view)))
     assert psnr(decoded, btf.frames / 255.0) > 40
+
+
+@pytest.mark.parametrize(
+    "settings", [FitSettings(bytes_per_texel=3.0), FitSettings(target_psnr=38.0), FitSettings(6)]
+)
+def test_a_first_model_is_offered_before_a_large_surface_is_coded(
+    make_btf: Make, settings: FitSettings
+) -> None:
+    btf = make_btf(views=1, lights=9)
+    btf = replace(btf, frames=zoom(btf.frames, (1, 6, 8, 1), order=1))
+    noise = np.random.default_rng(0).integers(-9, 10, btf.frames.shape)
+    btf = replace(btf, frames=np.clip(btf.frames + noise, 0, 255).astype(np.uint8))
+    assert btf.height * btf.width > 8192
+    previews: list[CompressedBTF] = []
+
+    def look(progress: Progress) -> None:
+        if progress.preview is not None and not previews:
+            assert (progress.phase, progress.step) == ("quantise", 0)
+            previews.append(progress.preview())
+
+    last = finish(fit(btf, settings=settings), look)
+    (first,) = previews
+    captured = btf.frames / 255.0
+    quality = [psnr(np.stack(list(m.shaded(btf.light, btf.view))), captured) for m in (first, last)]
+    assert quality[0] == pytest.approx(quality[1], abs=1.0)
+    assert first.file_size == pytest.approx(last.file_size, rel=0.15)
 
 
 def test_a_number_of_latents_has_a_closed_form(make_btf: Make) -> None:

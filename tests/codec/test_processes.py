@@ -5,18 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from napari_btf.cli import main
 from napari_btf.codec import CompressedBTF, load
 from napari_btf.codec.checkpoint import checkpoint_path
 from napari_btf.formats import read
+from programs import PATIENCE, descendants, kill, until_noted
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 
@@ -24,8 +23,6 @@ ALONE = [sys.executable, "-m", "napari_btf", "train"]
 TOGETHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr"]
 TOGETHER += ["127.0.0.1", "--nproc-per-node", "2", "-m", "napari_btf", "train"]
 PARALLAX = ["--codec", "parallax", "--latents", "6"]
-#: Seconds that anything may take here.
-PATIENCE = 120
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -50,34 +47,12 @@ def start() -> Iterator[Start]:
         kill(process)
 
 
-def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    try:
-        return psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    for other in descendants(process):
-        other.kill()
-    process.kill()
-    process.communicate()
-
-
 def trained(capture: Path, out: Path, *options: object) -> CompressedBTF:
     """A model that this process trains by the command line."""
     with pytest.raises(SystemExit) as end:
         main(["train", str(capture), "--out", str(out), *map(str, options)])
     assert end.value.code == 0
     return load(out)
-
-
-def until_noted(process: subprocess.Popen[str], model: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not checkpoint_path(model).exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

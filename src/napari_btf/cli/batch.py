@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from napari_btf.codec.checkpoint import Checkpoint
     from napari_btf.training_options import TrainingOptions
 
-__all__ = ["COLUMNS", "Training", "find_captures", "train_many"]
+__all__ = ["COLUMNS", "Training", "find_captures", "train_many", "train_one"]
 
 #: Of the summary.
 COLUMNS = (
@@ -64,6 +64,12 @@ class Training:
     pattern: str | None
     skip_bad: bool
     azimuth: str
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that its options name."""
+        given = (self.options.texels, self.options.hold_out_lights)
+        return [Path(file) for file in given if isinstance(file, (str, os.PathLike))]
 
     def run(self, capture: Path, out: Path) -> tuple[dict[str, Any], bool]:
         """Train, write the model, and say what there is to say.
@@ -152,16 +158,24 @@ def find_captures(named: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def train_one(capture: Path, out: Path, training: Training, as_json: bool) -> None:
+    """Train on a capture, and print the figures."""
+    check_not_input(out, capture, *training.files)
+    check_writable(out)
+    figures, _ = training.run(capture, out)
+    if as_json:
+        tell_json(figures)
+        return
+    tell(f"{out}: {quality_text(figures)}")
+
+
 def train_many(captures: Sequence[Path], folder: Path, training: Training, as_json: bool) -> None:
     """Train on captures one after the other, write a summary, and end with the right code."""
     if ranks.rank_count() > 1:
         raise UsageError(None, "several processes train one capture", "give --out, not --out-dir")
     models = _model_paths(captures, folder)
     for model in models.values():
-        options = training.options
-        given = (options.texels, options.hold_out_lights)
-        files = [Path(file) for file in given if isinstance(file, (str, os.PathLike))]
-        check_not_input(model, *captures, *files)
+        check_not_input(model, *captures, *training.files)
     check_writable(folder / _SUMMARY)
     older = _read_summary(folder / _SUMMARY)
     rows: list[dict[str, Any]] = []
@@ -176,7 +190,8 @@ def train_many(captures: Sequence[Path], folder: Path, training: Training, as_js
             try:
                 figures, stopped = training.run(capture, model)
                 row = {"status": "stopped early" if stopped else "trained", **figures}
-                tell_unless(as_json, f"{model}: {quality_text(figures)}")
+                if not as_json:
+                    tell(f"{model}: {quality_text(figures)}")
             except KeyboardInterrupt:
                 _stop(folder, len(models) - len(rows))
             except Exception as error:
@@ -192,17 +207,11 @@ def train_many(captures: Sequence[Path], folder: Path, training: Training, as_js
     if as_json:
         tell_json({"captures": [{key: row.get(key) for key in COLUMNS} for row in rows]})
     failed = [row for row in rows if row["status"] == "failed"]
+    for row in failed:
+        say(f"failed: {row['capture']}: {row['error']}")
     if failed:
-        for row in failed:
-            say(f"failed: {row['capture']}: {row['error']}")
         count = f"{len(failed)} of {len(rows)} captures"
         fail(f"{count} failed, see {folder / _SUMMARY}", 2 if wrong_input else 1)
-
-
-def tell_unless(quiet: bool, text: str) -> None:
-    """Print a line, if nothing but JSON is not wanted."""
-    if not quiet:
-        tell(text)
 
 
 def _stop(folder: Path, left: int) -> None:

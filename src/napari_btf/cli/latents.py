@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_btf.cli.console import check_not_input, check_writable, reachable, run, tell
-from napari_btf.cli.options import Model
+from napari_btf.cli.options import Model, Seed
 from napari_btf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def embed(
         ),
     ] = None,
     step: Annotated[int, typer.Option(help="Keep 1 of every N texels in both directions.")] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Place the latents of texels in the plane (t-SNE) and write them as CSV."""
     from napari_btf.codec import load

@@ -20,6 +20,7 @@ __all__ = [
     "Captures",
     "Model",
     "Pattern",
+    "Seed",
     "SkipBad",
     "long",
     "parse_size",
@@ -66,6 +67,7 @@ Azimuth = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 #: Asked for before the others, whose complaints are to be JSON, too.
 LogJson = Annotated[
     bool,

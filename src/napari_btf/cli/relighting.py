@@ -98,6 +98,12 @@ def relight(
             metavar="TYPE", help="Latents in memory: float32, or float16 or uint8 to save memory."
         ),
     ] = "float32",
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Decode by torch on a device: auto, cuda, mps or cpu (else NumPy)."
+        ),
+    ] = None,
 ) -> None:
     """Write the surface under any light, from any view.
 
@@ -123,7 +129,7 @@ def relight(
     else:
         lighting = _lights(light or [])
     check_movie_name(out) if path else check_image_name(out)
-    relighter = Relighter(load(model, latents_as))
+    relighter = Relighter(load(model, latents_as).decoded_on(device))
     _check_rectangle(texels, look, relighter.model)
     if path is not None:
         _write_path(relighter, out, path, seconds, fps, view_angles, look)

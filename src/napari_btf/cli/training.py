@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from napari_btf.cli.batch import Training, find_captures, train_many
-from napari_btf.cli.console import check_not_input, check_writable, reachable, tell, tell_json
-from napari_btf.cli.options import AsJson, Azimuth, Captures, Pattern, SkipBad, quality_text
+from napari_btf.cli.batch import Training, find_captures, train_many, train_one
+from napari_btf.cli.console import reachable
+from napari_btf.cli.options import AsJson, Azimuth, Captures, Pattern, Seed, SkipBad
 from napari_btf.errors import UsageError
 
 __all__ = ["train"]
@@ -79,7 +79,7 @@ def train(
         typer.Option(metavar="S", help="Train for S seconds; neural-basis at most so long."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Train for N passes.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Seed = 0,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
     memory: Annotated[
         float, typer.Option(metavar="GIB", help="Memory for data, in GiB, at most.")
@@ -137,10 +137,4 @@ def train(
     assert out is not None
     if len(captures) > 1:
         raise UsageError(None, f"{len(captures)} captures, one --out", "give --out-dir DIR")
-    check_not_input(out, captures[0], texels, hold_out_lights)
-    check_writable(out)
-    summary, _ = training.run(captures[0], out)
-    if as_json:
-        tell_json(summary)
-        return
-    tell(f"{out}: {quality_text(summary)}")
+    train_one(captures[0], out, training, as_json)

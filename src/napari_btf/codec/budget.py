@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec.latent_coding import CodedLatents, Spectrum
 
-__all__ = ["FREE_BYTES", "Budget", "Content", "check_room", "direction_bytes", "quantise"]
+__all__ = ["FREE_BYTES", "Budget", "Content", "check_room", "direction_bytes", "quantise", "sketch"]
 
 #: What a file may have beyond its bytes per texel: small surfaces have a decoder, too.
 FREE_BYTES = 1 << 16
@@ -33,6 +33,8 @@ _LEAST_ERROR = 1 / (12 * 255**2 * 10)
 #: step^2 / 12 that a uniform quantiser leaves.
 _WORTH = 8 * 2 * np.log(2) / 12
 _CLOSE = 0.985
+#: Files take about so many times what is estimated of them.
+_USUAL_RATIO = 1.08
 _MOST_TRIES = 6
 
 
@@ -105,7 +107,7 @@ def check_room(bytes_per_texel: float, texels: int, least: int) -> None:
 
 
 def quantise(spectrum: Spectrum, content: Content, budget: Budget) -> CodedLatents:
-    """Quantise and compress latents within a budget; a sketch may leave some of it unused.
+    """Quantise and compress latents within a budget.
 
     Raises
     ------
@@ -116,9 +118,33 @@ def quantise(spectrum: Spectrum, content: Content, budget: Budget) -> CodedLaten
         return _by_bytes(spectrum, content, budget.bytes_per_texel)
     if budget.target_psnr is not None:
         return _by_quality(spectrum, content, budget.target_psnr)
-    count = len(spectrum.planes)
+    return spectrum.code(_finest(spectrum, content), len(spectrum.planes))
+
+
+def sketch(spectrum: Spectrum, content: Content, budget: Budget) -> tuple[float, int]:
+    """Step and number of latents that are about right for a budget; nothing is coded.
+
+    A file of them takes some percent less or more.
+
+    Raises
+    ------
+    UsageError
+        If the budget cannot be met.
+    """
+    if budget.bytes_per_texel is not None:
+        limit = _limit(spectrum, content, budget.bytes_per_texel)
+        step = _step_of_size(spectrum, content, limit, _USUAL_RATIO)
+    elif budget.target_psnr is not None:
+        step = _step_of_error(spectrum, content, _allowed(spectrum, content, budget.target_psnr))
+    else:
+        return _finest(spectrum, content), len(spectrum.planes)
+    return step, _kept(spectrum, content, step)[0]
+
+
+def _finest(spectrum: Spectrum, content: Content) -> float:
+    """The step that hardly adds to the error of the latents as they are."""
     error = max(_SHARE * content.beyond, _LEAST_ERROR * content.peak**2 * content.values)
-    return spectrum.code(np.sqrt(12 * error / (spectrum.texels * count)), count)
+    return float(np.sqrt(12 * error / (spectrum.texels * len(spectrum.planes))))
 
 
 def _worthwhile(saved: NDArray[np.float64], step: float, latent_bytes: int, texels: int) -> int:
@@ -147,23 +173,33 @@ def _bisect(is_too_fine: Callable[[float], bool], spectrum: Spectrum) -> float:
     return high
 
 
-def _by_bytes(spectrum: Spectrum, content: Content, bytes_per_texel: float) -> CodedLatents:
+def _limit(spectrum: Spectrum, content: Content, bytes_per_texel: float) -> float:
+    """Bytes for latents, and for what each adds to the decoder."""
     check_room(bytes_per_texel, spectrum.texels, content.fixed_bytes + content.latent_bytes)
-    limit = bytes_per_texel * spectrum.texels + FREE_BYTES - content.fixed_bytes
+    return bytes_per_texel * spectrum.texels + FREE_BYTES - content.fixed_bytes
+
+
+def _step_of_size(spectrum: Spectrum, content: Content, limit: float, ratio: float) -> float:
+    """The finest step that meets a limit, if files are ``ratio`` times the estimate."""
+
+    def is_too_fine(step: float) -> bool:
+        count, size, _ = _kept(spectrum, content, step)
+        return size * ratio + count * content.latent_bytes > limit
+
+    return _bisect(is_too_fine, spectrum)
+
+
+def _by_bytes(spectrum: Spectrum, content: Content, bytes_per_texel: float) -> CodedLatents:
+    limit = _limit(spectrum, content, bytes_per_texel)
     ratio, best = 1.0, None
     for _ in range(_MOST_TRIES):
-
-        def is_too_fine(step: float, ratio: float = ratio) -> bool:
-            count, size, _ = _kept(spectrum, content, step)
-            return size * ratio + count * content.latent_bytes > limit
-
-        step = _bisect(is_too_fine, spectrum)
+        step = _step_of_size(spectrum, content, limit, ratio)
         count, estimated, _ = _kept(spectrum, content, step)
         coded = spectrum.code(step, count)
         size = coded.nbytes + count * content.latent_bytes
         if size <= limit:
             best = coded
-            if size >= _CLOSE * limit or spectrum.is_sketch:
+            if size >= _CLOSE * limit:
                 break
         # A little more than what was found, so that the next try ends below the limit.
         ratio = 1.003 * coded.nbytes / max(1.0, estimated)
@@ -174,7 +210,8 @@ def _by_bytes(spectrum: Spectrum, content: Content, bytes_per_texel: float) -> C
     return best
 
 
-def _by_quality(spectrum: Spectrum, content: Content, target: float) -> CodedLatents:
+def _allowed(spectrum: Spectrum, content: Content, target: float) -> float:
+    """Sum of squared errors that a quality allows."""
     wanted = content.values * content.peak**2 * 10 ** (-target / 10)
     if content.beyond > 0.98 * wanted:
         reached = -10 * np.log10(content.beyond / content.values / content.peak**2)
@@ -184,18 +221,22 @@ def _by_quality(spectrum: Spectrum, content: Content, target: float) -> CodedLat
             f"{reached:.1f} dB",
             "ask for less",
         )
-    allowed = wanted
+    return float(wanted)
+
+
+def _step_of_error(spectrum: Spectrum, content: Content, allowed: float) -> float:
+    """The coarsest step that leaves no more error."""
+    # The finest step that is still too coarse; one percent finer reaches it.
+    return _bisect(lambda step: _kept(spectrum, content, step)[2] < allowed, spectrum) / 1.01
+
+
+def _by_quality(spectrum: Spectrum, content: Content, target: float) -> CodedLatents:
+    allowed = wanted = _allowed(spectrum, content, target)
     for _ in range(_MOST_TRIES):
-
-        def is_good_enough(step: float, allowed: float = allowed) -> bool:
-            return _kept(spectrum, content, step)[2] < allowed
-
-        step = _bisect(is_good_enough, spectrum)
-        # The finest step that is still too coarse; one percent finer reaches it.
-        step /= 1.01
+        step = _step_of_error(spectrum, content, allowed)
         count = _kept(spectrum, content, step)[0]
         left = float(spectrum.distortion(step)[:count].sum() + spectrum.energy[count:].sum())
-        if content.beyond + left <= wanted or spectrum.is_sketch:
+        if content.beyond + left <= wanted:
             break
         allowed *= 0.998 * wanted / (content.beyond + left)
     return spectrum.code(step, count)

@@ -133,20 +133,11 @@ def fit(
     check_fit(btf, coords, settings)
     checkpoint = checkpoint or Checkpoint()
     codec = pick_codec(btf, settings)
+    here = world()
+    _check_processes(btf, codec, here.size)
     # How long it takes and where does not matter.
     network = NetworkSettings(seed=settings.network.seed)
     kept = asdict(replace(settings, codec=codec, network=network))
-    here = world()
-    if here.size > 1 and codec in ("abrdf-conv", "mlp"):
-        raise UsageError(
-            None, f"the {codec} codec is trained by one process", "start it without torchrun"
-        )
-    if here.size > len(btf):
-        raise UsageError(
-            btf.source or None,
-            f"{len(btf)} observations are too few for {here.size} processes",
-            f"start at most {len(btf)}",
-        )
     checkpoint.open(training_key(btf, coords, kept))
     checkpoint.found = here.first(checkpoint.found)
     if codec in ("abrdf-conv", "mlp"):
@@ -161,6 +152,20 @@ def fit(
         return (yield from fit_parallax(btf, coords, parallax, stop, checkpoint))
     budget, network = settings.budget, settings.network
     return (yield from fit_neural_basis(btf, coords, budget, network, stop, checkpoint))
+
+
+def _check_processes(btf: BTF, codec: str, count: int) -> None:
+    """Refuse more processes than can train together."""
+    if count > 1 and codec in ("abrdf-conv", "mlp"):
+        raise UsageError(
+            None, f"the {codec} codec is trained by one process", "start it without torchrun"
+        )
+    if count > len(btf):
+        raise UsageError(
+            btf.source or None,
+            f"{len(btf)} observations are too few for {count} processes",
+            f"start at most {len(btf)}",
+        )
 
 
 def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None:
@@ -210,29 +215,9 @@ def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
     """Settings of the parallax codec that meet a budget."""
     from napari_btf.codec.parallax_training import ParallaxSettings
 
-    budget, network, most_bytes = settings.budget, settings.network, None
+    budget, network = settings.budget, settings.network
+    total, most_bytes = _parallax_latents(btf, budget)
     texels = btf.height * btf.width
-    if budget.latents is not None:
-        total = budget.latents
-        if total < 3:
-            raise UsageError(
-                None, f"{total} latents were asked for", "the parallax codec needs 3 or more"
-            )
-    elif budget.target_psnr is not None:
-        # What suffices is found when it is trained: more latents of few levels, or all of them.
-        total = _MOST_LATENTS
-    else:
-        assert budget.bytes_per_texel is not None
-        fixed = _NETWORK_BYTES + direction_bytes(btf)
-        most_bytes = int(budget.bytes_per_texel * texels) + FREE_BYTES
-        total = int(np.clip((most_bytes - fixed) // (_LATENT_BYTES * texels), 0, _MOST_LATENTS))
-        if total < _FEWEST_LATENTS:
-            least = _FEWEST_LATENTS * _LATENT_BYTES - (FREE_BYTES - fixed) / texels
-            raise UsageError(
-                None,
-                f"{budget.bytes_per_texel:g} bytes per texel are too few for the parallax codec",
-                f"allow at least {least + 0.1:.1f}, or give --codec neural-basis",
-            )
     depth, light = max(1, min(6, total // 4)), max(1, min(6, total // 6))
     steps = ParallaxSettings().steps
     if network.epochs is not None:
@@ -249,3 +234,31 @@ def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
         most_bytes=most_bytes,
         target_psnr=budget.target_psnr,
     )
+
+
+def _parallax_latents(btf: BTF, budget: Budget) -> tuple[int, int | None]:
+    """Latents of the parallax codec, of all kinds, and what a file may have in bytes, if given."""
+    if budget.latents is not None:
+        if budget.latents < 3:
+            raise UsageError(
+                None,
+                f"{budget.latents} latents were asked for",
+                "the parallax codec needs 3 or more",
+            )
+        return budget.latents, None
+    if budget.target_psnr is not None:
+        # What suffices is found when it is trained: more latents of few levels, or all of them.
+        return _MOST_LATENTS, None
+    assert budget.bytes_per_texel is not None
+    texels = btf.height * btf.width
+    fixed = _NETWORK_BYTES + direction_bytes(btf)
+    most_bytes = int(budget.bytes_per_texel * texels) + FREE_BYTES
+    total = int(np.clip((most_bytes - fixed) // (_LATENT_BYTES * texels), 0, _MOST_LATENTS))
+    if total < _FEWEST_LATENTS:
+        least = _FEWEST_LATENTS * _LATENT_BYTES - (FREE_BYTES - fixed) / texels
+        raise UsageError(
+            None,
+            f"{budget.bytes_per_texel:g} bytes per texel are too few for the parallax codec",
+            f"allow at least {least + 0.1:.1f}, or give --codec neural-basis",
+        )
+    return total, most_bytes

@@ -19,11 +19,12 @@ from napari_btf.codec.budget import (
     check_room,
     direction_bytes,
     quantise,
+    sketch,
 )
 from napari_btf.codec.checkpoint import Checkpoint
 from napari_btf.codec.continuation import ContinuedBasis, continue_basis
 from napari_btf.codec.imagination import FEWEST_PAIRS, MOST_PAIRS, Known, imagine
-from napari_btf.codec.latent_coding import Spectrum
+from napari_btf.codec.latent_coding import SKETCH_SAMPLE, FreeLatents, Spectrum
 from napari_btf.codec.model import DTYPES
 from napari_btf.codec.network import MEMORY
 from napari_btf.codec.neural_basis import NeuralBasisBTF
@@ -123,14 +124,15 @@ def fit_neural_basis(
     if not here.is_first:
         # What is left is one process's work.
         return here.first(None)
+    # What there is without imagined pairs; made once, if somebody asks for it.
+    first = cache(partial(_sketched, btf, basis, projected, budget))
     pairs = _pairs_to_imagine(btf, basis, budget)
     if pairs:
         learned = np.ravel_multi_index((yx[:, 0], yx[:, 1]), (btf.height, btf.width))
-        job = _with_imagined(btf, basis, projected, learned, pairs, training, stop, notes)
-        # What there is without imagined pairs; coded once, if somebody asks for it, and quickly.
-        first = cache(partial(_quantised, btf, basis, projected, budget, is_sketch=True))
-        basis, projected = yield from with_preview(job, first)
-    model = yield from _last_quantised(btf, basis, projected, budget)
+        imagined = _with_imagined(btf, basis, projected, learned, pairs, training, stop, notes)
+        basis, projected = yield from with_preview(imagined, first)
+    job = _quantised(btf, basis, projected, budget)
+    model = yield from (job if pairs else with_preview(job, first))
     return here.first(model)
 
 
@@ -157,25 +159,26 @@ def _with_imagined(
     return basis, Projected(found.latents.reshape(latents.shape), total + found.energy, peak)
 
 
-def _quantised(
-    btf: BTF,
-    basis: ContinuedBasis,
-    projected: Projected,
-    budget: Budget,
-    is_sketch: bool = False,
+def _sketched(
+    btf: BTF, basis: ContinuedBasis, projected: Projected, budget: Budget
 ) -> NeuralBasisBTF:
-    """The model, within its budget; as a sketch in a tenth of the time."""
-    spectrum = Spectrum(projected.latents, is_sketch)
-    coded = quantise(spectrum, _content(btf, projected, basis), budget)
-    return _model(btf, basis, coded)
+    """A model that is about as good as the budget allows; nothing is coded until it is saved."""
+    spectrum, content = Spectrum(projected.latents, is_sketch=True), _content(btf, projected, basis)
+    if spectrum.texels <= SKETCH_SAMPLE:
+        # Few coefficients say little of their entropy, and are coded in no time.
+        return _model(btf, basis, quantise(spectrum, content, budget))
+    step, count = sketch(spectrum, content, budget)
+    return _model(btf, basis, FreeLatents(spectrum.rounded(step, count), step))
 
 
-def _last_quantised(
+def _quantised(
     btf: BTF, basis: ContinuedBasis, projected: Projected, budget: Budget
 ) -> Generator[Progress, None, NeuralBasisBTF]:
-    """The model, reported."""
+    """The model within its budget."""
     yield Progress("quantise", 0, 1)
-    model = _quantised(btf, basis, projected, budget)
+    spectrum = Spectrum(projected.latents)
+    coded = quantise(spectrum, _content(btf, projected, basis), budget)
+    model = _model(btf, basis, coded)
     yield Progress("quantise", 1, 1)
     return model
 
@@ -194,7 +197,7 @@ def _content(btf: BTF, projected: Projected, basis: ContinuedBasis) -> Content:
     )
 
 
-def _model(btf: BTF, basis: ContinuedBasis, coded: CodedLatents) -> NeuralBasisBTF:
+def _model(btf: BTF, basis: ContinuedBasis, coded: CodedLatents | FreeLatents) -> NeuralBasisBTF:
     """What a file can hold of the basis, with the latents that were kept."""
     kept = slice(0, coded.latents + 1)
     return NeuralBasisBTF(

@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_btf.codec.planes import (
-    LEAST_EFFORT,
     PLANES,
-    USUAL_EFFORT,
     compress,
     cut,
     decompress,
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 
     from napari_btf.codec.stored_latents import StoredLatents
 
-__all__ = ["CodedLatents", "FreeLatents", "Spectrum", "code_latents"]
+__all__ = ["SKETCH_SAMPLE", "CodedLatents", "FreeLatents", "Spectrum", "code_latents"]
 
 #: Values below this share of a step become zero. More zeros cost less than they blur
 #: (the "dead zone" of image coders).
@@ -41,7 +39,8 @@ _THREADS = 2
 _LARGEST_CODE = 30_000
 """Codes beyond stand apart: JPEG XL keeps 16 bits."""
 _BANDS = 24
-_SAMPLE, _SKETCH_SAMPLE = 1 << 15, 1 << 12
+#: Coefficients of each latent that estimates come from: usually, and of a sketch.
+_SAMPLE, SKETCH_SAMPLE = 1 << 15, 1 << 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,8 +167,7 @@ class Spectrum:
     latents : ndarray, shape (H, W, K)
         Coefficients of orthonormal components, the most important first.
     is_sketch : bool
-        Whether to be quick rather than small: estimates from few coefficients, and streams that
-        are some percent larger.
+        Whether to be quick: estimates come from few coefficients.
 
     Attributes
     ----------
@@ -184,17 +182,19 @@ class Spectrum:
     def __init__(self, latents: NDArray[np.floating], is_sketch: bool = False) -> None:
         from scipy.fft import dctn
 
-        self.is_sketch = is_sketch
-
         self.height, self.width, count = latents.shape
         self.offset = latents.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
         self.planes = np.empty((count, self.height, self.width), dtype=np.float32)
-        for k in range(count):
+
+        def transform(k: int) -> None:
             plane = latents[..., k].astype(np.float32) - self.offset[k]
             self.planes[k] = dctn(plane, norm="ortho", overwrite_x=True)
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(transform, range(count)))
         squares = np.array([float(np.sum(p * p, dtype=np.float64)) for p in self.planes])
         self.energy = squares + self.texels * self.offset.astype(np.float64) ** 2
-        self._sample, self._bands = self._draw()
+        self._sample, self._bands = self._draw(SKETCH_SAMPLE if is_sketch else _SAMPLE)
 
     @property
     def texels(self) -> int:
@@ -241,7 +241,7 @@ class Spectrum:
             part.reshape(-1)[index] = 0
         lowest = np.array([int(part.min()) for part in codes], dtype=np.int64)
         above = [(part - low).astype(np.uint16) for part, low in zip(codes, lowest, strict=True)]
-        streams, lengths = compress(above, LEAST_EFFORT if self.is_sketch else USUAL_EFFORT)
+        streams, lengths = compress(above)
         size = PLANES * self.height * self.width
         return CodedLatents(
             height=self.height,
@@ -256,7 +256,21 @@ class Spectrum:
             far_code=np.concatenate(far_code).astype(np.int64),
         )
 
-    def _draw(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def rounded(self, step: float, count: int) -> NDArray[np.float32]:
+        """The first ``count`` latents as `code` keeps them, (H, W, count), without coding them."""
+        from scipy.fft import idctn
+
+        out = np.empty((self.height, self.width, count), dtype=np.float32)
+
+        def back(k: int) -> None:
+            plane = _quantise(self.planes[k], step) * np.float32(step)
+            out[..., k] = idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k]
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(back, range(count)))
+        return out
+
+    def _draw(self, size: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Some coefficients of each latent, (K, M), and the band of each, (M,).
 
         Bands go by the distance from the lowest frequency, logarithmically.
@@ -267,7 +281,6 @@ class Spectrum:
         bands = np.log2(1 + radius) / np.log2(2 + np.sqrt(2) * longest)
         bands = np.minimum((bands * _BANDS).astype(np.int64), _BANDS - 1).reshape(-1)
         flat = self.planes.reshape(len(self.planes), -1)
-        size = _SKETCH_SAMPLE if self.is_sketch else _SAMPLE
         if flat.shape[1] <= size:
             return flat, bands
         some = np.random.default_rng(0).choice(flat.shape[1], size, replace=False)

@@ -7,8 +7,11 @@ one core, and several cores share the chunks.
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cache
+from threading import local
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,16 +19,16 @@ import numpy as np
 from napari_btf.threads import one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-__all__ = ["FrameLayers", "Layers", "Scratch", "in_chunks", "scratches"]
+__all__ = ["CHUNK", "FrameLayers", "Layers", "Scratch", "Shade", "in_chunks"]
 
 #: Texels that one thread decodes at once, so that what is in between stays in its cache.
-_CHUNK = 4096
+CHUNK = 4096
 #: Threads that decode: one a core, but no more than share the memory well.
 _THREADS = min(4, os.cpu_count() or 1)
+#: Arrays that a thread keeps: other models want arrays of other sizes.
+_MOST_ARRAYS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +78,8 @@ class FrameLayers:
     ) -> None:
         self.weights = []
         #: What the first layer's outputs are at least, or what is added if it is the only one.
-        self._start = np.append(-biases[0], 1.0).astype(np.float32)
-        self._least = self._start[:0].reshape(0, len(self._start))
+        self.start = np.append(-biases[0], 1.0).astype(np.float32)
+        self._least = self.start[:0].reshape(0, len(self.start))
         before = biases[0]
         for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
             outputs, inputs = weight.shape
@@ -102,14 +105,14 @@ class FrameLayers:
                 target = scratch(f"layer {i % 2}", len(h), weight.shape[1])
             h = np.matmul(h, weight, out=target)
         if not last:
-            h -= self._start[:-1]
+            h -= self.start[:-1]
         return h
 
     def _first_least(self, rows: int) -> NDArray[np.float32]:
         """The zero of the first ReLU, for so many texels; see `Scratch.zeros`."""
         least = self._least
         if len(least) < rows:
-            least = self._least = np.tile(self._start, (rows, 1))
+            least = self._least = np.tile(self.start, (rows, 1))
         return least[:rows]
 
 
@@ -131,6 +134,9 @@ class Scratch:
             array = self._arrays[key] = np.empty((rows, columns), dtype=dtype)
         return array[:rows]
 
+    def __len__(self) -> int:
+        return len(self._arrays)
+
     def zeros(self, rows: int, columns: int) -> NDArray[np.float32]:
         """Zeros of shape (rows, columns): maxima with a number, or a row, take twice as long."""
         array = self._arrays.get(("zeros", columns))
@@ -139,14 +145,11 @@ class Scratch:
         return array[:rows]
 
 
-def scratches() -> list[Scratch]:
-    """Arrays for each thread of `in_chunks`."""
-    return [Scratch() for _ in range(_THREADS)]
+#: Computes some texels of a frame, in the fitted domain, into an array of shape (T, C).
+Shade = Callable[[slice, Scratch, "NDArray[np.float32]"], object]
 
 
-def in_chunks(
-    count: int, work: Callable[[slice, Scratch], None], kept: list[Scratch] | None = None
-) -> None:
+def in_chunks(count: int, work: Callable[[slice, Scratch], None]) -> None:
     """Do something for ``count`` texels, a chunk at a time, on several cores.
 
     Parameters
@@ -154,22 +157,43 @@ def in_chunks(
     count : int
     work : callable
         Called with a part of the texels and arrays of the thread that it runs in.
-    kept : list of Scratch, optional
-        Arrays that are used again, from `scratches`; not by two calls at a time.
     """
-    parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
+    parts = [slice(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
     # All threads take from it what comes next, so that none waits for a slower one.
     left = iter(parts)
 
-    def run(scratch: Scratch) -> None:
+    def run() -> None:
+        scratch = _own_scratch()
         for part in left:
             work(part, scratch)
 
-    kept = kept or scratches()
     with one_thread():
         if len(parts) < 2 or _THREADS < 2:
-            run(kept[0])
+            run()
             return
-        with ThreadPoolExecutor(_THREADS) as pool:
-            for running in [pool.submit(run, scratch) for scratch in kept]:
-                running.result()
+        running = [_pool().submit(run) for _ in range(_THREADS)]
+        # All of them, before one that failed is heard: they write into the caller's arrays.
+        wait(running)
+        for part in running:
+            part.result()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """The threads that decode: starting new ones for each frame would take a part of its time."""
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="napari-btf-decode")
+
+
+# A process that was forked off has none of the threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+_of_thread = local()
+
+
+def _own_scratch() -> Scratch:
+    """The arrays of this thread, kept from frame to frame."""
+    scratch: Scratch | None = getattr(_of_thread, "scratch", None)
+    if scratch is None or len(scratch) > _MOST_ARRAYS:
+        scratch = _of_thread.scratch = Scratch()
+    return scratch

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import copy
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from napari_btf.codec.layers import in_chunks
+from napari_btf.codec.part import Part
 from napari_btf.codec.stored_latents import check_latent_type
 from napari_btf.directions import Angles, unit_vector
 from napari_btf.errors import UsageError
@@ -16,13 +19,15 @@ from napari_btf.values import ValueScale
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_btf.codec.part import Part
+    from napari_btf.codec.layers import Scratch, Shade
+    from napari_btf.codec.on_device import OnDevice
 
-__all__ = ["DTYPES", "CompressedBTF"]
+__all__ = ["DTYPES", "CompressedBTF", "shade_into"]
 
 #: Types of captured values a model can stand for.
 DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
@@ -47,6 +52,8 @@ class CompressedBTF(ABC):
         keep it.
     latents_as : {"float32", "float16", "uint8"}
         What latents are in memory; see `with_latents_as`.
+    device : str, optional
+        Torch device that decodes; if not given, NumPy does; see `decoded_on`.
     """
 
     light: NDArray[np.float64]
@@ -56,6 +63,7 @@ class CompressedBTF(ABC):
     path: Path | None = None
     report: dict[str, Any] | None = None
     latents_as: str = "float32"
+    device: str | None = None
 
     #: Name of the codec, in files and settings.
     architecture: ClassVar[str]
@@ -139,19 +147,39 @@ class CompressedBTF(ABC):
     def latent_bytes(self) -> int:
         """Bytes of the latents in a file; the rest is the decoder."""
 
-    @abstractmethod
     def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
-        """Images (H, W, C) in the fitted domain, not clipped, for unit vectors (P, 3)."""
+        """Images under pairs of unit vectors, shapes (P, 3), one after the other.
+
+        Yields
+        ------
+        ndarray, shape (H, W, C)
+            In the fitted domain (see `napari_btf.values.ValueScale`), not clipped.
+        """
+        return self.shaded_part(light, view, Part.of(self.height, self.width))
 
     def shaded_part(
         self, light: ArrayLike, view: ArrayLike, part: Part
     ) -> Iterator[NDArray[np.float32]]:
-        """The images of `shaded`, (H', W', C), at the texels of a part alone.
+        """The images of `shaded`, (H', W', C), at the texels of a part alone."""
+        if self._on_device is not None:
+            return self._on_device.shaded_part(light, view, part)
+        return self._shaded_part(light, view, part)
 
-        Codecs that can decode these alone do.
-        """
-        for image in self.shaded(light, view):
-            yield part.cut(image)
+    def _shaded_part(
+        self, light: ArrayLike, view: ArrayLike, part: Part
+    ) -> Iterator[NDArray[np.float32]]:
+        """`shaded_part` in NumPy."""
+        for pair in zip(np.asarray(light), np.asarray(view), strict=True):
+            with self._shading(*pair, part) as shade:
+                flat = np.empty((part.texels, self.channels), dtype=np.float32)
+                in_chunks(part.texels, partial(shade_into, shade, flat))
+            yield flat.reshape(*part.shape, self.channels)
+
+    @abstractmethod
+    def _shading(
+        self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
+    ) -> AbstractContextManager[Shade]:
+        """What computes the texels of a part under one pair of unit vectors, (3,), row by row."""
 
     @abstractmethod
     def shown(
@@ -184,6 +212,41 @@ class CompressedBTF(ABC):
                 "leave the type of latents out",
             )
         return replace(self, latents_as=kind)
+
+    def decoded_on(self, device: str | None) -> Self:
+        """The same model, whose images are made by torch on a device.
+
+        They are those of NumPy but for rounding, less than a 255th of white. Worth it on a graphics
+        processor; the latents move there with the first image.
+
+        Parameters
+        ----------
+        device : str, optional
+            ``"cuda"``, ``"auto"`` for a CUDA device if there is one, else the CPU, or another
+            device of torch. NumPy decodes if not given.
+
+        Raises
+        ------
+        UsageError
+            If torch cannot use the device.
+        """
+        if device is not None:
+            from napari_btf.codec.network import pick_device
+
+            device = pick_device(device)
+        # Not `replace`: what was made of the latents and the directions serves both.
+        other = copy(self)
+        other.__dict__["device"] = device
+        other.__dict__.pop("_on_device", None)
+        return other
+
+    @cached_property
+    def _on_device(self) -> OnDevice | None:
+        if self.device is None:
+            return None
+        from napari_btf.codec.on_device import on_device
+
+        return on_device(self, self.device)
 
     @property
     def values(self) -> ValueScale:
@@ -225,6 +288,20 @@ class CompressedBTF(ABC):
         images = self.shaded(*pair) if part is None else self.shaded_part(*pair, part)
         return self.values.decode(next(iter(images)))
 
+    def image(self, light: ArrayLike, view: ArrayLike, part: Part | None = None) -> NDArray[Any]:
+        """What `decode` gives, in the type of the captured values.
+
+        In one pass over the surface: a chunk of texels stays in the cache of a core until it is
+        stored.
+        """
+        part = Part.of(self.height, self.width) if part is None else part
+        if self._on_device is not None:
+            return self._on_device.image(np.asarray(light), np.asarray(view), part)
+        out = np.empty((part.texels, self.channels), dtype=self.dtype)
+        with self._shading(np.asarray(light), np.asarray(view), part) as shade:
+            in_chunks(part.texels, partial(_shade_and_store, shade, self.values, out))
+        return out.reshape(*part.shape, self.channels)
+
     def relight(self, light: Angles, view: Angles | None = None) -> NDArray[Any]:
         """The surface under one light from one view, as an image.
 
@@ -250,7 +327,7 @@ class CompressedBTF(ABC):
         """
         nearest = self.view[np.argmax(self.view[:, 2])]
         towards = nearest if view is None else unit_vector("view", view)
-        return self.values.store(self.decode(unit_vector("light", light), towards))
+        return self.image(unit_vector("light", light), towards)
 
     def save(self, path: str | Path) -> Path:
         """Write the model as a ``.safetensors`` file that `napari_btf.load` reads.
@@ -263,3 +340,16 @@ class CompressedBTF(ABC):
         from napari_btf.codec.storage import save
 
         return save(self, path)
+
+
+def shade_into(shade: Shade, out: NDArray[np.float32], chunk: slice, scratch: Scratch) -> None:
+    """Work for `in_chunks`: an array of all texels, (T, C), in the fitted domain."""
+    shade(chunk, scratch, out[chunk])
+
+
+def _shade_and_store(
+    shade: Shade, values: ValueScale, out: NDArray[Any], chunk: slice, scratch: Scratch
+) -> None:
+    fitted = scratch("fitted", *out[chunk].shape)
+    shade(chunk, scratch, fitted)
+    values.store_fitted(fitted, out[chunk])

@@ -8,26 +8,26 @@ mean and components at the captured directions, and a spline between them (see
 from __future__ import annotations
 
 import reprlib
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from napari_btf.codec.basis import TRENDS, Continuation, DirectionBasis, direction_space
 from napari_btf.codec.latent_coding import CodedLatents, FreeLatents
-from napari_btf.codec.layers import Scratch, in_chunks
-from napari_btf.codec.model import CompressedBTF
+from napari_btf.codec.layers import CHUNK, in_chunks
+from napari_btf.codec.model import CompressedBTF, shade_into
 from napari_btf.codec.part import KeptParts, Part
 from napari_btf.codec.spline import fit_spline
-from napari_btf.threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_btf.codec.layers import Scratch, Shade
     from napari_btf.codec.stored_latents import StoredLatents
 
 __all__ = ["ARCHITECTURE", "NeuralBasisBTF", "expected", "pack", "unpack"]
@@ -37,8 +37,6 @@ ARCHITECTURE = "neural-basis"
 _BLOCK = 256
 _FRAMES_VALUES = 1 << 22
 """Values of the frames that are computed together."""
-_WORTH_SHARING = 1 << 20
-"""Latents below which a second core does not help."""
 _LARGEST_SMOOTHING, _LARGEST_DOME = 1e6, 1e3
 
 
@@ -95,10 +93,11 @@ class NeuralBasisBTF(CompressedBTF):
     @property
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K); made anew if they are smaller in memory."""
-        return self._stored.latents()
+        return self.stored.latents()
 
     @cached_property
-    def _stored(self) -> StoredLatents:
+    def stored(self) -> StoredLatents:
+        """The latents as they are in memory."""
         return self.coded.decode(self.latents_as)
 
     def with_latents(self, latent_map: ArrayLike) -> NeuralBasisBTF:
@@ -125,14 +124,9 @@ class NeuralBasisBTF(CompressedBTF):
             channels=self.channels,
         )
 
-    def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
-        """Images (H, W, C) in the fitted domain, not clipped, for unit vectors (P, 3)."""
-        return self.shaded_part(light, view, Part.of(self.height, self.width))
-
-    def shaded_part(
+    def _shaded_part(
         self, light: ArrayLike, view: ArrayLike, part: Part
     ) -> Iterator[NDArray[np.float32]]:
-        """The images of `shaded` at the texels of a part, (H', W', C)."""
         light, view = np.asarray(light), np.asarray(view)
         flat = self._latents_of(part)
         together = int(np.clip(_FRAMES_VALUES // (len(flat) * self.channels), 1, 16))
@@ -142,14 +136,24 @@ class NeuralBasisBTF(CompressedBTF):
             for first in range(0, len(bases), together):
                 # (K + 1, frames, C): several frames read the latents only once.
                 some = bases[first : first + together].transpose(1, 0, 2)
-                images = _product(flat, self._for_stored(some.reshape(len(some), -1)))
+                basis = self.for_stored(some.reshape(len(some), -1))
+                images = np.empty((len(flat), basis.shape[1]), dtype=np.float32)
+                product = partial(_product, flat, basis, _rows_of(basis[0]))
+                in_chunks(len(flat), partial(shade_into, product, images))
                 for i in range(some.shape[1]):
                     image = images[:, i * self.channels : (i + 1) * self.channels]
                     yield np.ascontiguousarray(image).reshape(*part.shape, -1)
 
-    def _for_stored(self, basis: NDArray[np.float32]) -> NDArray[np.float32]:
+    @contextmanager
+    def _shading(
+        self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
+    ) -> Iterator[Shade]:
+        basis = self.for_stored(self.basis(light[np.newaxis], view[np.newaxis])[0])
+        yield partial(_product, self._latents_of(part), basis, _rows_of(basis[0]))
+
+    def for_stored(self, basis: NDArray[np.float32]) -> NDArray[np.float32]:
         """A basis (K + 1, V) for latents, made one for their values in memory."""
-        values, scale, offset = self._stored
+        values, scale, offset = self.stored
         if values.dtype == np.float32:
             return basis
         mean = basis[0] + offset @ basis[1:]
@@ -159,7 +163,7 @@ class NeuralBasisBTF(CompressedBTF):
         """Latents of a part as they are in memory, (T, K), of the whole surface without a copy."""
 
         def cut() -> NDArray[Any]:
-            values = part.cut(self._stored.values)
+            values = part.cut(self.stored.values)
             return np.ascontiguousarray(values).reshape(-1, self.latent_count)
 
         return self._kept_latents(part, cut)
@@ -175,44 +179,26 @@ class NeuralBasisBTF(CompressedBTF):
         return self.basis.space.shown(light, view)
 
 
-def _product(latents: NDArray[Any], basis: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``basis[0] + latents @ basis[1:]``, on two cores where that is worth it.
-
-    Latents of another type than float32 become that a piece at a time, in the cache.
-
-    The product is so thin that it is bound by reading the latents, and the linear algebra library
-    shares out such products badly.
-    """
-    out = np.empty((len(latents), basis.shape[1]), dtype=np.float32)
-    if latents.dtype != np.float32:
-
-        def work(chunk: slice, scratch: Scratch) -> None:
-            some = scratch("latents", *latents[chunk].shape)
-            some[...] = latents[chunk]
-            np.matmul(some, basis[1:], out=out[chunk])
-            out[chunk] += basis[0]
-
-        in_chunks(len(latents), work)
-        return out
-
-    def part(rows: slice) -> None:
-        np.matmul(latents[rows], basis[1:], out=out[rows])
-        out[rows] += basis[0]
-
-    with one_thread():
-        if latents.size < _WORTH_SHARING:
-            part(slice(None))
-        else:
-            half = len(latents) // 2
-            other = _pool().submit(part, slice(half))
-            part(slice(half, None))
-            other.result()
-    return out
+def _product(
+    latents: NDArray[Any],
+    basis: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    chunk: slice,
+    scratch: Scratch,
+    out: NDArray[np.float32],
+) -> None:
+    """``mean + latents @ basis[1:]`` of a chunk; latents of another type become float32 first."""
+    values = latents[chunk]
+    if values.dtype != np.float32:
+        values = scratch("latents", *values.shape)
+        values[...] = latents[chunk]
+    np.matmul(values, basis[1:], out=out)
+    out += mean[: len(out)]
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, thread_name_prefix="napari-btf-decode")
+def _rows_of(mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same row for each texel of a chunk: adding a single row would take longer."""
+    return np.tile(mean, (CHUNK, 1))
 
 
 def pack(model: NeuralBasisBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -312,7 +298,7 @@ def unpack(
         **common,
     )
     # Now rather than when it is shown: a damaged file is refused as a whole.
-    stored = model._stored
+    stored = model.stored
     values = stored.scale + stored.offset if stored.values.dtype.kind == "u" else stored.values
     if not (np.isfinite(values).all() and np.isfinite(stored.scale + stored.offset).all()):
         raise ValueError("the latents are not finite")

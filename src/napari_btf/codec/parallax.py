@@ -16,15 +16,16 @@ since scale and offset of each go with the weights of the first layers.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from napari_btf.codec.basis import _within
-from napari_btf.codec.layers import FrameLayers, Scratch, in_chunks, scratches
+from napari_btf.codec.layers import FrameLayers, Scratch
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.parallax_lookup import Lookup
 from napari_btf.codec.parallax_networks import (
@@ -33,7 +34,7 @@ from napari_btf.codec.parallax_networks import (
     tangent,
     view_features,
 )
-from napari_btf.codec.part import KeptParts, Part
+from napari_btf.codec.part import KeptParts
 from napari_btf.codec.quantised import FreeLatents
 from napari_btf.directions import disk_to_vectors, vectors_to_disk
 
@@ -42,14 +43,35 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_btf.codec.layers import Shade
+    from napari_btf.codec.part import Part
     from napari_btf.codec.quantised import QuantisedLatents
 
-__all__ = ["ARCHITECTURE", "ParallaxBTF"]
+__all__ = ["ARCHITECTURE", "FrameNetworks", "ParallaxBTF"]
 
 ARCHITECTURE = "parallax"
 
 #: The depth is read on a ring of views this far from the normal on the disk, 15 degrees.
 _RING = 0.13
+
+
+class FrameNetworks(NamedTuple):
+    """What is settled by the directions of a frame.
+
+    Parameters
+    ----------
+    depth, shift : FrameLayers, optional
+        None where nothing moves along the view, or the light.
+    shade : FrameLayers
+    along_view, along_light : ndarray of float32, shape (2,)
+        Texels (down, right) for each texel of height.
+    """
+
+    depth: FrameLayers | None
+    shift: FrameLayers | None
+    shade: FrameLayers
+    along_view: NDArray[np.float32]
+    along_light: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -140,26 +162,6 @@ class ParallaxBTF(CompressedBTF):
             return light, np.broadcast_to(self.view[0], np.shape(view)).copy()
         return light, disk_to_vectors(_within(vectors_to_disk(view), self.view_radius))
 
-    def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
-        """Images under pairs of unit vectors, shapes (P, 3), one after the other.
-
-        Yields
-        ------
-        ndarray, shape (H, W, C)
-            In the fitted domain (see `napari_btf.values.ValueScale`), not clipped.
-        """
-        return self.shaded_part(light, view, Part.of(self.height, self.width))
-
-    def shaded_part(
-        self, light: ArrayLike, view: ArrayLike, part: Part
-    ) -> Iterator[NDArray[np.float32]]:
-        """The images of `shaded` at the texels of a part, (H', W', C).
-
-        Rays that leave the part find the latents of the whole surface.
-        """
-        for one_light, one_view in zip(*self.shown(light, view), strict=True):
-            yield self._shade(one_light, one_view, part)
-
     def depth_map(self) -> NDArray[np.float32]:
         """How far the surface lies below the reference plane, shape (H, W), in texels.
 
@@ -170,10 +172,10 @@ class ParallaxBTF(CompressedBTF):
             return np.zeros((self.height, self.width), dtype=np.float32)
         angle = np.arange(8) * (np.pi / 4)
         ring = min(_RING, self.view_radius) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-        latents = self._tables[0].reshape(-1, self.depth_latents).astype(np.float32)
+        latents = self.tables[0].reshape(-1, self.depth_latents).astype(np.float32)
         height = np.zeros((len(latents), 1), dtype=np.float32)
         for features in view_features(disk_to_vectors(ring)):
-            height += self._for_frame("depth", features)(latents, Scratch())
+            height += self._layers("depth", features)(latents, Scratch())
         return (height / -8.0).reshape(self.height, self.width)
 
     @property
@@ -183,7 +185,7 @@ class ParallaxBTF(CompressedBTF):
         return np.split(self.latent_map, ends, axis=2)
 
     @cached_property
-    def _tables(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def tables(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Codes of the latents for the height, the view and the light, in the type of memory.
 
         The first (H, W, K_i). The others, too, if nothing moves, else with a border, as
@@ -194,11 +196,23 @@ class ParallaxBTF(CompressedBTF):
         of_depth, of_view, of_light = map(np.ascontiguousarray, np.split(values, ends, axis=2))
         return (
             of_depth,
-            self._lookup.bordered(of_view) if self.depth_latents else of_view,
-            self._lookup.bordered(of_light) if self.light_latents else of_light,
+            self.lookup.bordered(of_view) if self.depth_latents else of_view,
+            self.lookup.bordered(of_light) if self.light_latents else of_light,
         )
 
-    def _for_frame(self, name: str, features: NDArray[np.float32]) -> FrameLayers:
+    def for_frame(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> FrameNetworks:
+        """The networks under one pair of unit vectors, (3,)."""
+        light, view = self.shown(light, view)
+        features = pair_features(light, view)
+        return FrameNetworks(
+            depth=self._layers("depth", view_features(view)) if self.depth_latents else None,
+            shift=self._layers("shift", features) if self.light_latents else None,
+            shade=self._layers("shade", features),
+            along_view=tangent(view),
+            along_light=tangent(light),
+        )
+
+    def _layers(self, name: str, features: NDArray[np.float32]) -> FrameLayers:
         """One of the networks, for the codes of latents."""
         height, view, light = np.split(
             np.arange(self.latent_count),
@@ -211,58 +225,56 @@ class ParallaxBTF(CompressedBTF):
 
     @cached_property
     def _range(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What 1 and 0 of the `_tables` stand for, (K,) each."""
+        """What 1 and 0 of the `tables` stand for, (K,) each."""
         stored = self.latents.stored(self.latents_as)
         return stored.scale, stored.offset
 
     @cached_property
-    def _lookup(self) -> Lookup:
+    def lookup(self) -> Lookup:
+        """How they are looked up."""
         return Lookup(self.height, self.width, self.periodic)
 
-    def _shade(
+    @contextmanager
+    def _shading(
         self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
-    ) -> NDArray[np.float32]:
-        # One frame at a time: its arrays are used again, and all cores are at work anyway.
+    ) -> Iterator[Shade]:
+        """Rays that leave the part find the latents of the whole surface."""
+        view = self.shown(light, view)[1]
+        frame = self.for_frame(light, view)
+        # One frame at a time: what is kept of a view is used again, and all cores are at work
+        # anyway.
         with self._room.lock:
-            return self._shade_alone(light, view, part)
+            seen = self._room.seen(part, lambda: _Seen(self, part))
+            is_known = seen.view is not None and np.array_equal(seen.view, view)
+            # Half done, it is no view's.
+            seen.view = None
+            yield self._shade(frame, seen, is_known)
+            seen.view = view.copy()
 
-    def _shade_alone(
-        self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
-    ) -> NDArray[np.float32]:
-        seen = self._room.seen(part, lambda: _Seen(self, part))
-        is_known = seen.view is not None and np.array_equal(seen.view, view)
-        # Half done, it is no view's.
-        seen.view = None
-        depth = self._for_frame("depth", view_features(view)) if self.depth_latents else None
-        features = pair_features(light, view)
-        shade = self._for_frame("shade", features)
-        shift = self._for_frame("shift", features) if self.light_latents else None
-        along_view, along_light = tangent(view)[:, np.newaxis], tangent(light)[:, np.newaxis]
+    def _shade(self, frame: FrameNetworks, seen: _Seen, is_known: bool) -> Shade:
+        along_view, along_light = frame.along_view[:, np.newaxis], frame.along_light[:, np.newaxis]
         k = self.light_latents
-        out = np.empty((seen.places.shape[1], self.channels), dtype=np.float32)
 
-        def work(chunk: slice, scratch: Scratch) -> None:
+        def work(chunk: slice, scratch: Scratch, out: NDArray[np.float32]) -> None:
             # Latents for the light, then for the view.
             both = seen.fetched_in(chunk, scratch)
             of_view, places = both[:, k:], seen.places[:, chunk]
-            if not is_known and depth is not None:
-                height = depth(seen.of_depth_in(chunk, scratch), scratch)[:, 0]
+            if not is_known and frame.depth is not None:
+                height = frame.depth(seen.of_depth_in(chunk, scratch), scratch)[:, 0]
                 np.multiply(height, along_view, out=places)
-                places += seen.grid(chunk)
+                places += seen.grid[:, chunk]
             if not (is_known and seen.keeps):
-                if depth is not None:
-                    self._lookup.fetch(self._tables[1], places, of_view, scratch)
+                if frame.depth is not None:
+                    self.lookup.fetch(self.tables[1], places, of_view, scratch)
                 else:
                     of_view[...] = seen.of_view[chunk]
-            if shift is not None:
-                there = shift(of_view, scratch)[:, 0] * along_light
+            if frame.shift is not None:
+                there = frame.shift(of_view, scratch)[:, 0] * along_light
                 there += places
-                self._lookup.fetch(self._tables[2], there, both[:, :k], scratch)
-            shade(both, scratch, out[chunk])
+                self.lookup.fetch(self.tables[2], there, both[:, :k], scratch)
+            frame.shade(both, scratch, out)
 
-        in_chunks(len(out), work, self._room.scratch)
-        seen.view = view.copy()
-        return out.reshape(*part.shape, self.channels)
+        return work
 
     @cached_property
     def _room(self) -> _Room:
@@ -279,32 +291,22 @@ class _Seen:
     def __init__(self, model: ParallaxBTF, part: Part) -> None:
         def cut(image: NDArray[Any]) -> NDArray[Any]:
             # Of the whole surface without a copy.
-            flat = (part.shape[0] * part.shape[1], image.shape[2])
-            return np.ascontiguousarray(part.cut(image)).reshape(flat)
+            return np.ascontiguousarray(part.cut(image)).reshape(part.texels, image.shape[2])
 
-        of_depth, of_view, _ = model._tables
-        self._part = part
+        of_depth, of_view, _ = model.tables
         self._columns = model.latent_count - model.depth_latents
         self.view: NDArray[np.float64] | None = None
         self.of_depth = cut(of_depth)
-        texels = part.shape[0] * part.shape[1]
-        #: Rows and columns, (2, T).
-        self.places = np.empty((2, texels), dtype=np.float32)
+        #: Rows and columns of the texels, (2, T).
+        self.grid = np.stack(np.meshgrid(part.rows, part.columns, indexing="ij")).astype(np.float32)
+        self.grid = self.grid.reshape(2, -1)
+        #: Those where rays land.
+        self.places = self.grid.copy()
         if not model.depth_latents:
-            self.places[...] = self.grid(slice(0, texels))
             self.of_view = cut(of_view)
         #: Whether latents are kept.
         self.keeps = of_depth.dtype == np.float32
-        self._fetched = np.empty((texels if self.keeps else 0, self._columns), dtype=np.float32)
-
-    def grid(self, chunk: slice) -> NDArray[np.float32]:
-        """Rows and columns of the texels, (2, T)."""
-        row, column = np.divmod(np.arange(chunk.start, chunk.stop), self._part.shape[1])
-        rows, columns = self._part.rows, self._part.columns
-        place = np.empty((2, len(row)), dtype=np.float32)
-        np.add(rows.start, rows.step * row, out=place[0], casting="same_kind")
-        np.add(columns.start, columns.step * column, out=place[1], casting="same_kind")
-        return place
+        self._fetched = np.empty((part.texels if self.keeps else 0, self._columns), np.float32)
 
     def fetched_in(self, chunk: slice, scratch: Scratch) -> NDArray[np.float32]:
         """Room for the latents fetched for some texels, (T, K_l + K_v); or these, if kept."""
@@ -323,11 +325,10 @@ class _Seen:
 
 
 class _Room:
-    """What is kept from frame to frame: the latest views' latents, and arrays to work in."""
+    """What is kept from frame to frame: the latest views' latents."""
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.scratch = scratches()
         self.seen: KeptParts[_Seen] = KeptParts()
 
     def __reduce__(self) -> tuple[type[_Room], tuple[()]]:

@@ -78,10 +78,20 @@ class Part:
         """Rows and columns of what is decoded."""
         return len(self.rows), len(self.columns)
 
+    @property
+    def texels(self) -> int:
+        """How many texels are decoded."""
+        return len(self.rows) * len(self.columns)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """What cuts the part out of an array of the whole surface."""
+        rows, columns = (slice(r.start, r.stop, r.step) for r in (self.rows, self.columns))
+        return rows, columns
+
     def cut(self, image: NDArray[Any]) -> NDArray[Any]:
         """The part of an image (H, W, ...), as a view of it."""
-        rows, columns = (slice(r.start, r.stop, r.step) for r in (self.rows, self.columns))
-        return image[rows, columns]
+        return image[self.slices]
 
 
 class KeptParts(Generic[T]):

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LEAST_EFFORT", "PLANES", "USUAL_EFFORT", "compress", "cut", "decompress", "groups"]
+__all__ = ["PLANES", "compress", "cut", "decompress", "groups"]
 
 #: Planes of a stream, at most.
 PLANES = 16
-#: Of JPEG XL: the least takes a tenth of the time, and some percent more bytes.
-USUAL_EFFORT, LEAST_EFFORT = 7, 1
+#: Of JPEG XL, of 9.
+_EFFORT = 7
 _THREADS = 2
 
 
@@ -31,9 +31,7 @@ def groups(count: int) -> list[range]:
     return [range(i, min(i + PLANES, count)) for i in range(0, count, PLANES)]
 
 
-def compress(
-    parts: Sequence[NDArray[Any]], effort: int = USUAL_EFFORT
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def compress(parts: Sequence[NDArray[Any]]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Streams of groups of planes, each (P, H, W) of uint8 or uint16.
 
     Returns
@@ -48,7 +46,7 @@ def compress(
         import imagecodecs
 
         image = part.reshape(-1, part.shape[-1])
-        return bytes(imagecodecs.jpegxl_encode(image, lossless=True, effort=effort))
+        return bytes(imagecodecs.jpegxl_encode(image, lossless=True, effort=_EFFORT))
 
     with ThreadPoolExecutor(_THREADS) as pool:
         streams = list(pool.map(encode, parts))

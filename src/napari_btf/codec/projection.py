@@ -20,6 +20,10 @@ __all__ = ["encode", "gather_abrdfs", "principal_components"]
 
 #: Values of the images that are projected together: 32 MiB.
 _TOGETHER = 2**23
+#: Values of an ABRDF up to which the covariance of all of them is quick.
+_FEW_VALUES = 1000
+#: Texels whose covariance is summed in single precision.
+_PIECE = 4096
 
 
 def gather_abrdfs(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
@@ -39,14 +43,40 @@ def principal_components(
 
     The ABRDFs (T, N * C) are overwritten.
     """
-    from sklearn.decomposition import PCA
+    if abrdfs.shape[1] <= min(_FEW_VALUES, len(abrdfs) // 10):
+        mean, components, variance = _by_covariance(abrdfs, count)
+    else:
+        from sklearn.decomposition import PCA
 
-    # A capture without any variance divides zero by zero in a figure that is not used here.
-    with np.errstate(invalid="ignore"):
-        pca = PCA(count, random_state=seed, copy=False).fit(abrdfs)
+        # A capture without any variance divides zero by zero in a figure that is not used here.
+        with np.errstate(invalid="ignore"):
+            pca = PCA(count, random_state=seed, copy=False).fit(abrdfs)
+        mean, components, variance = pca.mean_, pca.components_, pca.explained_variance_
     # A latent that never varies (a black capture) still needs a weight that can be divided by.
-    deviation = np.maximum(np.sqrt(pca.explained_variance_), 1e-6)
-    return pca.mean_, pca.components_, deviation
+    return mean, components, np.maximum(np.sqrt(variance), 1e-6)
+
+
+def _by_covariance(
+    abrdfs: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+    """The same with variances, by the eigenvectors of the covariance.
+
+    What scikit-learn does with many texels of few values, too: loading it takes longer than this.
+    """
+    mean = abrdfs.mean(axis=0, dtype=np.float64).astype(np.float32)
+    abrdfs -= mean
+    # In double precision from piece to piece: small components matter.
+    covariance = np.zeros((abrdfs.shape[1],) * 2)
+    for start in range(0, len(abrdfs), _PIECE):
+        piece = abrdfs[start : start + _PIECE]
+        covariance += piece.T @ piece
+    variance, vectors = np.linalg.eigh(covariance / (len(abrdfs) - 1))
+    # The largest first; the sign, which is arbitrary, from the largest entry of each.
+    leading = slice(None, -count - 1, -1)
+    components = vectors.T[leading]
+    largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, np.newaxis], 1)
+    components = (components * np.sign(largest)).astype(np.float32)
+    return mean, components, np.maximum(variance[leading], 0.0)
 
 
 def encode(

@@ -7,6 +7,7 @@ per frame. `napari_btf.codec.texel_network_training` says where they come from.
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from napari_btf.codec.basis import _within
-from napari_btf.codec.layers import FrameLayers, Layers, in_chunks
+from napari_btf.codec.layers import FrameLayers, Layers
 from napari_btf.codec.model import CompressedBTF
-from napari_btf.codec.part import KeptParts, Part
+from napari_btf.codec.part import KeptParts
 from napari_btf.codec.quantised import FreeLatents
 from napari_btf.directions import disk_to_vectors, vectors_to_disk
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_btf.codec.layers import Scratch
+    from napari_btf.codec.layers import Shade
+    from napari_btf.codec.part import Part
     from napari_btf.codec.quantised import QuantisedLatents
 
 __all__ = ["AbrdfConvBTF", "MlpBTF", "TexelNetworkBTF", "direction_inputs"]
@@ -111,38 +113,23 @@ class TexelNetworkBTF(CompressedBTF):
             return light, np.broadcast_to(self.view[0], np.shape(view)).copy()
         return light, disk_to_vectors(_within(vectors_to_disk(view), view_radius))
 
-    def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
-        """Images under pairs of unit vectors, shapes (P, 3), one after the other.
+    @contextmanager
+    def _shading(
+        self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
+    ) -> Iterator[Shade]:
+        network = self.for_frame(light, view)
+        flat = self._flat(part, lambda: self._latents_of(part))
+        yield lambda chunk, scratch, out: network(flat[chunk], scratch, out)
 
-        Yields
-        ------
-        ndarray, shape (H, W, C)
-            In the fitted domain (see `napari_btf.values.ValueScale`), not clipped.
-        """
-        return self.shaded_part(light, view, Part.of(self.height, self.width))
-
-    def shaded_part(
-        self, light: ArrayLike, view: ArrayLike, part: Part
-    ) -> Iterator[NDArray[np.float32]]:
-        """The images of `shaded` at the texels of a part, (H', W', C)."""
-        for inputs in direction_inputs(*self.shown(light, view), self.coordinates):
-            yield self._shade(inputs, part)
-
-    def _shade(self, directions: NDArray[np.float64], part: Part) -> NDArray[np.float32]:
+    def for_frame(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> FrameLayers:
+        """The network under one pair of unit vectors, (3,)."""
+        directions = direction_inputs(*self.shown(light, view), self.coordinates)
         first, *others = self.layers.weights
         bias, *biases = self.layers.biases
         k = self.latent_count
         # The directions are the same for all texels: their part of the first layer is a bias.
         bias = (first[:, k:] @ directions + bias).astype(np.float32)
-        network = FrameLayers([first[:, :k], *others], [bias, *biases])
-        flat = self._flat(part, lambda: self._latents_of(part))
-        out = np.empty((len(flat), self.channels), dtype=np.float32)
-
-        def work(chunk: slice, scratch: Scratch) -> None:
-            network(flat[chunk], scratch, out[chunk])
-
-        in_chunks(len(out), work)
-        return out.reshape(*part.shape, self.channels)
+        return FrameLayers([first[:, :k], *others], [bias, *biases])
 
     def _latents_of(self, part: Part) -> NDArray[np.float32]:
         """Latents, (T, K)."""

@@ -12,7 +12,7 @@ from napari_btf.directions import SAME_DIRECTION_DEGREES, angle_between
 from napari_btf.errors import UsageError
 from napari_btf.evaluate.figures import BaselineFigures, Evaluation, Scores
 from napari_btf.evaluate.metrics import ssim
-from napari_btf.progress import Job, Progress, is_report_due
+from napari_btf.progress import Job, Progress, is_report_due, mapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,11 +222,9 @@ def _baselines(
 
 def _part(job: Job[T], number: int) -> Job[T]:
     """Reports of one of two jobs a baseline as reports of the phase "baselines"."""
-    while True:
-        try:
-            progress = next(job)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+
+    def among_all(progress: Progress) -> Progress:
         done = int(100 * (number + progress.step / progress.total))
-        yield Progress("baselines", done, 200 * len(BASELINES))
+        return Progress("baselines", done, 200 * len(BASELINES))
+
+    return mapped(job, among_all)

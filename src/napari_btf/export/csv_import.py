@@ -65,29 +65,17 @@ def read_csv(
         if capture is None:
             raise UsageError(None, "the files do not say how wide the surface is", "give its size")
         size = capture.width, capture.height
-    width, height = size
-    flat = _read_latents(latents_path)
-    if min(size) < 1 or width * height != len(flat):
-        raise ModelFileError(
-            latents_path, f"it has {len(flat)} texels, not {width} x {height}", "give its size"
-        )
+    latents = _latent_map(latents_path, *size)
     layers = _read_layers(weights_path)
-    coordinates = layers.weights[0].shape[1] - flat.shape[1]
-    if coordinates not in (2, 4):
-        raise ModelFileError(
-            weights_path,
-            f"its first layer has {layers.weights[0].shape[1]} inputs, expected "
-            f"{flat.shape[1]} latents and 2 or 4 coordinates of directions",
-            "take both files from one model",
-        )
+    coordinates = _coordinates(weights_path, layers.weights[0].shape[1], latents.shape[2])
     light, view = _reach(coordinates)
     if capture is not None:
-        _check_capture(capture, (width, height, len(layers.biases[-1])), coordinates)
+        _check_capture(capture, (*size, len(layers.biases[-1])), coordinates)
         light, view = capture.light, capture.view
     try:
         return AbrdfConvBTF(
             layers=layers,
-            latents=flat.reshape(height, width, -1),
+            latents=latents,
             light=light,
             view=view,
             dtype=np.dtype(np.uint8 if capture is None else capture.frames.dtype),
@@ -95,6 +83,28 @@ def read_csv(
         )
     except ValueError as error:
         raise ModelFileError(weights_path, str(error), "export the model again") from error
+
+
+def _latent_map(path: Path, width: int, height: int) -> NDArray[np.float32]:
+    """Latents of a surface of this size, (H, W, K)."""
+    flat = _read_latents(path)
+    if min(width, height) < 1 or width * height != len(flat):
+        raise ModelFileError(
+            path, f"it has {len(flat)} texels, not {width} x {height}", "give its size"
+        )
+    return flat.reshape(height, width, -1)
+
+
+def _coordinates(path: Path, inputs: int, latents: int) -> int:
+    """How many inputs of the first layer are coordinates of directions."""
+    if inputs - latents not in (2, 4):
+        raise ModelFileError(
+            path,
+            f"its first layer has {inputs} inputs, expected "
+            f"{latents} latents and 2 or 4 coordinates of directions",
+            "take both files from one model",
+        )
+    return inputs - latents
 
 
 def _check_capture(capture: BTF, size: tuple[int, int, int], coordinates: int) -> None:
@@ -167,6 +177,25 @@ def _read_latents(path: Path) -> NDArray[np.float32]:
 
 def _read_layers(path: Path) -> Layers:
     """The decoder, whose layers are in the order in which they first appear."""
+    found = _read_values(path)
+    names = list(dict.fromkeys(layer for layer, _ in found))
+    weights = [_table(path, name, "weight", found.get((name, "weight"), {})) for name in names]
+    biases = [_table(path, name, "bias", found.get((name, "bias"), {}))[0] for name in names]
+    inputs = weights[0].shape[1]
+    for name, weight, bias in zip(names, weights, biases, strict=True):
+        if weight.shape != (len(bias), inputs):
+            raise ModelFileError(
+                path,
+                f"layer {name} has {weight.shape[0]} x {weight.shape[1]} weights and {len(bias)} "
+                f"biases, and {inputs} inputs",
+                "export the model again",
+            )
+        inputs = len(bias)
+    return Layers(tuple(weights), tuple(biases))
+
+
+def _read_values(path: Path) -> dict[tuple[str, str], dict[tuple[int, int], float]]:
+    """Values by row and column, of each layer's weights and biases; at least one."""
     lines = _lines(path)
     if not lines or lines[0] != WEIGHTS_HEADER:
         raise _wrong(path, 1, lines[0] if lines else "", f"the header {WEIGHTS_HEADER}")
@@ -186,22 +215,9 @@ def _read_layers(path: Path) -> Layers:
         if place in values:
             raise _wrong(path, number, line, "each weight and bias once")
         values[place] = number_of
-    names = list(dict.fromkeys(layer for layer, _ in found))
-    if not names:
+    if not found:
         raise _wrong(path, 2, "", "a weight")
-    weights = [_table(path, name, "weight", found.get((name, "weight"), {})) for name in names]
-    biases = [_table(path, name, "bias", found.get((name, "bias"), {}))[0] for name in names]
-    inputs = weights[0].shape[1]
-    for name, weight, bias in zip(names, weights, biases, strict=True):
-        if weight.shape != (len(bias), inputs):
-            raise ModelFileError(
-                path,
-                f"layer {name} has {weight.shape[0]} x {weight.shape[1]} weights and {len(bias)} "
-                f"biases, and {inputs} inputs",
-                "export the model again",
-            )
-        inputs = len(bias)
-    return Layers(tuple(weights), tuple(biases))
+    return found
 
 
 def _table(

@@ -34,9 +34,12 @@ if TYPE_CHECKING:
     from napari_btf.codec import CompressedBTF
     from napari_btf.codec.layers import Layers
     from napari_btf.codec.parallax_networks import Network
+    from napari_btf.codec.spline import DirectionSpline
 
 __all__ = ["decoder_onnx", "write_onnx"]
 
+#: Of the length over which the spline's kernel falls.
+_PER_LENGTH = np.array([np.sqrt(3.0) / LENGTH])
 _ZERO, _ONE = np.zeros(1, dtype=np.float32), np.ones(1, dtype=np.float32)
 
 
@@ -162,24 +165,13 @@ def _neural_basis(graph: Graph, model: NeuralBasisBTF) -> str:
         products = graph("Mul", graph("Gather", q, i, axis=1), graph("Gather", q, j, axis=1))
         trend = graph.beside(q, products)
     points = graph("Mul", vectors, np.tile([1.0, 1.0, dome], 2))
-    scaled = graph("Mul", _distances(graph, points, spline.points[spline.centres]), _per_length())
-    kernel = graph(
-        "Mul",
-        graph("Add", scaled, np.array([1.0])),
-        graph("Exp", graph("Neg", scaled)),
-    )
     slopes = spline.slopes.astype(np.float64)
-    table = graph("MatMul", kernel, spline.coefficients.astype(np.float64))
+    table = graph("MatMul", _kernel(graph, points, spline), spline.coefficients.astype(np.float64))
     table = graph("Add", table, graph("MatMul", trend, slopes[1:]))
     table = graph("Add", table, slopes[0])
     if len(spline.bumps):
-        # Wendland's: (1 - r)^4 (4 r + 1).
-        r = graph("Div", _distances(graph, points, spline.points), spline.reach)
-        left = graph("Max", graph("Sub", np.array([1.0]), r), np.array([0.0]))
-        fourth = graph("Mul", graph("Mul", left, left), graph("Mul", left, left))
-        rise = graph("Add", graph("Mul", r, np.array([4.0])), np.array([1.0]))
         bumps = spline.bumps.astype(np.float64)
-        table = graph("Add", table, graph("MatMul", graph("Mul", fourth, rise), bumps))
+        table = graph("Add", table, graph("MatMul", _bumps(graph, points, spline), bumps))
     limit = (np.asarray(-LARGEST_BASIS), np.asarray(LARGEST_BASIS))
     table = graph.single(graph("Clip", table, *limit))
     rows = graph("Reshape", table, np.array([-1, model.latent_count + 1, model.channels]))
@@ -189,8 +181,20 @@ def _neural_basis(graph: Graph, model: NeuralBasisBTF) -> str:
     return graph("Add", graph("Squeeze", graph("MatMul", latents, others), np.array([1])), mean)
 
 
-def _per_length() -> NDArray[np.float64]:
-    return np.array([np.sqrt(3.0) / LENGTH])
+def _kernel(graph: Graph, points: str, spline: DirectionSpline) -> str:
+    """How much each centre says at points (P, D): (P, centres), after Matern."""
+    scaled = graph("Mul", _distances(graph, points, spline.points[spline.centres]), _PER_LENGTH)
+    rise = graph("Add", scaled, np.array([1.0]))
+    return graph("Mul", rise, graph("Exp", graph("Neg", scaled)))
+
+
+def _bumps(graph: Graph, points: str, spline: DirectionSpline) -> str:
+    """How much each bump says at points (P, D): Wendland's (1 - r)^4 (4 r + 1)."""
+    r = graph("Div", _distances(graph, points, spline.points), spline.reach)
+    left = graph("Max", graph("Sub", np.array([1.0]), r), np.array([0.0]))
+    fourth = graph("Mul", graph("Mul", left, left), graph("Mul", left, left))
+    rise = graph("Add", graph("Mul", r, np.array([4.0])), np.array([1.0]))
+    return graph("Mul", fourth, rise)
 
 
 def _span(start: int, end: int) -> tuple[NDArray[Any], ...]:

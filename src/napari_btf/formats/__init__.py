@@ -71,23 +71,8 @@ def read(
     path = Path(path)
     if isinstance(azimuth, str):
         azimuth = AzimuthConvention.parse(azimuth)
-    try:
-        there = path.exists()
-    except OSError as error:
-        raise CaptureError(
-            path, f"it cannot be opened ({error.strerror or error})", "check the path"
-        ) from error
-    if not there:
-        raise CaptureError(path, "there is no such folder or file", "check the path")
-    # Of what nobody wants, the likeliest module's complaint shows what was found and what is known.
-    likeliest: Any = image_folder
-    if texel_store.is_zarr(path):
-        likeliest = texel_store
-    elif path.suffix.lower() == ".btf" and path.is_file():
-        likeliest = ubo2014
-    elif path.suffix.lower() in image_stack.EXTENSIONS and path.is_file():
-        likeliest = image_stack
-    chosen = next((module for module in _FORMATS if module.recognises(path)), likeliest)
+    _check_there(path)
+    chosen = next((module for module in _FORMATS if module.recognises(path)), _likeliest(path))
     if pattern is not None:
         if chosen not in (image_folder, rti):
             raise UsageError(
@@ -97,3 +82,25 @@ def read(
     btf: BTF = chosen.read(path, ReadOptions(pattern, skip_bad)).with_azimuth(azimuth)
     # A texel store has the notes of what it was made from already.
     return replace(btf, notes=tuple(dict.fromkeys([*btf.notes, *btf.oddities()])))
+
+
+def _check_there(path: Path) -> None:
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise CaptureError(
+            path, f"it cannot be opened ({error.strerror or error})", "check the path"
+        ) from error
+    if not there:
+        raise CaptureError(path, "there is no such folder or file", "check the path")
+
+
+def _likeliest(path: Path) -> Any:
+    """Of what nobody wants, the module whose complaint shows what was found and what is known."""
+    if texel_store.is_zarr(path):
+        return texel_store
+    if path.suffix.lower() == ".btf" and path.is_file():
+        return ubo2014
+    if path.suffix.lower() in image_stack.EXTENSIONS and path.is_file():
+        return image_stack
+    return image_folder

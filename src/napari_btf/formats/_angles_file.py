@@ -56,13 +56,7 @@ def read_angles_file(path: Path) -> AnglesFile:
     CaptureError
         Naming the line at fault.
     """
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise CaptureError(path, "it is larger than any list of angles", _EXPECTED)
-        rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CaptureError(path, f"it cannot be read ({reason})", _EXPECTED) from error
+    rows = _rows(path)
     columns = _columns(rows[0]) if rows else None
     if columns is None:
         first = ",".join(rows[0]) if rows else ""
@@ -91,6 +85,16 @@ def read_angles_file(path: Path) -> AnglesFile:
         angles_to_vectors(table[:, 2], table[:, 3]),
         "tv" in columns,
     )
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise CaptureError(path, "it is larger than any list of angles", _EXPECTED)
+        return list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CaptureError(path, f"it cannot be read ({reason})", _EXPECTED) from error
 
 
 def _columns(header: list[str]) -> dict[str, int] | None:

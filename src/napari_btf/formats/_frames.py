@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_btf.btf import Frames
+    from napari_btf.observations import Frames
 
 __all__ = ["OpenedFrames", "lazy_frames", "list_of"]
 
@@ -64,21 +64,9 @@ def lazy_frames(root: Path, names: Sequence[str], skip_bad: bool = False) -> Ope
         ``skip_bad`` only if no image is left.
     """
     headers = _for_all(lambda name: _header(root, name), names)
-    # The odd ones out are named, not the majority.
-    usual = Counter(_shape(h) for h in headers if isinstance(h, ImageHeader)).most_common(1)
-    problems: dict[str, CaptureError] = {}
-    for name, found in zip(names, headers, strict=True):
-        if isinstance(found, CaptureError):
-            problems[name] = found
-        elif _shape(found) != usual[0][0]:
-            problems[name] = CaptureError(
-                root / name,
-                f"the image is {_describe(found)}, the other images are "
-                f"{_describe(ImageHeader(*usual[0][0]))}",
-                "all images of a capture need one size and type; convert it or move it away",
-            )
-        if problems and not skip_bad:
-            raise problems[name]
+    problems = _misfits(root, names, headers)
+    if problems and not skip_bad:
+        raise next(iter(problems.values()))
     good = [
         (i, found)
         for i, found in enumerate(headers)
@@ -99,6 +87,26 @@ def lazy_frames(root: Path, names: Sequence[str], skip_bad: bool = False) -> Ope
         first.channel_names,
         _notes([found for _, found in good], problems),
     )
+
+
+def _misfits(
+    root: Path, names: Sequence[str], headers: Sequence[ImageHeader | CaptureError]
+) -> dict[str, CaptureError]:
+    """What is wrong with images that cannot be read, or that differ from most."""
+    # The odd ones out are named, not the majority.
+    usual = Counter(_shape(h) for h in headers if isinstance(h, ImageHeader)).most_common(1)
+    problems: dict[str, CaptureError] = {}
+    for name, found in zip(names, headers, strict=True):
+        if isinstance(found, CaptureError):
+            problems[name] = found
+        elif _shape(found) != usual[0][0]:
+            problems[name] = CaptureError(
+                root / name,
+                f"the image is {_describe(found)}, the other images are "
+                f"{_describe(ImageHeader(*usual[0][0]))}",
+                "all images of a capture need one size and type; convert it or move it away",
+            )
+    return problems
 
 
 def list_of(problems: Sequence[str]) -> str:

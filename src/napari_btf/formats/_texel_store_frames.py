@@ -21,7 +21,7 @@ __all__ = ["StoredFrames"]
 
 
 class StoredFrames:
-    """Some observations of a texel store as a lazy (N, H, W, C) array; a `btf.Gatherer`.
+    """Some observations of a texel store as a lazy (N, H, W, C) array; a `Gatherer`.
 
     Parameters
     ----------

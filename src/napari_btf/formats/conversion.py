@@ -94,12 +94,7 @@ def convert(
         else:
             yield from _write_in_cluster(partial, btf, client)
         yield from _verify(partial)
-        with _in_words(path):
-            partial.finish(btf)
-            # It may have been taken since.
-            check_target(path, overwrite)
-            _put_in_place(partial.folder, path)
-            (path / JOURNAL).unlink(missing_ok=True)
+        _finish(partial, btf, path, overwrite)
     return path
 
 
@@ -171,6 +166,16 @@ def _verify(partial: PartialStore) -> Generator[Progress, None, None]:
             done += 1
             if is_report_due(done, total):
                 yield Progress("verify", done, total)
+
+
+def _finish(partial: PartialStore, btf: BTF, path: Path, overwrite: bool) -> None:
+    """Make a whole store of what was written, and give it its name."""
+    with _in_words(path):
+        partial.finish(btf)
+        # It may have been taken since.
+        check_target(path, overwrite)
+        _put_in_place(partial.folder, path)
+        (path / JOURNAL).unlink(missing_ok=True)
 
 
 def _put_in_place(partial: Path, path: Path) -> None:

@@ -78,6 +78,17 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
         Damage of the values themselves is found when they are read.
     """
     found = _attributes(path)
+    _check_kind(path, found)
+    # Whatever is wrong with damaged metadata, zarr raises what it meets first.
+    try:
+        return _opened(path, found)
+    except Exception as error:
+        problem = f"the texel store is damaged ({_first_line(error)})"
+        raise CaptureError(path, problem, _REMEDY) from error
+
+
+def _check_kind(path: Path, found: dict[str, Any]) -> None:
+    """Refuse, by its attribute, what is no texel store of this version."""
     if found.get("format") != FORMAT:
         if (path / JOURNAL).is_file():
             raise CaptureError(
@@ -94,41 +105,36 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
             f"it is a texel store of version {found.get('version')}, this is for version {VERSION}",
             f"update napari-btf or {_REMEDY}",
         )
+
+
+def _opened(path: Path, found: dict[str, Any]) -> BTF:
+    """The texel store with this attribute."""
     import zarr
 
     from napari_btf.formats._shards import Shards
     from napari_btf.formats._texel_store_frames import StoredFrames
 
-    # Whatever is wrong with damaged metadata, zarr raises what it meets first.
-    try:
-        group = zarr.open_group(path, mode="r")
-        observations = _array(group, "observations")
-        light, view = (
-            _directions(group, name, observations.shape[0]) for name in ("light", "view")
-        )
-        source = found["source"]
-        notes = tuple(str(note) for note in source["notes"])
-        shards = Shards(
-            path / "observations",
-            observations.shape,
-            observations.chunks,
-            _shard_shape(observations),
-            np.dtype(observations.dtype),
-        )
-        stored = StoredFrames(shards)
-        return BTF(
-            stored.frames,
-            light,
-            view,
-            str(path),
-            "texel store",
-            notes=notes,
-            gatherer=stored,
-            channel_names=tuple(str(name) for name in found.get("channel_names", ())),
-        )
-    except Exception as error:
-        problem = f"the texel store is damaged ({_first_line(error)})"
-        raise CaptureError(path, problem, _REMEDY) from error
+    group = zarr.open_group(path, mode="r")
+    observations = _array(group, "observations")
+    light, view = (_directions(group, name, observations.shape[0]) for name in ("light", "view"))
+    shards = Shards(
+        path / "observations",
+        observations.shape,
+        observations.chunks,
+        _shard_shape(observations),
+        np.dtype(observations.dtype),
+    )
+    stored = StoredFrames(shards)
+    return BTF(
+        stored.frames,
+        light,
+        view,
+        str(path),
+        "texel store",
+        notes=tuple(str(note) for note in found["source"]["notes"]),
+        gatherer=stored,
+        channel_names=tuple(str(name) for name in found.get("channel_names", ())),
+    )
 
 
 def _attributes(path: Path) -> dict[str, Any]:

@@ -5,56 +5,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QEvent, QPointF, QSize, Qt, Signal
+from qtpy.QtCore import QPointF, QSize, Qt, Signal
 from qtpy.QtGui import QBrush, QColor, QPainter, QPen, QPixmap
-from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
+from qtpy.QtWidgets import QToolTip
 
 from napari_btf.directions import format_angles, vectors_to_angles
 from napari_btf.plugin._disk_picture import DiskPicture
+from napari_btf.plugin._dots import REACH, Dots
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+    from qtpy.QtCore import QEvent
     from qtpy.QtGui import QMouseEvent, QPaintEvent, QResizeEvent
+    from qtpy.QtWidgets import QWidget
 
 __all__ = ["Disk"]
 
 #: What lies below the horizon is drawn just outside the rim.
 _LOWEST_THETA = 94.0
 
-#: As far from a dot one still points at it, in pixels.
-_REACH = 12.0
 
-
-class Disk(QWidget):
+class Disk(Dots):
     """Directions as dots, seen along the normal: x to the right, y up, radius tan(theta / 2).
 
     Signals
     -------
     picked
         The number of the dot nearest to a click, or to the pressed mouse as it moves on.
-    hovered
-        The number of the dot below the mouse, -1 when there is none any more.
     """
 
     picked = Signal(int)
-    hovered = Signal(int)
 
     #: Whether the dots are the background of something else.
     _faint = False
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent, 120)
         self._vectors = np.empty((0, 3))
         self._points = np.empty((0, 2))
         self._colours: NDArray[np.uint8] | None = None
         self._hollow = np.empty(0, dtype=bool)
-        self._marked = self._below_mouse = self._last_picked = -1
+        self._last_picked = -1
         # Thousands of dots take a while to paint: they are painted once.
         self._painted: QPixmap | None = None
-        self.setMouseTracking(True)
-        self.setMinimumSize(120, 120)
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setSizePolicy(policy)
 
     def sizeHint(self) -> QSize:
         """As large as is pleasant; any size from 150 to 400 pixels is legible."""
@@ -108,17 +101,6 @@ class Disk(QWidget):
             self._hollow = hollow
             self._paint_anew()
 
-    @property
-    def marked(self) -> int:
-        """The highlighted dot, -1 if there is none."""
-        return self._marked
-
-    def set_marked(self, i: int) -> None:
-        """Highlight one dot; -1 for none."""
-        if i != self._marked:
-            self._marked = i
-            self.update()
-
     def place_of(self, i: int) -> QPointF:
         """Where a dot is, in the coordinates of the widget."""
         return QPointF(*self._picture().places[i])
@@ -139,17 +121,12 @@ class Disk(QWidget):
 
     def _hover(self, event: QMouseEvent) -> None:
         nearest, apart = self._nearest(event.position())
-        self._point_at(nearest if apart <= _REACH else -1)
+        self._point_at(nearest if apart <= REACH else -1)
         if self._below_mouse >= 0:
             text = format_angles(self._vectors[self._below_mouse])
             QToolTip.showText(event.globalPosition().toPoint(), text, self)
         else:
             QToolTip.hideText()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Forget the dot below the mouse."""
-        self._point_at(-1)
-        super().leaveEvent(event)
 
     def _nearest(self, place: QPointF) -> tuple[int, float]:
         """The dot nearest to a place and how far it is, in pixels; -1 where there are none."""
@@ -164,12 +141,6 @@ class Disk(QWidget):
         if nearest >= 0 and nearest != self._last_picked:
             self._last_picked = nearest
             self.picked.emit(nearest)
-
-    def _point_at(self, i: int) -> None:
-        if i != self._below_mouse:
-            self._below_mouse = i
-            self.hovered.emit(i)
-            self.update()
 
     # ----------------------------------------------------------------- painting
 

@@ -27,7 +27,7 @@ __all__ = ["Frame", "Frames", "Shot", "developed", "finished", "make"]
 Angles = tuple[float, float]
 
 #: Every how-manieth texel may be decoded while directions move.
-STEPS = (1, 2, 4, 8)
+STEPS = (1, 2, 3, 4, 6, 8)
 #: Seconds an image may take while directions move.
 BUDGET = 0.016
 #: Seconds an image may still take once another one is wanted; it is given up else.
@@ -152,16 +152,30 @@ class _Relighters:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[bool, int], Relighter] = OrderedDict()
+        self._model: CompressedBTF | None = None
+        self._decoder: CompressedBTF | None = None
+        #: What decodes: a torch device, or NumPy if None.
+        self.device: str | None = None
 
     def of(self, shot: Shot) -> Relighter:
-        """The one for such shots."""
-        if any(kept.model is not shot.model for kept in self._kept.values()):
+        """The one for such shots.
+
+        Raises
+        ------
+        UsageError
+            If the device cannot be used.
+        """
+        device = self.device
+        decoder = self._decoder
+        if decoder is None or self._model is not shot.model or decoder.device != device:
             self._kept.clear()
+            decoder = shot.model.decoded_on(device)
+            self._model, self._decoder = shot.model, decoder
         key = shot.rows is None and shot.columns is None, shot.step
         if key not in self._kept:
             while len(self._kept) >= self._COUNT:
                 self._kept.popitem(last=False)
-            self._kept[key] = Relighter(shot.model)
+            self._kept[key] = Relighter(decoder)
         self._kept.move_to_end(key)
         return self._kept[key]
 
@@ -243,6 +257,17 @@ class Frames(QObject):
         self._rest.timeout.connect(self.settle)
 
     @property
+    def device(self) -> str | None:
+        """What decodes the next images: a torch device, or NumPy if None."""
+        return self._relighters.device
+
+    @device.setter
+    def device(self, device: str | None) -> None:
+        self._relighters.device = device
+        # Nothing is known of how long it takes.
+        self._cost = _Cost()
+
+    @property
     def busy(self) -> bool:
         """Whether an image is still to come."""
         return self._latest.busy or self._rest.isActive()
@@ -279,7 +304,7 @@ class Frames(QObject):
         # An environment on a large surface takes seconds; a hand that moves does not wait.
         give_up = self._expected > max(_PATIENCE, 2 * expected)
         self._expected = expected
-        self._latest.want(lambda: make(shot, self._relighters.of(shot)), at_once=give_up)
+        self._latest.want(lambda: _made_by(self._relighters, shot), at_once=give_up)
 
     def _step(self, shot: Shot, seconds: float) -> int:
         """The finest step whose images are quick enough, and as coarse as the shot allows."""
@@ -294,6 +319,11 @@ class Frames(QObject):
     def _on_made(self, frame: Frame) -> None:
         self._cost.learn(frame)
         self.made.emit(frame)
+
+
+def _made_by(relighters: _Relighters, shot: Shot) -> Job[Frame]:
+    # Found in the thread: a device may have to be woken up for it.
+    return (yield from make(shot, relighters.of(shot)))
 
 
 def make(shot: Shot, relighter: Relighter | None = None) -> Job[Frame]:

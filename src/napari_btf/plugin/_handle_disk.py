@@ -117,11 +117,6 @@ class HandleDisk(Disk):
             self.update()
 
     @property
-    def dragged(self) -> bool:
-        """Whether the mouse holds the handle."""
-        return self._dragged
-
-    @property
     def handle(self) -> QPointF:
         """Where the handle is, in the coordinates of the widget."""
         return self.place_at(*self._angles)

@@ -9,16 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPolygonF
-from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_btf.embedding import PointIndex, in_polygon
+from napari_btf.plugin._dots import REACH, Dots
 from napari_btf.plugin._map_picture import LIT, MapView, map_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from qtpy.QtCore import QEvent
     from qtpy.QtGui import QMouseEvent, QPaintEvent, QResizeEvent, QWheelEvent
+    from qtpy.QtWidgets import QWidget
 
     from napari_btf.plugin._selection import How
 
@@ -27,15 +29,15 @@ __all__ = ["MODES", "MapCanvas", "Mode"]
 Mode = Literal["lasso", "rectangle", "click", "move"]
 MODES: tuple[Mode, ...] = ("lasso", "rectangle", "click", "move")
 
-#: As far from a point one still points at it, and a press that moves less is a click, in pixels.
-_REACH, _STILL = 12.0, 4.0
+#: A press that moves less is a click, in pixels.
+_STILL = 4.0
 #: Of one notch of a wheel.
 _ZOOM = 1.2
 
 _LEFT = Qt.MouseButton.LeftButton
 
 
-class MapCanvas(QWidget):
+class MapCanvas(Dots):
     """Shows points (T, 2), y up; the left button selects, the others move, the wheel zooms.
 
     Shift adds to the selection, Alt or Ctrl takes away from it.
@@ -46,16 +48,13 @@ class MapCanvas(QWidget):
         A mask of the points (T,), and a `How`.
     picked
         The number of a clicked point.
-    hovered
-        The number of the point below the mouse, -1 when there is none any more.
     """
 
     chosen = Signal(object, str)
     picked = Signal(int)
-    hovered = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent, 220)
         self._points = np.empty((0, 2), dtype=np.float32)
         self._colours = np.empty((0, 3), dtype=np.uint8)
         self._selected = np.empty(0, dtype=bool)
@@ -65,17 +64,12 @@ class MapCanvas(QWidget):
         self._view: MapView | None = None
         self._whole: MapView | None = None
         self._picture: QImage | None = None
-        self._marked = self._below_mouse = -1
         self._ends: tuple[int, ...] = ()
         self._path: list[QPointF] = []
         self._last: QPointF | None = None
         self._hint = ""
-        self.setMouseTracking(True)
-        self.setMinimumSize(220, 220)
         self.setAccessibleName("latent space")
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setSizePolicy(policy)
 
     def sizeHint(self) -> QSize:
         """As large as is pleasant."""
@@ -126,17 +120,6 @@ class MapCanvas(QWidget):
         """Light other points up, (T,)."""
         self._selected = selected
         self._paint_anew()
-
-    @property
-    def marked(self) -> int:
-        """The point with a cross, -1 if there is none."""
-        return self._marked
-
-    def set_marked(self, i: int) -> None:
-        """Draw a cross through one point; -1 for none."""
-        if i != self._marked:
-            self._marked = i
-            self.update()
 
     def set_ends(self, ends: tuple[int, ...]) -> None:
         """Draw the ends of a walk, and the way between two of them."""
@@ -219,11 +202,6 @@ class MapCanvas(QWidget):
         # The dock around it does not scroll meanwhile.
         event.accept()
 
-    def leaveEvent(self, event: QEvent) -> None:
-        """Forget the point below the mouse."""
-        self._point_at(-1)
-        super().leaveEvent(event)
-
     def _click(self, place: QPointF, how: How) -> None:
         nearest = self._nearest(place)
         if self._picking:
@@ -256,14 +234,8 @@ class MapCanvas(QWidget):
             self._index = PointIndex(self._points)
         view = self._seen()
         point = view.point(place.x(), place.y())
-        found = self._index.nearest(point, _REACH / view.scale)
+        found = self._index.nearest(point, REACH / view.scale)
         return -1 if found is None else found
-
-    def _point_at(self, i: int) -> None:
-        if i != self._below_mouse:
-            self._below_mouse = i
-            self.hovered.emit(i)
-            self.update()
 
     # ----------------------------------------------------------------- painting
 

@@ -119,4 +119,4 @@ def _decode(
     model: CompressedBTF, light: NDArray[np.float64], view: NDArray[np.float64]
 ) -> Job[NDArray[Any]]:
     yield from ()  # There is nothing to report on the way.
-    return to_display(model.values.store(model.decode(light, view)))
+    return to_display(model.image(light, view))

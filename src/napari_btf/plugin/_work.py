@@ -139,9 +139,7 @@ def _with_previews(
             preview, now = None, time.monotonic()
             if progress.preview is not None and now >= next_preview and orders.directions:
                 model = progress.preview()
-                preview = Preview(
-                    model, to_display(model.values.store(model.decode(*orders.directions)))
-                )
+                preview = Preview(model, to_display(model.image(*orders.directions)))
                 took = time.monotonic() - now
                 next_preview = now + took + max(_PREVIEW_SECONDS, took / _PREVIEW_SHARE)
             is_last = progress.step == progress.total

@@ -252,7 +252,7 @@ class Compare(QWidget):
 def _compare(model: CompressedBTF, btf: BTF, step: tuple[int, ...]) -> Job[_Pair]:
     yield from ()  # There is nothing to report on the way.
     light, view, i = observation_at(btf, step)
-    image = model.values.store(model.decode(light, view))
+    image = model.image(light, view)
     if i < 0:
         return _Pair(light, view, image, None, float("nan"))
     fitted = [btf.values.encode(x) for x in (image, btf.frame(i))]

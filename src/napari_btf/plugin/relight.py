@@ -18,6 +18,7 @@ from superqt.utils import qthrottled
 
 from napari_btf.codec.storage import load
 from napari_btf.errors import BTFError
+from napari_btf.plugin._decoder_box import DecoderBox
 from napari_btf.plugin._development import Development
 from napari_btf.plugin._direction_pair import DirectionPair
 from napari_btf.plugin._frames import Frames, Shot
@@ -78,6 +79,7 @@ class Relight(QWidget):
         self.player = Player(self._present)
         self.movie = Movie(self.player, self._shot_at)
         self.surface = Surface(self._workspace, self._shot)
+        self.decoder = DecoderBox()
         self.save_button = QPushButton("Save image...")
         self._lay_out()
 
@@ -106,6 +108,7 @@ class Relight(QWidget):
         column.addWidget(self.lighting)
         column.addWidget(Section("Play", play, open_first=True))
         column.addWidget(Section("Surface", self.surface))
+        column.addWidget(Section("Speed", self.decoder))
         column.addWidget(self.save_button)
         column.addStretch(1)
         whole = QVBoxLayout(self)
@@ -122,6 +125,8 @@ class Relight(QWidget):
         self.lights.chosen.connect(self._on_chosen)
         self.lighting.changed.connect(self._on_lighting)
         self.lighting.turned.connect(self._on_turned)
+        self.decoder.changed.connect(self._on_decoder)
+        self.frames.failed.connect(self.decoder.reset)
         self.player.moved.connect(self._go_to)
         self.player.stopped.connect(self.frames.settle)
         self.photograph.appeared.connect(self._show_all_later)
@@ -253,6 +258,10 @@ class Relight(QWidget):
             self.pair.go_to(pose.light, pose.view)
         if pose.turn is not None:
             self.environment.set_turn(pose.turn)
+        self._request()
+
+    def _on_decoder(self) -> None:
+        self.frames.device = self.decoder.device
         self._request()
 
     def _allow(self) -> None:

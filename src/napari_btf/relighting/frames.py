@@ -161,7 +161,7 @@ class Relighter:
             light = unit_vector("light", lighting)  # type: ignore[arg-type]
             self.decoded = 1
             if not exposure:
-                return model.values.store(model.decode(light, towards, part))
+                return model.image(light, towards, part)
             pair = light[np.newaxis], towards[np.newaxis]
             linear = self._linear.of(next(iter(model.shaded_part(*pair, part))))
         else:

@@ -3,7 +3,7 @@
 "weave" is a path-traced woven cloth with a red printed disc, a foil ring and a lacquer band,
 made for this project: 64 x 64 texels, 7 views (normal, and six at 15 degrees) x 81 lights,
 as JPEG images in sRGB with a little sensor noise. Further tilted views, where neighbouring
-yarns cover one another, are left out on purpose: the codec does not model parallax yet.
+yarns cover one another, are left out: modelling that takes many more views, and megabytes.
 """
 
 from __future__ import annotations

@@ -12,16 +12,11 @@ import pytest
 from PIL import Image
 
 import napari_btf
-from command_line import Run, runner
+from command_line import Run
 from napari_btf.btf import BTF
 from napari_btf.embedding import read_embedding
 from napari_btf.errors import CoordinatesError
 from napari_btf.sampling import all_texels
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    return runner(capsys)
 
 
 @pytest.fixture

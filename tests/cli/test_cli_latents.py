@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from command_line import Run, runner
+from command_line import Run
 from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, load
 from napari_btf.coordinates import write_coordinates
@@ -19,11 +19,6 @@ from napari_btf.progress import finish
 from napari_btf.sampling import all_texels
 from napari_btf.segmentation import segment
 from small_models import small_model
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    return runner(capsys)
 
 
 @pytest.fixture

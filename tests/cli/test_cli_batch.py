@@ -14,14 +14,9 @@ import pytest
 from PIL import Image
 
 import napari_btf
-from command_line import Run, runner
+from command_line import Run
 from napari_btf.cli import batch
 from napari_btf.training import train
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    return runner(capsys)
 
 
 @pytest.fixture

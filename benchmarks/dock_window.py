@@ -1,0 +1,78 @@
+"""What benchmarks of docks share: a model on a surface of some size, a window, lines of a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings
+from napari_btf.codec.latent_coding import code_latents
+from napari_btf.codec.neural_basis import NeuralBasisBTF
+from napari_btf.progress import finish
+from napari_btf.samples import open_sample
+from napari_btf.training import train
+
+
+def sample_model() -> CompressedBTF:
+    """A model of the shipped sample."""
+    settings = FitSettings(16, NetworkSettings(epochs=50))
+    model, _ = finish(train(open_sample(), settings=settings))
+    return model
+
+
+def tiled(model: CompressedBTF, size: int) -> CompressedBTF:
+    """The model with its latents repeated until the surface has a size."""
+    if not isinstance(model, NeuralBasisBTF):
+        print(f"a model that is not linear in its latents is not tiled: {model.width} texels wide")
+        return model
+    repeats = -(-size // model.height), -(-size // model.width), 1
+    latents = np.tile(model.latent_map, repeats)[:size, :size]
+    large = replace(model, coded=code_latents(np.ascontiguousarray(latents), model.coded.step))
+    # Decoded from the file's form once, not with the first frame.
+    assert large.latent_map.shape == latents.shape
+    return large
+
+
+class DockWindow:
+    """napari, to which docks are added."""
+
+    def __init__(self, width: int) -> None:
+        import napari
+        from qtpy.QtWidgets import QApplication
+
+        self.viewer = napari.Viewer(show_welcome_screen=False)
+        self.viewer.window.resize(width, 800)
+        self.app: Any = QApplication.instance()
+
+    def add_dock(self, name: str) -> Any:
+        """The widget of a dock of napari-btf."""
+        return self.viewer.window.add_plugin_dock_widget("napari-btf", name)[1]
+
+    def until(self, condition: Callable[[], bool], limit: float = 60.0) -> None:
+        """Handle events until something is the case."""
+        end = time.perf_counter() + limit
+        while not condition():
+            self.app.processEvents()
+            # Let go of Python's lock, as an event loop that waits does.
+            time.sleep(0.0002)
+            if time.perf_counter() > end:
+                raise TimeoutError("the window does not answer")
+
+    def rest(self, seconds: float) -> None:
+        """Handle events for a while."""
+        end = time.perf_counter() + seconds
+        self.until(lambda: time.perf_counter() > end, seconds + 1)
+
+
+def header() -> None:
+    """Print what the columns of `line` are."""
+    print(f"{'milliseconds':<36}{'median':>10}{'95 %':>10}")
+
+
+def line(name: str, times: list[float]) -> None:
+    """Print median and 95th percentile of some milliseconds."""
+    print(f"{name:<36}{np.median(times):>10.1f}{np.percentile(times, 95):>10.1f}")
