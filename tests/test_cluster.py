@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dask
+import distributed
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
@@ -17,7 +18,7 @@ from distributed import Client, LocalCluster
 import napari_btf
 from napari_btf.btf import BTF
 from napari_btf.cli import main
-from napari_btf.cluster import connected
+from napari_btf.cluster import active_client, connected
 from napari_btf.codec import FitSettings, fit
 from napari_btf.errors import CaptureError, ProcessLostError, UsageError
 from napari_btf.formats._texel_store_layout import Layout
@@ -179,3 +180,8 @@ def test_no_scheduler_there() -> None:
         connected("nowhere at all"),
     ):
         pass
+    # A training afterwards must not look for its workers there.
+    assert active_client() is None
+    with pytest.raises(ValueError, match="missing port"):
+        distributed.Client("nowhere at all")
+    assert active_client() is None

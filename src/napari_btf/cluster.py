@@ -40,7 +40,8 @@ def connected(address: str | None) -> Iterator[Any]:
             None, "a cluster needs distributed", 'pip install "napari-btf[cluster]"'
         ) from error
     try:
-        client = Client(address, timeout=_CONNECT_SECONDS)  # type: ignore[no-untyped-call]
+        # Not the default one: a client that found no scheduler would stay that.
+        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UsageError(
             None, f"no scheduler answers at {address}", "check that dask scheduler runs there"
@@ -57,9 +58,11 @@ def active_client() -> Any:
     import distributed
 
     try:
-        return distributed.default_client()  # type: ignore[no-untyped-call]
+        client = distributed.default_client()  # type: ignore[no-untyped-call]
     except ValueError:
         return None
+    # One that found no scheduler stays the default one.
+    return client if client.status == "running" else None
 
 
 @contextmanager
