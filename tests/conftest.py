@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROOT = Path(__file__).parent.parent
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and their programs, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine is no failure; in CI the examples are the same in every run.
 hypothesis.settings.register_profile("here", deadline=None)
