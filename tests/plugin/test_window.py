@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPointF
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton
+from superqt.utils import GeneratorWorker
 
 import napari_btf
 from napari_btf.plugin._disk import Disk
@@ -355,3 +357,26 @@ viewer.close()
 print(QThreadPool.globalInstance().waitForDone(20_000))
 """)
     assert output == "True"
+
+
+def test_images_that_were_shown_leave_nothing_behind(
+    make_napari_viewer: Callable[..., Viewer],
+    qtbot: QtBot,
+    model: napari_btf.CompressedBTF,
+) -> None:
+    """napari keeps all workers that it is told of, and a minute of dragging makes a thousand."""
+    viewer = make_napari_viewer(show=True)
+    workspace_of(viewer).model = model
+    _, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
+    qtbot.waitUntil(lambda: dock.image_layer() is not None)
+    made: list[Any] = []
+    dock.frames.made.connect(lambda frame: made.append(frame.shot.light))
+    for theta in range(1, 21):
+        dock.light_theta.setValue(theta)
+        qtbot.waitUntil(lambda theta=theta: bool(made) and made[-1][0] == theta)
+    qtbot.waitUntil(lambda: not dock.frames.busy)
+    assert len(made) >= 20
+    qtbot.wait(50)
+    gc.collect()
+    left = [thing for thing in gc.get_objects() if isinstance(thing, GeneratorWorker)]
+    assert len(left) < 10

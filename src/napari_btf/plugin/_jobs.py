@@ -5,9 +5,10 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from napari.qt.threading import GeneratorWorker, create_worker
+from napari.qt import threading as of_napari
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
+from superqt.utils import GeneratorWorker, create_worker
 
 from napari_btf.errors import BTFError
 
@@ -32,6 +33,13 @@ class Background(QObject):
         A sentence on what is wrong.
     changed
         A job was started, or none runs any more.
+
+    Parameters
+    ----------
+    parent : QObject, optional
+    is_brief : bool
+        The jobs take moments. napari is not told of them: it asks before it closes while a job
+        runs, and keeps every one that it was told of until then.
     """
 
     progressed = Signal(object)
@@ -39,8 +47,9 @@ class Background(QObject):
     failed = Signal(str)
     changed = Signal()
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, is_brief: bool = False) -> None:
         super().__init__(parent)
+        self._create = create_worker if is_brief else of_napari.create_worker
         self._worker: GeneratorWorker | None = None
         self._current: _Ticket | None = None
         self._next: tuple[Job[Any], _Ticket] | None = None
@@ -73,7 +82,7 @@ class Background(QObject):
             return
         (job, ticket), self._next = self._next, None
         # Its errors come from the job's own hands: napari would show them a second time.
-        worker = create_worker(_iterate, job, ticket, _start_thread=False)
+        worker = self._create(_iterate, job, ticket, _start_thread=False)
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
         worker.finished.connect(self._on_finished)
@@ -121,7 +130,7 @@ class Latest(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._waiting: Callable[[], Job[Any]] | None = None
-        self._jobs = Background(self)
+        self._jobs = Background(self, is_brief=True)
         self._jobs.done.connect(self._on_done)
         self._jobs.failed.connect(self._on_failed)
 
