@@ -7,6 +7,7 @@ finished image comes back from it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ __all__ = ["OnDevice", "on_device"]
 _TOGETHER = 1 << 19
 
 
-class OnDevice:
+class OnDevice(ABC):
     """What decodes a model on a device; one for each codec.
 
     Parameters
@@ -76,11 +77,11 @@ class OnDevice:
                 some = type(part)(part.rows[start : start + rows], part.columns)
                 yield self._shade(light, view, some).reshape(*some.shape, self._model.channels)
 
+    @abstractmethod
     def _shade(
         self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
     ) -> torch.Tensor:
         """Colours of the texels of a part, (T, C), in the fitted domain."""
-        raise NotImplementedError
 
     def _apply(self, network: FrameLayers, latents: torch.Tensor) -> torch.Tensor:
         """What `FrameLayers` does."""
