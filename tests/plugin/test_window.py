@@ -378,5 +378,6 @@ def test_images_that_were_shown_leave_nothing_behind(
     assert len(made) >= 20
     qtbot.wait(50)
     gc.collect()
-    left = [thing for thing in gc.get_objects() if isinstance(thing, GeneratorWorker)]
+    # By their types: `isinstance` asks objects for their class, which some of torch's warn of.
+    left = [thing for thing in gc.get_objects() if issubclass(type(thing), GeneratorWorker)]
     assert len(left) < 10
