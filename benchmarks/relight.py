@@ -9,12 +9,13 @@ machine: that of the products at the speed of a large matrix product, and that o
 latents and writing the image at the speed of a large copy, both measured in the same run; *ratio*
 is free to limit.
 
-Models: the wallpaper with the codec and size that `train` takes by default (the sample that ships
-with the package, if the data are not there), and parallax, trained for some seconds on weave (with
-random weights of the default sizes, if it is not there: the time does not depend on them). They are
-tiled to each size. The networks they are compared with, 3 layers of 64 and 4 of 106 units on 8
-latents and 4 coordinates of directions, are evaluated for every texel by torch in chunks that fit
-the cache.
+Machine code decodes (`napari_btf.codec.compiled`); rows say where NumPy or torch does. Models: the
+wallpaper with the codec and size that `train` takes by default (the sample that ships with the
+package, if the data are not there), and parallax, trained for some seconds on weave (with random
+weights of the default sizes, if it is not there: the time does not depend on them). They are tiled
+to each size. The networks they are compared with, 3 layers of 64 and 4 of 106 units on 8 latents
+and 4 coordinates of directions, are evaluated for every texel by torch in chunks that fit the
+cache.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ import torch
 
 from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, load
+from napari_btf.codec.compiled import load as load_machine_code
+from napari_btf.codec.compiled import numpy_alone
 from napari_btf.codec.latent_coding import code_latents
 from napari_btf.codec.neural_basis import NeuralBasisBTF
 from napari_btf.codec.parallax import ParallaxBTF
@@ -152,6 +155,9 @@ def time_linear(data: Path, machine: Machine) -> None:
         name = f"neural-basis {size}, {k} latents"
         show(name, timed(lambda i, r=relighter: r.frame(light_of(i))), limit)
         if size == 512:
+            with numpy_alone():
+                ms = timed(lambda i, r=relighter: r.frame(light_of(i)))
+            show(f"{name}, by NumPy", ms, limit)
             half = machine.limit(256**2, 3 * (k + 1), 4 * k + 3)
             ms = timed(lambda i, r=relighter: r.frame(light_of(i), step=2))
             show(f"{name}, every second texel", ms, half)
@@ -180,6 +186,9 @@ def time_parallax(data: Path, seconds: float, machine: Machine) -> None:
                     )
                 )
                 show(f"{name}, {'both move' if view_moves else 'light moves'}", ms, limit)
+        with numpy_alone():
+            ms = timed(lambda i, r=relighter: r.frame(light_of(i), (40.0, 5.0 * i)))
+        show(f"parallax {size}, both move, by NumPy", ms)
         if size == 256:
             time_environment(f"parallax {size}", relighter)
             continue
@@ -246,6 +255,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of training parallax")
     arguments = parser.parse_args()
     torch.set_num_threads(CORES)
+    load_machine_code()
     machine = Machine.measured()
     print(
         f"{CORES} cores: {machine.flops / 1e6:.0f} GFLOP/s in a product of 1024 x 1024, "

@@ -10,12 +10,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from threading import local
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.codec.compiled import Packed, kernels
 from napari_btf.threads import one_thread
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class Layers:
     weights: tuple[NDArray[np.float32], ...] = ()
     biases: tuple[NDArray[np.float32], ...] = ()
 
+    @property
+    def products(self) -> int:
+        """Multiplications for each set of inputs."""
+        return sum(weight.size for weight in self.weights)
+
     def rounded(self) -> Layers:
         """With weights and biases as half precision holds them."""
         halves = ((a.astype(np.float16) for a in part) for part in (self.weights, self.biases))
@@ -62,10 +68,11 @@ class Layers:
 class FrameLayers:
     """A network whose directions are settled: texels' latents in, outputs out.
 
-    No pass over the activations is spent on biases. Those of the first layer are taken from the
-    ReLU's zero, ``max(h + b, 0) = max(h, -b) + b``, and what it leaves out is in the biases
-    of the second layer. The others are a row of the weights, of an input that is always 1: the
-    first ReLU makes it, and every layer but the last hands it on.
+    In machine code if that is loaded (`napari_btf.codec.compiled`), else in NumPy. There, no pass
+    over the activations is spent on biases. Those of the first layer are taken from the ReLU's
+    zero, ``max(h + b, 0) = max(h, -b) + b``, and what it leaves out is in the biases of the second
+    layer. The others are a row of the weights, of an input that is always 1: the first ReLU makes
+    it, and every layer but the last hands it on.
 
     Parameters
     ----------
@@ -76,6 +83,7 @@ class FrameLayers:
     def __init__(
         self, weights: list[NDArray[np.float32]], biases: list[NDArray[np.float32]]
     ) -> None:
+        self._given = weights, biases
         self.weights = []
         #: What the first layer's outputs are at least, or what is added if it is the only one.
         self.start = np.append(-biases[0], 1.0).astype(np.float32)
@@ -94,6 +102,13 @@ class FrameLayers:
         self, latents: NDArray[np.float32], scratch: Scratch, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """Outputs of latents, (T, K) -> (T, O), in ``out`` if given, or in scratch."""
+        code = kernels()
+        if code is not None:
+            if out is None:
+                out = scratch("outputs", len(latents), self.weights[-1].shape[1])
+            packed = self._packed
+            code.layers(latents, packed.weights, packed.biases, packed.widths, out)
+            return out
         h, last = latents, len(self.weights) - 1
         for i, weight in enumerate(self.weights):
             if i:
@@ -105,8 +120,12 @@ class FrameLayers:
                 target = scratch(f"layer {i % 2}", len(h), weight.shape[1])
             h = np.matmul(h, weight, out=target)
         if not last:
-            h -= self.start[:-1]
+            h -= self._first_least(len(h))[:, :-1]
         return h
+
+    @cached_property
+    def _packed(self) -> Packed:
+        return Packed(*self._given)
 
     def _first_least(self, rows: int) -> NDArray[np.float32]:
         """The zero of the first ReLU, for so many texels; see `Scratch.zeros`."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from napari_btf.codec.compiled import kernels
 from napari_btf.codec.layers import in_chunks
 from napari_btf.codec.part import Part
 from napari_btf.codec.stored_latents import check_latent_type
@@ -352,4 +353,8 @@ def _shade_and_store(
 ) -> None:
     fitted = scratch("fitted", *out[chunk].shape)
     shade(chunk, scratch, fitted)
-    values.store_fitted(fitted, out[chunk])
+    code = kernels()
+    if code is None or values.is_float:
+        values.store_fitted(fitted, out[chunk])
+    else:
+        code.store(fitted, values.largest, out[chunk])

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from napari_btf.codec.basis import TRENDS, Continuation, DirectionBasis, direction_space
+from napari_btf.codec.compiled import decoding
 from napari_btf.codec.latent_coding import CodedLatents, FreeLatents
-from napari_btf.codec.layers import CHUNK, in_chunks
+from napari_btf.codec.layers import FrameLayers, in_chunks
 from napari_btf.codec.model import CompressedBTF, shade_into
 from napari_btf.codec.part import KeptParts, Part
 from napari_btf.codec.spline import fit_spline
@@ -138,8 +139,8 @@ class NeuralBasisBTF(CompressedBTF):
                 some = bases[first : first + together].transpose(1, 0, 2)
                 basis = self.for_stored(some.reshape(len(some), -1))
                 images = np.empty((len(flat), basis.shape[1]), dtype=np.float32)
-                product = partial(_product, flat, basis, _rows_of(basis[0]))
-                in_chunks(len(flat), partial(shade_into, product, images))
+                decoding(len(flat) * basis[1:].size)
+                in_chunks(len(flat), partial(shade_into, _shade(flat, basis), images))
                 for i in range(some.shape[1]):
                     image = images[:, i * self.channels : (i + 1) * self.channels]
                     yield np.ascontiguousarray(image).reshape(*part.shape, -1)
@@ -149,7 +150,8 @@ class NeuralBasisBTF(CompressedBTF):
         self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
     ) -> Iterator[Shade]:
         basis = self.for_stored(self.basis(light[np.newaxis], view[np.newaxis])[0])
-        yield partial(_product, self._latents_of(part), basis, _rows_of(basis[0]))
+        decoding(part.texels * basis[1:].size)
+        yield _shade(self._latents_of(part), basis)
 
     def for_stored(self, basis: NDArray[np.float32]) -> NDArray[np.float32]:
         """A basis (K + 1, V) for latents, made one for their values in memory."""
@@ -179,26 +181,18 @@ class NeuralBasisBTF(CompressedBTF):
         return self.basis.space.shown(light, view)
 
 
-def _product(
-    latents: NDArray[Any],
-    basis: NDArray[np.float32],
-    mean: NDArray[np.float32],
-    chunk: slice,
-    scratch: Scratch,
-    out: NDArray[np.float32],
-) -> None:
-    """``mean + latents @ basis[1:]`` of a chunk; latents of another type become float32 first."""
-    values = latents[chunk]
-    if values.dtype != np.float32:
-        values = scratch("latents", *values.shape)
-        values[...] = latents[chunk]
-    np.matmul(values, basis[1:], out=out)
-    out += mean[: len(out)]
+def _shade(latents: NDArray[Any], basis: NDArray[np.float32]) -> Shade:
+    """Computes ``basis[0] + latents @ basis[1:]``; latents of any type."""
+    mix = FrameLayers([basis[1:].T], [basis[0]])
 
+    def work(chunk: slice, scratch: Scratch, out: NDArray[np.float32]) -> None:
+        values = latents[chunk]
+        if values.dtype != np.float32:
+            values = scratch("latents", *values.shape)
+            values[...] = latents[chunk]
+        mix(values, scratch, out)
 
-def _rows_of(mean: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same row for each texel of a chunk: adding a single row would take longer."""
-    return np.tile(mean, (CHUNK, 1))
+    return work
 
 
 def pack(model: NeuralBasisBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from napari_btf.codec.basis import _within
+from napari_btf.codec.compiled import decoding
 from napari_btf.codec.layers import FrameLayers, Scratch
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.parallax_lookup import Lookup
@@ -241,6 +242,8 @@ class ParallaxBTF(CompressedBTF):
         """Rays that leave the part find the latents of the whole surface."""
         view = self.shown(light, view)[1]
         frame = self.for_frame(light, view)
+        networks = self.depth, self.shift, self.shade
+        decoding(part.texels * sum(network.layers.products for network in networks))
         # One frame at a time: what is kept of a view is used again, and all cores are at work
         # anyway.
         with self._room.lock:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_btf.codec.compiled import kernels
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -51,6 +53,11 @@ class Lookup:
 
         As (T, K_i) of float32, in ``out``.
         """
+        code = kernels()
+        # numba has no half precision.
+        if code is not None and latents.dtype != np.float16:
+            code.fetch(latents, places, self.height, self.width, self.periodic, out)
+            return
         sizes = np.array([[self.height], [self.width]], dtype=np.float32)
         if self.periodic:
             inside = places - sizes * np.floor(places / sizes)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from napari_btf.codec.basis import _within
+from napari_btf.codec.compiled import decoding
 from napari_btf.codec.layers import FrameLayers, Layers
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.part import KeptParts
@@ -119,6 +120,7 @@ class TexelNetworkBTF(CompressedBTF):
     ) -> Iterator[Shade]:
         network = self.for_frame(light, view)
         flat = self._flat(part, lambda: self._latents_of(part))
+        decoding(part.texels * self.layers.products)
         yield lambda chunk, scratch, out: network(flat[chunk], scratch, out)
 
     def for_frame(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> FrameLayers:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_btf.codec.compiled import load_in_background
 from napari_btf.plugin._jobs import Latest
 from napari_btf.progress import finish
 from napari_btf.relighting import Environment, Light, Relighter
@@ -319,6 +320,8 @@ class Frames(QObject):
     def _on_made(self, frame: Frame) -> None:
         self._cost.learn(frame)
         self.made.emit(frame)
+        # Many more are likely to follow. The first one does not wait for it.
+        load_in_background()
 
 
 def _made_by(relighters: _Relighters, shot: Shot) -> Job[Frame]:
