@@ -255,7 +255,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of training parallax")
     arguments = parser.parse_args()
     torch.set_num_threads(CORES)
-    load_machine_code()
+    if not load_machine_code():
+        raise SystemExit("numba makes no machine code here: see the warning")
     machine = Machine.measured()
     print(
         f"{CORES} cores: {machine.flops / 1e6:.0f} GFLOP/s in a product of 1024 x 1024, "

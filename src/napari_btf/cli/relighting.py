@@ -101,7 +101,7 @@ def relight(
     device: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Decode by torch on a device: auto, cuda, mps or cpu (else NumPy)."
+            metavar="NAME", help="Decode by torch on a device: auto, cuda, mps or cpu."
         ),
     ] = None,
 ) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "LANES",
     "Packed",
     "decoding",
     "kernels",
@@ -31,8 +30,6 @@ __all__ = [
     "numpy_alone",
 ]
 
-#: Numbers that one instruction multiplies; outputs of a layer are filled up to a multiple of it.
-LANES = 8
 #: Multiplications after which the machine code is loaded: about a second of NumPy's.
 _WORTH_WHILE = 50_000_000_000
 
@@ -63,7 +60,7 @@ def load() -> bool:
                 from napari_btf.codec import compiled_kernels
             # Whatever fails in a compiler, NumPy does without it.
             except Exception as error:
-                _log.warning("NumPy decodes images, since numba compiles nothing: %s", error)
+                _log.warning("NumPy decodes images: numba makes no machine code (%s)", error)
             else:
                 _kernels = compiled_kernels
             _is_tried = True
@@ -98,7 +95,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def numpy_alone() -> Iterator[None]:
-    """Let NumPy decode, to compare."""
+    """Let NumPy decode, to compare; for one thread at a time."""
     global _is_numpy_alone
     before, _is_numpy_alone = _is_numpy_alone, True
     try:
@@ -114,13 +111,18 @@ class Packed:
     ----------
     weights, biases : sequence of ndarray of float32
         Of each layer, weights of shape (out, in).
+    lanes : int
+        Outputs are filled up with zeros to a multiple of it. They are the inputs of the next layer.
     """
 
     def __init__(
-        self, weights: Sequence[NDArray[np.float32]], biases: Sequence[NDArray[np.float32]]
+        self,
+        weights: Sequence[NDArray[np.float32]],
+        biases: Sequence[NDArray[np.float32]],
+        lanes: int,
     ) -> None:
         inputs = weights[0].shape[1]
-        outputs = [-(-len(bias) // LANES) * LANES for bias in biases]
+        outputs = [-(-len(bias) // lanes) * lanes for bias in biases]
         #: Inputs of the first layer, and outputs of each.
         self.widths = np.array([inputs, *outputs], dtype=np.intp)
         #: Of all layers, one after the other.

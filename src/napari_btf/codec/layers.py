@@ -1,4 +1,4 @@
-"""Fully connected layers that are evaluated for every texel of a frame. In numpy.
+"""Fully connected layers that are evaluated for every texel of a frame.
 
 Texels go through all layers a chunk at a time, so that what is in between stays in the cache of
 one core, and several cores share the chunks.
@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from threading import local
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from napari_btf.codec.compiled import Packed, kernels
 from napari_btf.threads import one_thread
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from numpy.typing import NDArray
 
 __all__ = ["CHUNK", "FrameLayers", "Layers", "Scratch", "Shade", "in_chunks"]
@@ -84,6 +86,7 @@ class FrameLayers:
         self, weights: list[NDArray[np.float32]], biases: list[NDArray[np.float32]]
     ) -> None:
         self._given = weights, biases
+        self._packed: Packed | None = None
         self.weights = []
         #: What the first layer's outputs are at least, or what is added if it is the only one.
         self.start = np.append(-biases[0], 1.0).astype(np.float32)
@@ -106,8 +109,7 @@ class FrameLayers:
         if code is not None:
             if out is None:
                 out = scratch("outputs", len(latents), self.weights[-1].shape[1])
-            packed = self._packed
-            code.layers(latents, packed.weights, packed.biases, packed.widths, out)
+            self._run(code, latents, out)
             return out
         h, last = latents, len(self.weights) - 1
         for i, weight in enumerate(self.weights):
@@ -123,9 +125,19 @@ class FrameLayers:
             h -= self._first_least(len(h))[:, :-1]
         return h
 
-    @cached_property
-    def _packed(self) -> Packed:
-        return Packed(*self._given)
+    def _run(self, code: ModuleType, latents: NDArray[np.float32], out: NDArray[Any]) -> None:
+        shape = len(latents), self.weights[-1].shape[1]
+        # It trusts in what it is given.
+        if latents.shape[1] != len(self.weights[0]) or out.shape != shape:
+            raise ValueError(
+                f"latents {latents.shape} or outputs {out.shape} do not fit the layers"
+            )
+        if latents.strides[1] != latents.itemsize:
+            latents = np.ascontiguousarray(latents)
+        packed = self._packed
+        if packed is None:
+            packed = self._packed = Packed(*self._given, code.LANES)
+        code.layers(latents, packed.weights, packed.biases, packed.widths, out)
 
     def _first_least(self, rows: int) -> NDArray[np.float32]:
         """The zero of the first ReLU, for so many texels; see `Scratch.zeros`."""

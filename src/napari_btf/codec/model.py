@@ -54,7 +54,8 @@ class CompressedBTF(ABC):
     latents_as : {"float32", "float16", "uint8"}
         What latents are in memory; see `with_latents_as`.
     device : str, optional
-        Torch device that decodes; if not given, NumPy does; see `decoded_on`.
+        Torch device that decodes; if not given, the processor does without torch; see
+        `decoded_on`.
     """
 
     light: NDArray[np.float64]
@@ -169,7 +170,7 @@ class CompressedBTF(ABC):
     def _shaded_part(
         self, light: ArrayLike, view: ArrayLike, part: Part
     ) -> Iterator[NDArray[np.float32]]:
-        """`shaded_part` in NumPy."""
+        """`shaded_part` without torch."""
         for pair in zip(np.asarray(light), np.asarray(view), strict=True):
             with self._shading(*pair, part) as shade:
                 flat = np.empty((part.texels, self.channels), dtype=np.float32)
@@ -217,14 +218,14 @@ class CompressedBTF(ABC):
     def decoded_on(self, device: str | None) -> Self:
         """The same model, whose images are made by torch on a device.
 
-        They are those of NumPy but for rounding, less than a 255th of white. Worth it on a graphics
+        They are the same but for rounding, less than a 255th of white. Worth it on a graphics
         processor; the latents move there with the first image.
 
         Parameters
         ----------
         device : str, optional
             ``"cuda"``, ``"auto"`` for a CUDA device if there is one, else the CPU, or another
-            device of torch. NumPy decodes if not given.
+            device of torch. Without it torch is not used.
 
         Raises
         ------
@@ -354,7 +355,7 @@ def _shade_and_store(
     fitted = scratch("fitted", *out[chunk].shape)
     shade(chunk, scratch, fitted)
     code = kernels()
-    if code is None or values.is_float:
+    if code is None or out.dtype not in (np.uint8, np.uint16):
         values.store_fitted(fitted, out[chunk])
     else:
         code.store(fitted, values.largest, out[chunk])

@@ -1,4 +1,4 @@
-"""The parallax codec: where a ray meets the surface first, then what is there. In numpy.
+"""The parallax codec: where a ray meets the surface first, then what is there.
 
 Seen from the side, a texel of the reference plane shows another piece of the surface than from
 the front. A small network gives each texel the height at which the view ray meets the surface;

@@ -56,6 +56,10 @@ class Lookup:
         code = kernels()
         # numba has no half precision.
         if code is not None and latents.dtype != np.float16:
+            # It trusts in what it is given.
+            shape = places.shape[1], latents.shape[1]
+            if len(latents) != (self.height + 2) * (self.width + 2) or out.shape != shape:
+                raise ValueError(f"{latents.shape} and {out.shape} do not fit the surface")
             code.fetch(latents, places, self.height, self.width, self.periodic, out)
             return
         sizes = np.array([[self.height], [self.width]], dtype=np.float32)

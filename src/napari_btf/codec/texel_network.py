@@ -1,6 +1,6 @@
 """Codecs that ask a network for every texel: its latents and the directions in, colours out.
 
-Two of them, kept to compare with. In numpy; what depends on the directions alone is computed once
+Two of them, kept to compare with. What depends on the directions alone is computed once
 per frame. `napari_btf.codec.texel_network_training` says where they come from.
 """
 

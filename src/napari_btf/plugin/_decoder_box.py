@@ -40,7 +40,7 @@ class DecoderBox(QWidget):
 
     @property
     def device(self) -> str | None:
-        """A torch device, or None for NumPy."""
+        """A torch device, or None to do without torch."""
         name: str | None = self.choice.currentData()
         return name
 

@@ -155,7 +155,7 @@ class _Relighters:
         self._kept: OrderedDict[tuple[bool, int], Relighter] = OrderedDict()
         self._model: CompressedBTF | None = None
         self._decoder: CompressedBTF | None = None
-        #: What decodes: a torch device, or NumPy if None.
+        #: What decodes: a torch device, or the processor without torch if None.
         self.device: str | None = None
 
     def of(self, shot: Shot) -> Relighter:
@@ -259,7 +259,7 @@ class Frames(QObject):
 
     @property
     def device(self) -> str | None:
-        """What decodes the next images: a torch device, or NumPy if None."""
+        """What decodes the next images: a torch device, or the processor without torch if None."""
         return self._relighters.device
 
     @device.setter
@@ -321,7 +321,8 @@ class Frames(QObject):
         self._cost.learn(frame)
         self.made.emit(frame)
         # Many more are likely to follow. The first one does not wait for it.
-        load_in_background()
+        if self.device is None:
+            load_in_background()
 
 
 def _made_by(relighters: _Relighters, shot: Shot) -> Job[Frame]:
