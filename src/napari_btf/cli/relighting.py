@@ -100,9 +100,7 @@ def relight(
     ] = "float32",
     device: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="Decode by torch on a device: auto, cuda, mps or cpu."
-        ),
+        typer.Option(metavar="NAME", help="Decode by torch on a device: auto, cuda, mps or cpu."),
     ] = None,
 ) -> None:
     """Write the surface under any light, from any view.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LANES", "fetch", "layers", "store"]
+__all__ = ["LANES", "fetch", "layers", "mix", "store"]
 
 if config.DISABLE_JIT:
     raise ImportError("NUMBA_DISABLE_JIT is set")
@@ -203,11 +203,15 @@ _BLOCK = 48
 _ROWS_1, _ROWS_2, _ROWS_3 = (ROWS[vectors] for vectors in (1, 2, 3))
 
 
-def _machine_code(*signatures: Any) -> Callable[[Any], Any]:
-    """Compile a function now, for some types of arguments; other threads run while it does."""
+def _machine_code(*signatures: Any, any_order: bool = False) -> Callable[[Any], Any]:
+    """Compile a function now, for some types of arguments; other threads run while it does.
+
+    Sums may be added up in any order if that is said, several numbers at a time.
+    """
 
     def decorate(function: Any) -> Any:
-        options = {"nogil": True, "error_model": "numpy"}
+        flags = {"contract", "nsz", "reassoc"} if any_order else set()
+        options = {"nogil": True, "error_model": "numpy", "fastmath": flags}
         try:
             return njit(list(signatures), cache=True, **options)(function)
         # There is no folder to write to, the disk is full, or what was kept there is damaged.
@@ -299,6 +303,53 @@ def layers(
         for row in range(rows):
             for channel in range(out.shape[1]):
                 out[first + row, channel] = result[row, channel]
+
+
+@_machine_code(
+    types.void(
+        _given(types.float32, 2, "A"),
+        _given(types.float32, 2, "C"),
+        _given(types.float32, 1, "C"),
+        types.float32[:, :],
+    ),
+    any_order=True,
+)
+def mix(
+    latents: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    biases: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """One layer with fewer outputs than `LANES`: ``latents @ weights.T + biases``.
+
+    Parameters
+    ----------
+    latents : ndarray of float32, shape (T, K)
+        The values of each row follow one another in memory.
+    weights : ndarray of float32, shape (C, K)
+    biases : ndarray of float32, shape (C,)
+    out : ndarray of float32, shape (T, C)
+    """
+    texels, values = latents.shape
+    step = latents.strides[0] // 4
+    for first in range(0, texels, 4):
+        # The last texel stands in for those beyond.
+        a = carray(beyond(start(latents), first * step), (values,))
+        b = carray(beyond(start(latents), min(first + 1, texels - 1) * step), (values,))
+        c = carray(beyond(start(latents), min(first + 2, texels - 1) * step), (values,))
+        d = carray(beyond(start(latents), min(first + 3, texels - 1) * step), (values,))
+        for channel in range(len(weights)):
+            row = weights[channel]
+            sum_a = sum_b = sum_c = sum_d = np.float32(0)
+            # Four texels for each weight that is loaded.
+            for k in range(values):
+                sum_a += a[k] * row[k]
+                sum_b += b[k] * row[k]
+                sum_c += c[k] * row[k]
+                sum_d += d[k] * row[k]
+            sums = sum_a, sum_b, sum_c, sum_d
+            for i in range(min(4, texels - first)):
+                out[first + i, channel] = sums[i] + biases[channel]
 
 
 @njit(inline="always")

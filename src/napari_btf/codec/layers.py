@@ -134,9 +134,13 @@ class FrameLayers:
             )
         if latents.strides[1] != latents.itemsize:
             latents = np.ascontiguousarray(latents)
+        weights, biases = self._given
+        if len(weights) == 1 and len(biases[0]) < code.LANES:
+            code.mix(latents, np.ascontiguousarray(weights[0]), biases[0], out)
+            return
         packed = self._packed
         if packed is None:
-            packed = self._packed = Packed(*self._given, code.LANES)
+            packed = self._packed = Packed(weights, biases, code.LANES)
         code.layers(latents, packed.weights, packed.biases, packed.widths, out)
 
     def _first_least(self, rows: int) -> NDArray[np.float32]:
