@@ -136,7 +136,8 @@ class FrameLayers:
             latents = np.ascontiguousarray(latents)
         weights, biases = self._given
         if len(weights) == 1 and len(biases[0]) < code.LANES:
-            code.mix(latents, np.ascontiguousarray(weights[0]), biases[0], out)
+            weight, bias = map(np.ascontiguousarray, (weights[0], biases[0]))
+            code.mix(latents, weight, bias, out)
             return
         packed = self._packed
         if packed is None:
