@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QPoint, Qt
-from qtpy.QtGui import QColor, QPalette
-from qtpy.QtWidgets import QToolTip
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QColor, QMouseEvent, QPalette
+from qtpy.QtWidgets import QApplication, QToolTip
 
 from napari_btf.directions import angles_to_vectors
 from napari_btf.plugin._disk import Disk
@@ -48,6 +48,14 @@ def pixel(disk: Disk, i: int, right: float = 0) -> NDArray[np.int64]:
 
 def at(disk: Disk, i: int) -> QPoint:
     return disk.place_of(i).toPoint()
+
+
+def move(disk: Disk, place: QPoint, pressed: Qt.MouseButton = Qt.MouseButton.NoButton) -> None:
+    """Move the mouse, wherever the pointer of the screen is."""
+    where, globally = QPointF(place), QPointF(disk.mapToGlobal(place))
+    keys = Qt.KeyboardModifier.NoModifier
+    moved = QMouseEvent(QEvent.Type.MouseMove, where, globally, pressed, pressed, keys)
+    QApplication.sendEvent(disk, moved)
 
 
 def is_orange(colour: NDArray[np.int64]) -> bool:
@@ -142,22 +150,22 @@ def test_the_pressed_mouse_picks_each_dot_it_comes_to_once(qtbot: QtBot, disk: D
     qtbot.mousePress(disk, Qt.MouseButton.LeftButton, pos=at(disk, 0))
     for step in np.linspace(0, 1, 8):
         place = disk.place_of(0) + step * (disk.place_of(1) - disk.place_of(0))
-        qtbot.mouseMove(disk, place.toPoint())
+        move(disk, place.toPoint(), Qt.MouseButton.LeftButton)
     qtbot.mouseRelease(disk, Qt.MouseButton.LeftButton, pos=at(disk, 1))
     assert picked == [0, 1]
 
 
-def test_the_dot_below_the_mouse_says_its_angles(qtbot: QtBot, disk: Disk) -> None:
+def test_the_dot_below_the_mouse_says_its_angles(disk: Disk) -> None:
     hovered: list[int] = []
     disk.hovered.connect(hovered.append)
-    qtbot.mouseMove(disk, at(disk, 3) + QPoint(2, 2))
-    qtbot.waitUntil(lambda: hovered == [3])
+    move(disk, at(disk, 3) + QPoint(2, 2))
+    assert hovered == [3]
     assert QToolTip.text() == "60°, 200°"
-    qtbot.mouseMove(disk, at(disk, 2))
-    qtbot.waitUntil(lambda: hovered == [3, 2])
+    move(disk, at(disk, 2))
+    assert hovered == [3, 2]
     assert QToolTip.text() == "45°, 90°"
-    qtbot.mouseMove(disk, QPoint(1, 1))
-    qtbot.waitUntil(lambda: hovered == [3, 2, -1])
+    move(disk, QPoint(1, 1))
+    assert hovered == [3, 2, -1]
 
 
 @pytest.mark.parametrize("vectors", [np.empty((0, 3)), [[0, 0, -1]], angles_to_vectors(120, 80)])
@@ -168,7 +176,7 @@ def test_nothing_to_show_or_below_the_horizon(
     disk.set_directions(vectors)
     assert disk.marked == -1
     disk.grab()
-    qtbot.mouseMove(disk, QPoint(150, 150))
+    move(disk, QPoint(150, 150))
     picked: list[int] = []
     disk.picked.connect(picked.append)
     qtbot.mouseClick(disk, Qt.MouseButton.LeftButton, pos=QPoint(150, 20))

@@ -244,7 +244,7 @@ def drag(qtbot: QtBot, disk: HandleDisk, *places: tuple[float, float]) -> None:
     """Press on the handle and move it over directions; the button stays down."""
     qtbot.mousePress(disk, LEFT, pos=disk.handle.toPoint())
     for theta, phi in places:
-        qtbot.mouseMove(disk, disk.place_at(theta, phi).toPoint())
+        send_move(disk, disk.place_at(theta, phi).toPoint())
 
 
 def drop(qtbot: QtBot, disk: HandleDisk) -> None:
