@@ -90,7 +90,9 @@ def test_a_killed_process_ends_the_others(
     max(ranks, key=lambda other: int(other.environ()["RANK"])).kill()
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
-    assert err.count("one of the processes that train together has ended") == 1, err
+    # torchrun may end the other one before that finds out, and then says so itself.
+    told = err.count("one of the processes that train together has ended")
+    assert told == 1 or (told == 0 and "closing signal SIGTERM" in err), err
     assert not out.exists()
     assert checkpoint_path(out).exists()
 
