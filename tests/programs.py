@@ -13,7 +13,7 @@ from napari_btf.codec.checkpoint import checkpoint_path
 __all__ = ["PATIENCE", "descendants", "kill", "until_noted"]
 
 #: Seconds that anything may take here.
-PATIENCE = 120
+PATIENCE = 300
 
 
 def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:

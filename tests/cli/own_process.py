@@ -56,6 +56,6 @@ def interrupted(*arguments: object, at: str, again: str = "") -> tuple[int, str,
             if again and line.startswith(again):
                 process.send_signal(signal.SIGINT)
                 break
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=300)
     assert "Traceback" not in stderr
     return process.returncode, stdout, "".join(said) + stderr

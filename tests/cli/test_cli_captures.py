@@ -123,7 +123,7 @@ def test_stopping_a_conversion_keeps_what_is_done(tmp_path: Path) -> None:
         ):
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=300)
     assert process.returncode == 1, stderr
     assert "Traceback" not in stderr
     assert "error: stopped; what was done is kept" in stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -284,6 +283,4 @@ class TestWrongStores:
 
 def test_opening_reads_no_values(store: Path) -> None:
     shutil.rmtree(store / "observations" / "c")
-    start = time.perf_counter()
     assert read(store).info()["images"] == 37
-    assert time.perf_counter() - start < 5

@@ -14,6 +14,7 @@ from napari.components import ViewerModel
 from napari.utils.notifications import Notification, notification_manager
 from npe2 import PluginManager
 from PIL import Image
+from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
 from train_hand import PATIENCE, Hand
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from pytestqt.qtbot import QtBot
     from qtpy.QtWidgets import QWidget
 
 HEIGHT, WIDTH = 24, 32
@@ -98,6 +98,22 @@ def display() -> None:
 def qapp_args(display: None, qapp_args: list[str]) -> list[str]:
     """Arguments of the application; every test that starts Qt comes past here."""
     return qapp_args
+
+
+class PatientBot(QtBot):
+    """Waits as long as a machine may take that is busy with something else."""
+
+    def waitUntil(self, callback: Callable[[], bool | None], *, timeout: int = PATIENCE) -> None:
+        super().waitUntil(callback, timeout=timeout)
+
+    def waitSignal(self, signal: Any, *, timeout: int = PATIENCE, **options: Any) -> Any:
+        return super().waitSignal(signal, timeout=timeout, **options)
+
+
+@pytest.fixture
+def qtbot(qapp: Any, request: pytest.FixtureRequest) -> PatientBot:
+    """The user's hand; widgets that it is given are closed after the test."""
+    return PatientBot(request)
 
 
 # --------------------------------------------------------------------------- data

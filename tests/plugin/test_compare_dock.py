@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
+from train_hand import PATIENCE
 
 import napari_btf
 from napari_btf.plugin.compare import Compare
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
     from pytestqt.qtbot import QtBot
-
-PATIENCE = 20_000
 
 
 @pytest.fixture
@@ -56,8 +55,7 @@ def test_decoded_and_error_follow_the_sliders(
             lambda image=image: (
                 dock.layer("error") is not None
                 and np.array_equal(dock.layer("decoded").data, image)
-            ),
-            timeout=PATIENCE,
+            )
         )
         difference = np.abs(capture.frames[i].astype(float) - image)
         shown = np.clip(5 * difference, 0, 255)
@@ -73,7 +71,7 @@ def test_decoded_and_error_follow_the_sliders(
 
 def test_gain(make_dock: Callable[..., Any], loaded: ViewerModel, qtbot: QtBot) -> None:
     dock = make_dock(loaded)
-    qtbot.waitUntil(lambda: dock.layer("error") is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dock.layer("error") is not None)
     five = dock.layer("error").data.astype(float)
     dock.gain.setValue(10)
     ten = dock.layer("error").data
@@ -86,15 +84,15 @@ def test_layers_go_when_it_is_unchecked_and_come_back(
     make_dock: Callable[..., Any], loaded: ViewerModel, qtbot: QtBot
 ) -> None:
     dock = make_dock(loaded)
-    qtbot.waitUntil(lambda: dock.layer("error") is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dock.layer("error") is not None)
     dock.compare.setChecked(False)
     assert [layer.name for layer in loaded.layers] == ["cloth"]
     dock.compare.setChecked(True)
-    qtbot.waitUntil(lambda: dock.layer("error") is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dock.layer("error") is not None)
     # Deleted by hand they are back at the next move.
     loaded.layers.remove(dock.layer("decoded"))
     loaded.dims.set_current_step(1, 2)
-    qtbot.waitUntil(lambda: dock.layer("decoded") is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dock.layer("decoded") is not None)
 
 
 def test_it_says_what_is_missing(
@@ -128,7 +126,7 @@ def test_a_pair_that_was_not_captured(
     open_path(viewer, make_capture("holes", pairs=pairs).folder)
     viewer.dims.set_current_step((0, 1), (1, 1))
     dock = make_dock(viewer)
-    qtbot.waitUntil(lambda: "not captured" in dock.figures.text(), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: "not captured" in dock.figures.text())
     assert dock.layer("decoded").data.any()
     assert not dock.layer("error").data.any()
 
@@ -140,9 +138,9 @@ def test_a_damaged_image_is_named(
     open_path(viewer, capture.folder)
     viewer.dims.set_current_step((0, 1), (1, 3))
     dock = make_dock(viewer)
-    qtbot.waitUntil(lambda: dock.layer("error") is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dock.layer("error") is not None)
     viewer.dims.set_current_step((0, 1), (0, 0))
-    qtbot.waitUntil(lambda: damaged.name in dock.figures.text(), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: damaged.name in dock.figures.text())
 
 
 def test_the_capture_may_be_closed_meanwhile(
@@ -175,18 +173,18 @@ def test_no_gap_is_left_where_a_relit_image_was(
         return [round(float(layer.translate[-1]) / (1.04 * 32)) for layer in layers]
 
     dock = make_dock(loaded)
-    qtbot.waitUntil(lambda: dock.layer("error") is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dock.layer("error") is not None)
     decoded, error = dock.layer("decoded"), dock.layer("error")
     assert left(decoded, error) == [1, 2]
     # Another one does not cover them.
     relight = open_dock(Relight, loaded)
-    qtbot.waitUntil(lambda: relight.image_layer() is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: relight.image_layer() is not None)
     assert left(relight.image_layer()) == [3]
     # Compared anew: right of it, and next to it once they may be.
     dock.compare.setChecked(False)
     qtbot.waitUntil(lambda: left(relight.image_layer()) == [1])
     dock.compare.setChecked(True)
-    qtbot.waitUntil(lambda: dock.layer("error") is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dock.layer("error") is not None)
     decoded, error = dock.layer("decoded"), dock.layer("error")
     assert left(decoded, error) == [2, 3]
     loaded.layers.remove(relight.image_layer())

@@ -144,6 +144,4 @@ def test_a_slider_goes_through_many_channels(
     assert relit.data.shape == (5, 10, 12)
     expected = btf.frame(btf.nearest(angles_to_vectors(40, 0), angles_to_vectors(0, 0)))
     dock.light_theta.setValue(40)
-    qtbot.waitUntil(
-        lambda: np.abs(relit.data[2] - expected[..., 2].astype(float)).mean() < 600, timeout=3000
-    )
+    qtbot.waitUntil(lambda: np.abs(relit.data[2] - expected[..., 2].astype(float)).mean() < 600)

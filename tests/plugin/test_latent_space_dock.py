@@ -217,7 +217,7 @@ def test_a_named_selection_is_a_region_that_trains(
     np.testing.assert_array_equal(plan.coords, np.argwhere(mask))
     hand.dock.form.epochs.setValue(1)
     hand.dock.start()
-    qtbot.waitUntil(lambda: len(workspace_of(loaded).models) == 2, timeout=60_000)
+    qtbot.waitUntil(lambda: len(workspace_of(loaded).models) == 2)
 
 
 def test_a_name_that_is_taken_is_refused(

@@ -47,7 +47,7 @@ def dock(
 def compute(qtbot: QtBot, dock: LatentSpace, method: str) -> NDArray[np.floating]:
     dock.form.set_method(method)
     dock.form.start.click()
-    qtbot.waitUntil(lambda: not dock.embeddings.run.running, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not dock.embeddings.run.running)
     return dock.map.points
 
 
@@ -69,7 +69,7 @@ def test_tsne_can_be_cancelled_on_the_way(qtbot: QtBot, dock: LatentSpace) -> No
     # What is being done has the room of what cannot be chosen now.
     assert not dock.form.seed.isVisible()
     # Not its first picture, which is the one of PCA.
-    qtbot.waitUntil(lambda: len(pictures) >= 2, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: len(pictures) >= 2)
     dock.form.cancel.click()
     assert dock.form.start.isVisible()
     assert not dock.embeddings.run.running
@@ -207,7 +207,7 @@ def test_materials_become_a_layer_and_colours(
     assert not dock.segment.box.number.isEnabled()
     active = loaded.layers.selection.active
     dock.segment.box.start.click()
-    qtbot.waitUntil(lambda: dock.segment.materials() is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dock.segment.materials() is not None)
     layer = dock.segment.materials()
     assert loaded.layers.selection.active == active
     assert is_kind(layer, "materials")
@@ -227,11 +227,11 @@ def test_materials_become_a_layer_and_colours(
     dock.segment.box.by_silhouette.setChecked(False)
     dock.segment.box.number.setValue(3)
     dock.segment.box.start.click()
-    qtbot.waitUntil(lambda: len(np.unique(layer.data)) == 3, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: len(np.unique(layer.data)) == 3)
     loaded.layers.remove(layer)
     qtbot.waitUntil(lambda: np.ptp(dock.map.colours) == 0)
     dock.segment.box.start.click()
-    qtbot.waitUntil(lambda: dock.segment.materials() is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dock.segment.materials() is not None)
 
 
 def test_materials_by_colour(
@@ -246,7 +246,7 @@ def test_materials_by_colour(
     box.number.setValue(3)
     box.by.setCurrentText("by colour")
     box.start.click()
-    qtbot.waitUntil(lambda: dock.segment.materials() is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dock.segment.materials() is not None)
     expected = finish(segment(model, k=3, by="chromaticity")).labels
     np.testing.assert_array_equal(dock.segment.materials().data, expected)
     assert (expected != finish(segment(model, k=3)).labels).any()

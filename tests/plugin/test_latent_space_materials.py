@@ -58,7 +58,7 @@ def materials(qtbot: QtBot, dock: LatentSpace, method: str) -> NDArray[np.intege
     """The materials by a method, as the dock shows them."""
     dock.segment.box.method.setCurrentText(method)
     dock.segment.box.start.click()
-    qtbot.waitUntil(lambda: not dock.segment.run.running, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not dock.segment.run.running)
     return np.asarray(dock.segment.materials().data)
 
 
@@ -127,7 +127,7 @@ def test_cancelling_leaves_everything_as_it_was(
     box.method.setCurrentText(method)
     box.by_silhouette.setChecked(True)
     # Its first report comes before anything is learned.
-    with qtbot.waitSignal(dock.segment.run.progressed, timeout=PATIENCE):
+    with qtbot.waitSignal(dock.segment.run.progressed):
         box.start.click()
         assert box.cancel.isVisible()
         assert not box.start.isVisible()

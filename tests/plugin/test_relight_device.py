@@ -53,7 +53,7 @@ def test_images_come_from_the_device_that_is_chosen(
     dock.light_theta.setValue(40)
     expected = napari_btf.relight(model, (40, 0), (0, 0))
     # torch is loaded first.
-    qtbot.waitUntil(lambda: follows(dock, expected) and not dock.frames.busy, timeout=60_000)
+    qtbot.waitUntil(lambda: follows(dock, expected) and not dock.frames.busy)
     assert by[-1] == "cpu"
     assert model.device is None
     choose(dock, None)
@@ -68,7 +68,7 @@ def test_a_device_that_cannot_be_used_is_told_and_left(
     qtbot: QtBot, dock: Relight, model: CompressedBTF, notifications: list[Notification]
 ) -> None:
     choose(dock, "moon")
-    qtbot.waitUntil(lambda: bool(notifications), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(notifications))
     assert "device 'moon' cannot be used here" in notifications[-1].message
     assert dock.decoder.device is None
     dock.light_theta.setValue(35)

@@ -135,7 +135,7 @@ def test_without_loop_it_ends_where_it_began(qtbot: QtBot, dock: Relight) -> Non
     set_light(dock, 20, 70)
     dock.player.loop.setChecked(False)
     dock.player.speed.setValue(240)
-    with qtbot.waitSignal(dock.player.stopped, timeout=10_000):
+    with qtbot.waitSignal(dock.player.stopped):
         dock.player.sweep.click()
     assert angle(dock.light, (20, 70)) < 0.02
 
@@ -158,7 +158,7 @@ def test_keyframes_are_played(qtbot: QtBot, dock: Relight) -> None:
     player.speed.setValue(240)
     seen: list[Angles] = []
     player.moved.connect(lambda pose: seen.append(pose.light))
-    with qtbot.waitSignal(player.stopped, timeout=10_000):
+    with qtbot.waitSignal(player.stopped):
         player.along.click()
     assert (dock.light, dock.view) == keys[1][:2]
     assert all(10 <= theta <= 50 for theta, _ in seen)

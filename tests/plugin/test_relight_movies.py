@@ -93,7 +93,7 @@ def test_what_the_hand_does_is_recorded_and_played(qtbot: QtBot, dock: Relight) 
     assert 0.2 <= way.length < 5
     dock.light_theta.setValue(0)
     player.loop.setChecked(False)
-    with qtbot.waitSignal(player.stopped, timeout=10_000):
+    with qtbot.waitSignal(player.stopped):
         player.recording.click()
     assert (dock.light, dock.view) == ((50, 10), (15, 0))
 

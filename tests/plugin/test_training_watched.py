@@ -205,7 +205,7 @@ def test_a_training_that_nobody_holds_ends(qtbot: QtBot, hand: Hand) -> None:
     hand.dock.form.seconds.setValue(600)
     plan = hand.dock.form.plan()
     run = Run()
-    with qtbot.waitSignal(run.reported, timeout=PATIENCE):
+    with qtbot.waitSignal(run.reported):
         run.start(plan)
     assert bars() == 1
     del run

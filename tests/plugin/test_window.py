@@ -293,7 +293,7 @@ def run_python(code: str) -> str:
         [sys.executable, "-W", "ignore", "-c", START + code],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

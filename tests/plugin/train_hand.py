@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
     from qtpy.QtWidgets import QPushButton
 
-PATIENCE = 60_000
-"""Milliseconds: the first training of a process imports torch."""
+PATIENCE = 120_000
+"""Milliseconds: the first training of a process imports torch, and others may need the machine."""
 
 
 class Hand:
@@ -48,7 +48,7 @@ class Hand:
         self.until(lambda: not self.dock.running)
 
     def until(self, condition: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(condition, timeout=PATIENCE)
+        self.qtbot.waitUntil(condition)
 
     @property
     def message(self) -> str:

@@ -80,7 +80,7 @@ class Hand:
 
     def reads(self, text: str) -> None:
         # Counting is throttled.
-        self.qtbot.waitUntil(lambda: self.dock.count.text() == text, timeout=2000)
+        self.qtbot.waitUntil(lambda: self.dock.count.text() == text)
 
 
 def press(viewer: ViewerModel, y: float, x: float, *modifiers: str, drag: float = 0.0) -> None:
