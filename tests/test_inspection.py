@@ -14,7 +14,7 @@ from napari_btf.codec import CompressedBTF, load
 from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import UsageError
-from napari_btf.inspection import decode_texels, edited, mean_latents, texel_abrdfs, walk
+from napari_btf.inspection import decode_texels, edited, texel_abrdfs, walk
 from small_models import CODECS, small_model
 
 LIGHT = angles_to_vectors([0.0, 25.0, 40.0, 55.0], [0.0, 100.0, 200.0, 310.0])
@@ -74,15 +74,10 @@ def test_a_walk_leads_from_one_abrdf_to_another(model: CompressedBTF) -> None:
         walk(start, end, 1)
 
 
-def test_the_mean_of_a_selection(model: CompressedBTF) -> None:
-    mask = np.zeros((12, 16), bool)
-    mask[2:5, 3:9] = True
-    expected = model.latent_map[2:5, 3:9].astype(float).mean(axis=(0, 1))
-    np.testing.assert_allclose(mean_latents(model, mask), expected, rtol=1e-5, atol=1e-6)
-    with pytest.raises(UsageError, match="no texel is selected"):
-        mean_latents(model, np.zeros((12, 16), bool))
+def test_a_selection_of_another_surface_is_refused(model: CompressedBTF) -> None:
+    mask = np.zeros((16, 12), bool)
     with pytest.raises(UsageError, match=r"shape \(16, 12\), the model 12 x 16"):
-        mean_latents(model, mask.T)
+        edited(model, mask, np.zeros(model.latent_count))
 
 
 def moved(model: CompressedBTF) -> tuple[CompressedBTF, np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_btf.codec import CompressedBTF
 
-__all__ = ["decode_texels", "edited", "mean_latents", "texel_abrdfs", "walk"]
+__all__ = ["decode_texels", "edited", "texel_abrdfs", "walk"]
 
 
 def decode_texels(
@@ -93,14 +93,6 @@ def walk(start: ArrayLike, end: ArrayLike, steps: int) -> NDArray[np.float32]:
         raise UsageError(None, f"a walk of {steps} steps", "use 2 or more")
     walked = np.linspace(np.asarray(start, np.float64), np.asarray(end, np.float64), steps)
     return walked.astype(np.float32)
-
-
-def mean_latents(model: CompressedBTF, mask: ArrayLike) -> NDArray[np.float32]:
-    """The mean latents, (K,), of the texels of a mask (H, W)."""
-    chosen = model.latent_map[_checked(model, mask)]
-    if not len(chosen):
-        raise UsageError(None, "no texel is selected", "select some")
-    return np.asarray(chosen.mean(axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def edited(model: CompressedBTF, mask: ArrayLike, offsets: ArrayLike) -> CompressedBTF:
