@@ -22,6 +22,7 @@ from napari_btf.codec.compiled import kernels, load, numpy_alone
 from napari_btf.codec.layers import FrameLayers, Scratch
 from napari_btf.codec.parallax_lookup import Lookup
 from napari_btf.codec.part import Part
+from napari_btf.codec.stored_latents import widen
 from napari_btf.directions import unit_vector
 from napari_btf.relighting import Relighter
 from small_models import CODECS, small_model
@@ -125,6 +126,8 @@ def test_lookups_anywhere(
 ) -> None:
     random = np.random.default_rng(seed)
     latents = random.integers(0, 256, (height, width, count)).astype(dtype)
+    if dtype == np.float16:
+        latents -= np.float16(100.5)
     lookup = Lookup(height, width, periodic)
     places = random.normal(0, 12, (2, 50)).astype(np.float32)
     # Some at texels, and at the very ends.
@@ -205,6 +208,25 @@ for periodic in (False, True):
             assert np.all((out == 1.0) | np.isnan(out))
 print("there")
 """
+
+
+def test_half_precision_is_widened_exactly() -> None:
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    finite = every[np.isfinite(every)].reshape(-1, 31)
+    out = np.full(finite.shape, -1.0, np.float32)
+    widen(finite, out)
+    np.testing.assert_array_equal(out, finite.astype(np.float32))
+    np.testing.assert_array_equal(np.signbit(out), np.signbit(finite))
+    # A few of them, not side by side, and to places that are not.
+    for start, stop, step in ((0, 3, 1), (5, 40, 1), (1, 50, 7)):
+        some, room = finite[start:stop:step], np.zeros((9, 70), np.float32)[::2, ::2]
+        row = np.zeros(some.shape, np.float32)
+        widen(some, row)
+        np.testing.assert_array_equal(row, some.astype(np.float32))
+        widen(some[:5, :30], room[: len(some), :30])
+        np.testing.assert_array_equal(room[: len(some), :30], some[:5, :30])
+        assert not room[len(some) :].any()
+        assert not room[:, 30:].any()
 
 
 def test_places_that_are_no_numbers_lead_nowhere() -> None:

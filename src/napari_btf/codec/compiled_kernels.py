@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LANES", "fetch", "layers", "mix", "store"]
+__all__ = ["LANES", "fetch", "layers", "mix", "store", "widen"]
 
 if config.DISABLE_JIT:
     raise ImportError("NUMBA_DISABLE_JIT is set")
@@ -37,7 +37,7 @@ LANES = 8
 #: product waits for the one before it, few enough for the registers of common processors.
 ROWS = {1: 8, 2: 4, 3: 4}
 
-_FLOAT, _INT = ir.FloatType(), ir.IntType(64)
+_FLOAT, _HALF, _INT = ir.FloatType(), ir.IntType(16), ir.IntType(64)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _FLOATS = types.CPointer(types.float32)
 
@@ -165,6 +165,31 @@ def _repeated(builder: Any, value: Any, lanes: int = LANES) -> Any:
     return builder.shuffle_vector(one, none, zeros)
 
 
+def _floats_at(context: Any, builder: Any, place: Any, lanes: int) -> Any:
+    """So many latents from a place in memory on, as a vector of floats.
+
+    16 bits are half precision, which neither numba nor all processors know. Its bits, moved to
+    where a float has them, are the number but for the bias of the exponent.
+    """
+    kind, vector = place.type.pointee, ir.VectorType(_FLOAT, lanes)
+    place = builder.bitcast(place, ir.VectorType(kind, lanes).as_pointer())
+    values = builder.load(place, align=kind.get_abi_alignment(context.target_data))
+    if kind == _FLOAT:
+        return values
+    if kind != _HALF:
+        return builder.uitofp(values, vector)
+    bits = ir.VectorType(ir.IntType(32), lanes)
+
+    def every(number: int) -> Any:
+        return ir.Constant(bits, [number] * lanes)
+
+    wide = builder.zext(values, bits)
+    size = builder.bitcast(builder.shl(builder.and_(wide, every(0x7FFF)), every(13)), vector)
+    size = builder.fmul(size, ir.Constant(vector, [2.0**112] * lanes))
+    sign = builder.shl(builder.and_(wide, every(0x8000)), every(16))
+    return builder.bitcast(builder.or_(builder.bitcast(size, bits), sign), vector)
+
+
 def _between_of(lanes: int) -> Any:
     """The function `between` for so many latents at once."""
     vector = ir.VectorType(_FLOAT, lanes)
@@ -174,16 +199,10 @@ def _between_of(lanes: int) -> Any:
         """Latents between four texels, ``a b`` above ``c d``; all but y and x are places."""
 
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            def load(place: Any) -> Any:
-                kind = place.type.pointee
-                place = builder.bitcast(place, ir.VectorType(kind, lanes).as_pointer())
-                values = builder.load(place, align=kind.get_abi_alignment(context.target_data))
-                return values if kind == _FLOAT else builder.uitofp(values, vector)
-
             def mixed(first: Any, second: Any, share: Any) -> Any:
                 return builder.fadd(first, builder.fmul(share, builder.fsub(second, first)))
 
-            a, b, c, d = map(load, args[:4])
+            a, b, c, d = (_floats_at(context, builder, place, lanes) for place in args[:4])
             y, x = (_repeated(builder, share, lanes) for share in args[4:6])
             result = mixed(mixed(a, b, x), mixed(c, d, x), y)
             builder.store(result, builder.bitcast(args[6], vector.as_pointer()), align=4)
@@ -194,9 +213,28 @@ def _between_of(lanes: int) -> Any:
     return between
 
 
+def _copied_of(lanes: int) -> Any:
+    """The function `copied` for so many latents at once."""
+    vector = ir.VectorType(_FLOAT, lanes)
+
+    @intrinsic
+    def copied(typingctx: Any, place: Any, out: Any) -> Any:
+        """Latents from one place to another, as floats."""
+
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            values = _floats_at(context, builder, args[0], lanes)
+            builder.store(values, builder.bitcast(args[1], vector.as_pointer()), align=4)
+            return context.get_dummy_value()
+
+        return types.void(place, _FLOATS), code
+
+    return copied
+
+
 #: With two vectors of outputs the processor waits for its products alone; layers may have less.
 products_1, products_2, products_3 = (_products_of(v, ROWS[v]) for v in (1, 2, 3))
 vector_between, between = _between_of(LANES), _between_of(1)
+vector_copied, copied = _copied_of(LANES), _copied_of(1)
 
 #: Texels that go through all layers together: what is in between fits the innermost cache.
 _BLOCK = 48
@@ -368,7 +406,7 @@ def _within(value, most):  # type: ignore[no-untyped-def]
             types.boolean,
             types.float32[:, :],
         )
-        for kind in (types.float32, types.uint8)
+        for kind in (types.float32, types.uint8, types.int16)
     )
 )
 def fetch(
@@ -384,7 +422,8 @@ def fetch(
     Parameters
     ----------
     latents : ndarray of float32 or uint8, shape ((height + 2) * (width + 2), K)
-        With a border, as `napari_btf.codec.parallax_lookup.Lookup.bordered` has them.
+        With a border, as `napari_btf.codec.parallax_lookup.Lookup.bordered` has them. int16 are
+        the bits of float16.
     places : ndarray of float32, shape (2, T)
         Rows and columns.
     height, width : int
@@ -419,6 +458,16 @@ def fetch(
             )
         for k in range(whole, count):
             between(beyond(a, k), beyond(b, k), beyond(c, k), beyond(d, k), y, x, beyond(target, k))
+
+
+@_machine_code(types.void(_given(types.int16, 1, "C"), types.float32[::1]))
+def widen(latents: NDArray[np.int16], out: NDArray[np.float32]) -> None:
+    """Latents of half precision, given as their bits, as float32; both of shape (N,)."""
+    whole = len(latents) - len(latents) % LANES
+    for i in range(0, whole, LANES):
+        vector_copied(beyond(start(latents), i), beyond(start(out), i))
+    for i in range(whole, len(latents)):
+        copied(beyond(start(latents), i), beyond(start(out), i))
 
 
 @_machine_code(

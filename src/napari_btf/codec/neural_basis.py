@@ -22,6 +22,7 @@ from napari_btf.codec.layers import FrameLayers, in_chunks
 from napari_btf.codec.model import CompressedBTF, shade_into
 from napari_btf.codec.part import KeptParts, Part
 from napari_btf.codec.spline import fit_spline
+from napari_btf.codec.stored_latents import StoredLatents, widen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec.layers import Scratch, Shade
-    from napari_btf.codec.stored_latents import StoredLatents
 
 __all__ = ["ARCHITECTURE", "NeuralBasisBTF", "expected", "pack", "unpack"]
 
@@ -189,7 +189,7 @@ def _shade(latents: NDArray[Any], basis: NDArray[np.float32]) -> Shade:
         values = latents[chunk]
         if values.dtype != np.float32:
             values = scratch("latents", *values.shape)
-            values[...] = latents[chunk]
+            widen(latents[chunk], values)
         mix(values, scratch, out)
 
     return work

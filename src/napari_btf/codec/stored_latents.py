@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_btf.codec.compiled import kernels
 from napari_btf.errors import UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LATENT_TYPES", "StoredLatents", "check_latent_type", "store", "store_plane", "stored"]
+__all__ = [
+    "LATENT_TYPES",
+    "StoredLatents",
+    "check_latent_type",
+    "store",
+    "store_plane",
+    "stored",
+    "widen",
+]
 
 #: What latents can be in memory.
 LATENT_TYPES = ("float32", "float16", "uint8")
@@ -45,6 +54,16 @@ def check_latent_type(name: str) -> None:
         raise UsageError(
             None, f"latents cannot be {name!r} in memory", f"use {', '.join(LATENT_TYPES)}"
         )
+
+
+def widen(values: NDArray[Any], out: NDArray[np.float32]) -> None:
+    """Put values of one of the `LATENT_TYPES` into ``out``, an array of the same shape."""
+    code = kernels()
+    is_half = values.dtype == np.float16 and values.size == out.size
+    if code is not None and is_half and values.flags.c_contiguous and out.flags.c_contiguous:
+        code.widen(values.view(np.int16).reshape(-1), out.reshape(-1))
+    else:
+        out[...] = values
 
 
 def stored(shape: tuple[int, ...], kind: str) -> StoredLatents:
