@@ -325,6 +325,35 @@ viewer.close()
 
 
 @pytest.mark.usefixtures("display")
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_model_that_is_opened_covers_nothing(
+    tmp_path: Path, model: Any, capture: Any, is_alone: bool
+) -> None:
+    path = model.save(tmp_path / "cloth.safetensors")
+    paths = [str(path)] if is_alone else [str(capture.folder), str(path)]
+    output = run_python(f"""
+for path in {paths!r}:
+    viewer.open(path, plugin="napari-btf")
+run_until(lambda: docks[2].image_layer() is not None)
+run_until(lambda: not docks[2].frames.busy)
+shown = {{layer.name.split()[0]: layer for layer in viewer.layers}}
+for name, layer in sorted(shown.items()):
+    print(name, *(round(x / size / 1.04) for x, size in zip(layer.translate[-2:], (24, 32))))
+# All of it is in view, and stays so when it is asked for.
+before = viewer.camera.zoom, *viewer.camera.center
+viewer.reset_view()
+print(before == (viewer.camera.zoom, *viewer.camera.center))
+viewer.close()
+""")
+    expected = (
+        ["latents 0 0", "more 1 0", "relit 0 1", "True"]
+        if is_alone
+        else ["cloth 0 0", "latents 1 0", "more 1 1", "relit 0 1", "True"]
+    )
+    assert output.splitlines() == expected
+
+
+@pytest.mark.usefixtures("display")
 def test_a_window_may_close_in_the_middle_of_tsne(tmp_path: Path, model: Any) -> None:
     path = model.save(tmp_path / "cloth.safetensors")
     output = run_python(f"""

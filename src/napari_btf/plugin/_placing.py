@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.plugin.workspace import Workspace
 
-__all__ = ["GAP", "Watch", "free_column", "free_place"]
+__all__ = ["GAP", "Watch", "free_column", "free_place", "free_places"]
 
 #: A place is so much larger than the image that stands there.
 GAP = 1.04
@@ -21,17 +22,23 @@ GAP = 1.04
 def free_place(
     viewer: Any, height: int, width: int, row: int = 0, but: Sequence[Any] = ()
 ) -> tuple[float, float]:
-    """Where an image of some texels covers no layer: (y, x) of its corner, in a row of images.
+    """The first of the `free_places`."""
+    return next(free_places(viewer, height, width, row, but))
+
+
+def free_places(
+    viewer: Any, height: int, width: int, row: int = 0, but: Sequence[Any] = ()
+) -> Iterator[tuple[float, float]]:
+    """Where images of some texels cover no layer: (y, x) of their corners, in a row of images.
 
     Layers in ``but`` do not count: they are about to move themselves.
     """
     top, step = row * GAP * height, GAP * width
     layers = [layer for layer in viewer.layers if layer.ndim >= 2 and layer not in but]
     taken = [np.asarray(layer.extent.world)[:, -2:] for layer in layers]
-    column = 0
-    while any(_overlap(box, top, column * step, height, width) for box in taken):
-        column += 1
-    return top, column * step
+    for column in count():
+        if not any(_overlap(box, top, column * step, height, width) for box in taken):
+            yield top, column * step
 
 
 def free_column(viewer: Any, model: CompressedBTF, *but: Any) -> float:

@@ -9,6 +9,8 @@ from napari_btf.formats import read, recognises
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_btf.plugin.workspace import Workspace
+
 __all__ = ["get_model_reader", "get_reader", "read_capture", "read_model"]
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -50,17 +52,42 @@ def get_model_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerDat
 def read_model(path: str) -> list[LayerData]:
     """Read a model: its latents as layers. The docks of the window work with it from then on.
 
+    They cover nothing: with a capture in the window they stand below it.
+
     Raises
     ------
     ModelFileError
         napari shows its one sentence as a notification.
     """
     from napari_btf.codec.storage import load
+    from napari_btf.plugin._placing import free_places
     from napari_btf.plugin.layers import capture_of
     from napari_btf.plugin.model_layers import latent_layer_data
     from napari_btf.plugin.workspace import current_workspace
 
     model = load(path)
     workspace = current_workspace()
-    layers = [] if workspace is None else workspace.capture_layers()
-    return latent_layer_data(model, capture_of(layers[0]) if layers else None)
+    captures = [] if workspace is None else workspace.capture_layers()
+    layers = latent_layer_data(model, capture_of(captures[0]) if captures else None)
+    if workspace is not None:
+        size = model.height, model.width
+        below = free_places(workspace.viewer, *size, row=1)
+        # The first place of all is for the capture; beside it Relight shows its image.
+        first = below if captures else free_places(workspace.viewer, *size)
+        for (_, options, _), place in zip(layers, (next(first), next(below)), strict=False):
+            options["translate"] = (0.0,) * (len(options["axis_labels"]) - 2) + place
+        _show_all_later(workspace)
+    return layers
+
+
+def _show_all_later(workspace: Workspace) -> None:
+    """Bring what is read into view once napari has made layers of it."""
+    from qtpy.QtCore import QTimer
+
+    from napari_btf.plugin._placing import Watch
+
+    watch = Watch(workspace)
+    watch.begin()
+    # napari itself turns to the first layer of a viewer, and to that one alone.
+    is_first = not workspace.viewer.layers
+    QTimer.singleShot(0, workspace.viewer.reset_view if is_first else watch.show_all)
