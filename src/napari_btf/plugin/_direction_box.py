@@ -1,11 +1,11 @@
-"""One direction: a disk with a handle, its two angles as numbers, a lock."""
+"""One direction: a disk with a handle, its two angles as numbers and on sliders, a lock."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QSizePolicy,
+    QSlider,
     QVBoxLayout,
     QWidget,
 )
@@ -30,6 +31,9 @@ Angles = tuple[float, float]
 
 #: Pixels that a disk takes.
 _LEAST, _MOST = 116, 280
+#: Degrees from one place of a slider to the next; 360 is 0.
+_STEP = 0.01
+_MOST_PHI = 359.99
 _HOW = (
     "Drag the handle. With Shift it goes to captured directions. Double click: normal. "
     "Scroll: tilt, with Shift: turn. Arrow keys: one degree, with Shift: five."
@@ -49,7 +53,7 @@ class DirectionBox(QWidget):
     moved
         A hand changed the direction; `set_angles` does not tell.
     rested
-        The mouse let go of the handle.
+        The mouse let go of the handle, or of a slider.
     locked
         Whether it is locked now.
     """
@@ -68,6 +72,9 @@ class DirectionBox(QWidget):
         self.theta, self.phi = _Degrees(90.0), _Azimuth()
         self.theta.setAccessibleName(f"{name} theta")
         self.phi.setAccessibleName(f"{name} phi")
+        self.theta_slider, self.phi_slider = _AngleSlider(90.0), _AngleSlider(_MOST_PHI)
+        self.theta_slider.setAccessibleName(f"{name} theta slider")
+        self.phi_slider.setAccessibleName(f"{name} phi slider")
         self.lock = QCheckBox("lock")
 
         head = QHBoxLayout()
@@ -78,7 +85,9 @@ class DirectionBox(QWidget):
         numbers.setContentsMargins(0, 0, 0, 0)
         numbers.setSpacing(4)
         numbers.addRow("θ", self.theta)
+        numbers.addRow(self.theta_slider)
         numbers.addRow("φ", self.phi)
+        numbers.addRow(self.phi_slider)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
@@ -88,8 +97,11 @@ class DirectionBox(QWidget):
 
         self.disk.moved.connect(self._on_disk)
         self.disk.released.connect(self.rested)
-        self.theta.valueChanged.connect(self._on_numbers)
-        self.phi.valueChanged.connect(self._on_numbers)
+        for number in (self.theta, self.phi):
+            number.valueChanged.connect(self._on_numbers)
+        for slider in (self.theta_slider, self.phi_slider):
+            slider.valueChanged.connect(self._on_sliders)
+            slider.sliderReleased.connect(self.rested)
         self.lock.toggled.connect(self._on_lock)
         self.set_why_not("")
 
@@ -107,10 +119,13 @@ class DirectionBox(QWidget):
         """Show a direction; nobody is told."""
         theta, phi = tidy(theta, phi)
         self.disk.set_angles(theta, phi)
-        for number, value in ((self.theta, theta), (self.phi, phi)):
-            number.blockSignals(True)
-            number.setValue(value)
-            number.blockSignals(False)
+        for number, slider, value in (
+            (self.theta, self.theta_slider, theta),
+            (self.phi, self.phi_slider, phi),
+        ):
+            with QSignalBlocker(number), QSignalBlocker(slider):
+                number.setValue(value)
+                slider.setValue(round(value / _STEP))
 
     def set_captured(self, vectors: ArrayLike, reach: float) -> None:
         """Show captured directions (N, 3), and how far from the normal they go, degrees."""
@@ -128,9 +143,12 @@ class DirectionBox(QWidget):
         self.disk.setEnabled(not (why_not or held))
         self.disk.setAccessibleDescription(why_not or held or _HOW)
         self.setToolTip(why_not)
-        allow(self.theta, f"Angle of the {self._name} from the surface normal", why_not or held)
+        tip = f"Angle of the {self._name} from the surface normal"
+        allow(self.theta, tip, why_not or held)
+        allow(self.theta_slider, tip, why_not or held)
         tip = f"Azimuth of the {self._name}, counter-clockwise from right"
         allow(self.phi, tip, why_not or held)
+        allow(self.phi_slider, tip, why_not or held)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the disk as high as wide: what is below may change, the disk must not jump."""
@@ -142,7 +160,11 @@ class DirectionBox(QWidget):
         self.moved.emit()
 
     def _on_numbers(self, _: float) -> None:
-        self.disk.set_angles(*tidy(self.theta.value(), self.phi.value()))
+        self.set_angles(self.theta.value(), self.phi.value())
+        self.moved.emit()
+
+    def _on_sliders(self, _: int) -> None:
+        self.set_angles(self.theta_slider.value() * _STEP, self.phi_slider.value() * _STEP)
         self.moved.emit()
 
     def _on_lock(self, is_locked: bool) -> None:
@@ -170,11 +192,23 @@ class _Degrees(QDoubleSpinBox):
         return f"{value:g}"
 
 
+class _AngleSlider(QSlider):
+    """An angle in hundredths of a degree, as fine as the numbers beside it."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self.setRange(0, round(most / _STEP))
+        self.setSingleStep(round(1.0 / _STEP))
+        self.setPageStep(round(10.0 / _STEP))
+        # A dock may be narrower than a slider likes to be.
+        self.setMinimumWidth(40)
+
+
 class _Azimuth(_Degrees):
     """An angle that goes round."""
 
     def __init__(self) -> None:
-        super().__init__(359.99)
+        super().__init__(_MOST_PHI)
         self.setWrapping(True)
 
     def stepBy(self, steps: int) -> None:
