@@ -68,8 +68,9 @@ def relight(
         ),
     ] = None,
     turn: Annotated[
-        float, typer.Option(metavar="DEGREES", help="Turn the environment counter-clockwise.")
-    ] = 0.0,
+        float | None,
+        typer.Option(metavar="DEGREES", help="Turn the environment counter-clockwise."),
+    ] = None,
     path: Annotated[
         str | None,
         typer.Option(
@@ -82,7 +83,9 @@ def relight(
     seconds: Annotated[
         float | None, typer.Option(metavar="S", help="How long the path takes.")
     ] = None,
-    fps: Annotated[float, typer.Option(metavar="N", help="Frames per second of a path.")] = 25.0,
+    fps: Annotated[
+        float | None, typer.Option(metavar="N", help="Frames per second of a path [default: 25].")
+    ] = None,
     size: Annotated[
         str | None, typer.Option(metavar="W,H", help="Pixels of the image (else one a texel).")
     ] = None,
@@ -121,19 +124,21 @@ def relight(
             "the light comes from one of --light, --environment and --path",
             "give one of them (--light several times for several lights)",
         )
+    _check_beside("--path", path, {"--seconds": seconds, "--fps": fps})
+    _check_beside("--environment", environment, {"--turn": turn})
     for other in (environment, path):
         check_not_input(out, model, None if other is None else Path(other))
     view_angles = None if view is None else _angles("--view", view)
     look = _look(texels, size, exposure)
     if environment is not None:
-        lighting: Any = find_environment(environment, turn)
+        lighting: Any = find_environment(environment, turn or 0.0)
     else:
         lighting = _lights(light or [])
     check_movie_name(out) if path else check_image_name(out)
     relighter = Relighter(load(model, latents_as).decoded_on(device))
     _check_rectangle(texels, look, relighter.model)
     if path is not None:
-        _write_path(relighter, out, path, seconds, fps, view_angles, look)
+        _write_path(relighter, out, path, seconds, 25.0 if fps is None else fps, view_angles, look)
         return
     image = relighter.image(lighting, view_angles, **look.how)
     write_image(out, look.resized(image))
@@ -184,6 +189,13 @@ def normals(
     _say_what_differs(loaded, None, view_angles)
     height, width = vectors.shape[:2]
     tell(f"{out}: normals of {width} x {height} texels, an estimate")
+
+
+def _check_beside(name: str, given: str | None, others: dict[str, float | None]) -> None:
+    """Refuse options that would change nothing without another one."""
+    for other, value in others.items():
+        if given is None and value is not None:
+            raise UsageError(None, f"{other} has no place without {name}", "leave it out")
 
 
 def _write_path(
