@@ -137,7 +137,7 @@ def test_imports_that_cannot_be(
         ((folder,), "the files do not say how wide the surface is; give its size"),
         ((folder, "--size", "16"), "--size is '16'; give W,H"),
         ((folder, "--size", "16,16"), "192 texels, not 16 x 16"),
-        ((folder, "--size", "-16,-12"), "192 texels, not -16 x -12"),
+        ((folder, "--size", "-16,-12"), "--size is '-16,-12'; give W,H"),
         ((folder, "--capture", model), "model.safetensors"),
     ):
         done = run("import", *arguments, "--out", out)
