@@ -61,7 +61,7 @@ def test_the_words_of_the_command_line_reach_the_codec(make_btf: Make) -> None:
     np.testing.assert_array_equal(model.latent_map, expected.latent_map)
     assert model.report is not None
     assert model.report["psnr_train"] == report.psnr_train
-    one_view = make_btf(views=1, lights=12)
+    one_view = make_btf(views=1, lights=12, height=96, width=96)
     sizes = [napari_btf.train(one_view, bytes_per_texel=b).file_size for b in (0.01, 300)]
     assert sizes[0] < sizes[1]
     good = napari_btf.train(one_view, target_psnr=33)

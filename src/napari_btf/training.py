@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from napari_btf.codec import CompressedBTF, FitSettings, fit
-from napari_btf.codec.choice import check_fit
+from napari_btf.codec.choice import check_fit, pick_codec
 from napari_btf.codec.fitting import texels_that_fit
 from napari_btf.codec.processes import share_in_memory
 from napari_btf.directions import (
@@ -44,6 +44,12 @@ __all__ = [
 ]
 
 
+_INSTEAD = (
+    "after this training the parallax codec was not better than a linear model, which is kept; "
+    "train for longer to have it"
+)
+
+
 @dataclass(frozen=True)
 class TrainingReport:
     """What a training gave.
@@ -63,6 +69,8 @@ class TrainingReport:
         Name of the codec.
     phases : dict
         Seconds of each phase of the job, by its name.
+    note : str
+        What is to be said of the outcome; mostly nothing.
     """
 
     psnr_train: float
@@ -73,6 +81,7 @@ class TrainingReport:
     latents: int
     codec: str
     phases: dict[str, float]
+    note: str = ""
 
     def summary(self, bytes_model: int) -> dict[str, Any]:
         """The report as plain values, with the size of the model file and the ratio."""
@@ -152,6 +161,7 @@ def train(
         latents=model.latent_count,
         codec=model.architecture,
         phases=phases,
+        note=_INSTEAD if pick_codec(seen, settings) != model.architecture else "",
     )
 
 

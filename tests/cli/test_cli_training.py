@@ -179,3 +179,12 @@ def test_stopping_keeps_the_best_so_far(frontal: Path, tmp_path: Path) -> None:
     assert process.returncode == 0, stderr
     assert "keeping the best so far" in stderr
     assert json.loads(stdout)["bytes_model"] == out.stat().st_size
+
+
+def test_what_is_kept_instead_of_parallax_is_said(
+    write_capture: Callable[..., Path], tmp_path: Path
+) -> None:
+    capture, out = write_capture(views=16, lights=16), tmp_path / "model.safetensors"
+    done = btf("train", capture, "--out", out, "--seconds", "0.3", "--latents", "9", "--json")
+    assert json.loads(ok(done))["codec"] == "neural-basis"
+    assert "note: after this training the parallax codec was not better" in done.stderr

@@ -60,6 +60,43 @@ def test_a_better_model_is_larger() -> None:
     assert scores[-1] > scores[0] + 3
 
 
+@pytest.mark.parametrize("size", [64, 128, 1000])
+def test_more_bytes_than_can_be_used_do_no_harm(size: float) -> None:
+    btf = frontal()
+    some, many = (
+        finish(fit(btf, settings=FitSettings(network=NETWORK, bytes_per_texel=allowed)))
+        for allowed in (30, size)
+    )
+    assert some.file_size < many.file_size <= size * 64 * 64 + 65536
+    assert finish(psnr_over(many, btf)) > finish(psnr_over(some, btf))
+
+
+@pytest.mark.parametrize("lights", [1, 2, 4, 9, 16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_few_lights_are_met_closely(make_btf: Make, lights: int, channels: int) -> None:
+    """Eight bytes per texel are a lot for them, if not as many as they have."""
+    btf = make_btf(lights=lights, height=64, width=64, channels=channels)
+    model = finish(fit(btf, settings=FitSettings(network=NETWORK)))
+    assert model.file_size <= 8 * 64 * 64 + 65536
+    assert finish(psnr_over(model, btf)) > 50
+
+
+def test_noise_takes_what_is_allowed() -> None:
+    """Nothing about it can be foreseen, so each texel costs all it may."""
+    sample = frontal().select(np.arange(81) < 12)
+    frames = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3)).astype(np.uint8)
+    btf = BTF(frames, sample.light, sample.view)
+    scores = []
+    for allowed in (8, 30):
+        settings = FitSettings(network=NETWORK, bytes_per_texel=allowed)
+        model = finish(fit(btf, settings=settings))
+        limit = allowed * 64 * 64 + 65536
+        assert 0.9 * limit < model.file_size <= limit
+        scores.append(finish(psnr_over(model, btf)))
+    assert scores[0] > 14
+    assert scores[1] > scores[0] + 4
+
+
 def test_eight_bytes_are_the_default(make_btf: Make) -> None:
     btf = make_btf(lights=20)
     given = finish(fit(btf, settings=FitSettings(network=NETWORK, bytes_per_texel=8)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from napari_btf.codec.choice import pick_codec
 from napari_btf.codec.fitting import texels_that_fit
 from napari_btf.errors import UsageError
 from napari_btf.evaluate import psnr_over
+from napari_btf.formats import read
 from napari_btf.progress import finish
 
 Make = Callable[..., BTF]
@@ -32,13 +34,37 @@ def test_parallax_keeps_to_its_bytes(make_btf: Make) -> None:
     btf = make_btf(views=16, lights=16, height=40, width=40)
     network = NetworkSettings(epochs=1)
     for size in (24, 48):
-        settings = FitSettings(network=network, bytes_per_texel=size)
+        settings = FitSettings(network=network, bytes_per_texel=size, codec="parallax")
         model = finish(fit(btf, settings=settings))
         assert model.architecture == "parallax"
         limit = size * 1600 + 65536
         assert 0.7 * limit < model.file_size <= limit
     flat = np.mean((btf.frames / 255.0 - (btf.frames / 255.0).mean()) ** 2)
     assert finish(psnr_over(model, btf)) > -10 * np.log10(flat) + 1
+
+
+def test_a_linear_model_where_parallax_has_not_learned_enough(make_btf: Make) -> None:
+    btf = make_btf(views=16, lights=16, height=16, width=16)
+    network = NetworkSettings(seconds=0.5)
+    for budget in ({"bytes_per_texel": 48.0}, {"latents": 8}, {"target_psnr": 40.0}):
+        models = [
+            finish(fit(btf, settings=FitSettings(network=network, codec=codec, **budget)))  # type: ignore[arg-type]
+            for codec in ("auto", "parallax")
+        ]
+        assert [model.architecture for model in models] == ["neural-basis", "parallax"]
+        scores = [finish(psnr_over(model, btf)) for model in models]
+        assert scores[0] > scores[1] + 3
+        assert models[0].file_size <= 48 * 256 + 65536
+
+
+def test_parallax_where_it_has_learned_enough(data_dir: Path) -> None:
+    weave = read(data_dir / "weave" / "grid64").in_memory()
+    settings = FitSettings(network=NetworkSettings(seconds=6.0), bytes_per_texel=16)
+    phases: set[str] = set()
+    model = finish(fit(weave, settings=settings), lambda report: phases.add(report.phase))
+    assert model.architecture == "parallax"
+    # A linear one was not even tried.
+    assert phases == {"read", "train"}
 
 
 def test_parallax_by_latents_and_epochs(make_btf: Make) -> None:

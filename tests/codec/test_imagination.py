@@ -123,3 +123,16 @@ def test_hopeless_imagining_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = [progress.step for progress in job if progress.phase == "train"]
     # Of all the steps, a twelfth.
     assert 50 < max(step for step in steps if step < 1000) < 100
+
+
+@pytest.mark.parametrize("rate", [1e6, 1e30])
+def test_a_divergence_goes_back_and_does_no_harm(
+    rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_btf.codec.imagination.RATE", rate)
+    monkeypatch.setattr("napari_btf.codec.shading_training.REPORT_SECONDS", 0.0)
+    btf, phases = glossy(), set()
+    model = finish(fit(btf, settings=SETTINGS), lambda report: phases.add(report.phase))
+    assert "train slower" in phases
+    assert finish(psnr_over(model, btf)) > 50
+    assert np.ptp(model.relight((33, 71))) > 10

@@ -139,6 +139,20 @@ def test_seeds_repeat(make_btf: Make, codec: str) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
+def test_a_divergence_goes_back_to_the_best(
+    make_btf: Make, codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_btf.codec.texel_network_steps._RATE", 1e30)
+    monkeypatch.setattr("napari_btf.codec.texel_network_steps.REPORT_SECONDS", 0.0)
+    btf, reports = make_btf(lights=20), []
+    model = finish(fit(btf, settings=quick(codec)), reports.append)
+    assert "train slower" in {report.phase for report in reports}
+    assert np.isfinite(reports[-1].train_error or 0.0)
+    assert np.isfinite(model.decode(btf.light[0], btf.view[0])).all()
+    assert finish(psnr_over(model, btf)) > 5
+
+
+@pytest.mark.parametrize("codec", CODECS)
 def test_stopping_keeps_what_there_is(make_btf: Make, codec: str) -> None:
     btf = make_btf(views=1, lights=10)
     asked = iter(range(1000))

@@ -115,6 +115,8 @@ class Training:
         target = options.target_psnr
         if target is not None and report.psnr_train < target:
             say(f"note: {target:g} dB were asked for, {report.psnr_train:.2f} dB were reached")
+        if report.note:
+            say(f"note: {report.note}")
         return report.summary(out.stat().st_size), stopped
 
 

@@ -180,26 +180,26 @@ def _limit(spectrum: Spectrum, content: Content, bytes_per_texel: float) -> floa
 
 
 def _step_of_size(spectrum: Spectrum, content: Content, limit: float, ratio: float) -> float:
-    """The finest step that meets a limit, if files are ``ratio`` times the estimate."""
+    """The finest useful step that meets a limit, if files are ``ratio`` times the estimate."""
 
     def is_too_fine(step: float) -> bool:
         count, size, _ = _kept(spectrum, content, step)
         return size * ratio + count * content.latent_bytes > limit
 
-    return _bisect(is_too_fine, spectrum)
+    return max(_bisect(is_too_fine, spectrum), _finest(spectrum, content))
 
 
 def _by_bytes(spectrum: Spectrum, content: Content, bytes_per_texel: float) -> CodedLatents:
     limit = _limit(spectrum, content, bytes_per_texel)
-    ratio, best = 1.0, None
+    ratio, best, most = 1.0, None, 0
     for _ in range(_MOST_TRIES):
         step = _step_of_size(spectrum, content, limit, ratio)
         count, estimated, _ = _kept(spectrum, content, step)
         coded = spectrum.code(step, count)
         size = coded.nbytes + count * content.latent_bytes
-        if size <= limit:
-            best = coded
-            if size >= _CLOSE * limit:
+        if most < size <= limit:
+            best, most = coded, size
+            if size >= _CLOSE * limit or step == _finest(spectrum, content):
                 break
         # A little more than what was found, so that the next try ends below the limit.
         ratio = 1.003 * coded.nbytes / max(1.0, estimated)

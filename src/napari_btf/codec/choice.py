@@ -10,6 +10,7 @@ import numpy as np
 from napari_btf.codec.budget import FREE_BYTES, Budget, direction_bytes
 from napari_btf.codec.checkpoint import Checkpoint, training_key
 from napari_btf.codec.fitting import check_neural_basis, fit_neural_basis
+from napari_btf.codec.linear_instead import linear_if_better
 from napari_btf.codec.network import NetworkSettings, check_network
 from napari_btf.codec.processes import world
 from napari_btf.errors import UsageError
@@ -56,7 +57,8 @@ class FitSettings:
         one if it is not reached.
     codec : str
         One of `CODECS`, or "auto": "parallax" for captures of 16 views and 256 images or
-        more, else "neural-basis". The others are there to compare with; they have as many
+        more, unless its training was too short to be better than "neural-basis", which all others
+        get. The other ones are there to compare with; they have as many
         latents as asked for, or as published.
     """
 
@@ -140,6 +142,7 @@ def fit(
     kept = asdict(replace(settings, codec=codec, network=network))
     checkpoint.open(training_key(btf, coords, kept))
     checkpoint.found = here.first(checkpoint.found)
+    budget = settings.budget
     if codec in ("abrdf-conv", "mlp"):
         from napari_btf.codec.texel_network_training import fit_texel_network
 
@@ -149,8 +152,12 @@ def fit(
         from napari_btf.codec.parallax_training import fit_parallax
 
         parallax = _parallax_settings(btf, settings)
-        return (yield from fit_parallax(btf, coords, parallax, stop, checkpoint))
-    budget, network = settings.budget, settings.network
+        model = yield from fit_parallax(btf, coords, parallax, stop, checkpoint)
+        # Several processes are started for trainings that are long enough.
+        if settings.codec != "auto" or here.size > 1:
+            return model
+        return (yield from linear_if_better(btf, coords, budget, settings.network, model))
+    network = settings.network
     return (yield from fit_neural_basis(btf, coords, budget, network, stop, checkpoint))
 
 

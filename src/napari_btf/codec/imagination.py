@@ -223,11 +223,12 @@ def _trained(
         if training.step < _LOOK_STEP:
             yield from training.run(stop, checkpoint, {}, _LOOK_STEP)
             # Only what had many steps and learned nothing is hopeless.
-            if training.step >= _LOOK_STEP and usefulness()[1] < _PROMISING:
+            if training.step >= _LOOK_STEP and not usefulness()[1] >= _PROMISING:
                 return 0.0
         yield from training.run(stop, checkpoint, {})
         share, gone = usefulness() if not stop() else (0.0, 0.0)
-        if gone < _WORTHWHILE:
+        # Nor where a network that diverged knows no numbers.
+        if not gone >= _WORTHWHILE:
             return 0.0
         found = None
     training = Training(network, texels, values, light, view, lessons[1], settings.seed + 1)

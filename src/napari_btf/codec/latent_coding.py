@@ -216,20 +216,12 @@ class Spectrum:
         error : ndarray, shape (K,)
             Sum of squared errors.
         """
-        most = 127
         scale = self.height * self.width / self._sample.shape[1]
         size, error = np.zeros(len(self._sample)), np.zeros(len(self._sample))
         for k, values in enumerate(self._sample):
             codes = _quantise(values, step)
             error[k] = scale * _error(values, codes, step)
-            np.clip(codes, -most, most, out=codes)
-            joint = np.bincount(
-                self._bands * (2 * most + 1) + codes + most, minlength=_BANDS * (2 * most + 1)
-            ).reshape(_BANDS, -1)
-            total = joint.sum(axis=1, keepdims=True)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                bits = -joint * np.log2(joint / total)
-            size[k] = scale * np.nansum(bits) / 8
+            size[k] = scale * _entropy(codes, self._bands) / 8
         return size, error
 
     def code(self, step: float, count: int) -> CodedLatents:
@@ -295,6 +287,24 @@ def code_latents(latents: NDArray[np.floating], step: float) -> CodedLatents:
 def _quantise(values: NDArray[np.float32], step: float) -> NDArray[np.int32]:
     codes = (np.abs(values) / np.float32(step) + np.float32(1 - DEAD_ZONE)).astype(np.int32)
     return np.where(values < 0, -codes, codes)
+
+
+def _entropy(codes: NDArray[np.int32], bands: NDArray[np.int64]) -> float:
+    """Bits of codes whose frequencies differ from band to band."""
+    most = 127
+    largest = np.zeros(_BANDS, dtype=np.int64)
+    np.maximum.at(largest, bands, np.abs(codes))
+    # Of large codes the last bits are as good as random, and more different codes than the sample
+    # has would look cheaper than they are.
+    random_bits = np.ceil(np.log2((largest + 1) / (most + 1))).clip(0).astype(np.int32)
+    joint = np.bincount(
+        bands * (2 * most + 2) + (codes >> random_bits[bands]) + most + 1,
+        minlength=_BANDS * (2 * most + 2),
+    ).reshape(_BANDS, -1)
+    total = joint.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bits = -joint * np.log2(joint / total)
+    return float(np.nansum(bits) + random_bits @ total[:, 0])
 
 
 def _error(values: NDArray[np.float32], codes: NDArray[np.int32], step: float) -> float:

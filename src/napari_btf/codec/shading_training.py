@@ -20,6 +20,7 @@ from napari_btf.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    import torch
     from numpy.typing import NDArray
 
     from napari_btf.codec.shading_network import ShadingNetwork, Texels
@@ -31,6 +32,10 @@ RATE = 4e-3
 _TEXELS, _PAIRS = 80, 48
 #: Values of one channel that a step sees.
 BATCH = _TEXELS * _PAIRS
+#: A batch's error so many times the usual one is a divergence.
+_DIVERGED = 30.0
+#: Steps after which a state that does well is kept, to go back to.
+_KEEP_EVERY = 50
 REPORT_SECONDS = 0.1
 
 
@@ -92,14 +97,15 @@ class Training:
         lesson: Lesson,
         seed: int,
     ) -> None:
-        import torch
-
         self._network, self._texels, self._values, self._lesson = network, texels, values, lesson
         self._directions = network.directions(light, view)
-        self._optimizer = torch.optim.Adam(network.parameters, lr=lesson.rate)
+        self._optimizer = self._new_optimizer()
         self._random = np.random.default_rng(seed)
         self.step = 0
         self._seconds = 0.0
+        self._usual: float | None = None
+        self._slower = 1.0
+        self._kept = self._state()
 
     def run(
         self,
@@ -123,7 +129,8 @@ class Training:
         Yields
         ------
         Progress
-            Phase "train".
+            Phase "train". A training that diverges goes back to where it did well with half the
+            step, and is "train slower" from then on.
         """
         lesson, error = self._lesson, None
         start, reported = time.monotonic() - self._seconds, -np.inf
@@ -137,29 +144,71 @@ class Training:
                 checkpoint.note(self._notes(facts))
             if now - reported > REPORT_SECONDS:
                 reported = now
-                yield Progress("train", lesson.overall(done), 1000, error)
+                yield Progress(self._phase, lesson.overall(done), 1000, error)
                 # A pause between reports is not training.
                 start += time.monotonic() - reported
-            error = self._learn(lesson.rate * (0.5 + 0.5 * np.cos(np.pi * done)) + 1e-6)
+            rate = lesson.rate * (0.5 + 0.5 * np.cos(np.pi * done)) + 1e-6
+            error = self._learn(self._slower * rate)
+        if until is None:
+            # What the last step did, nobody has seen yet.
+            with one_core():
+                self._is_fine(float(self._loss().item()))
         done = lesson.done(self.step, self._seconds) if until is not None else 1.0
-        yield Progress("train", lesson.overall(done), 1000, error)
+        yield Progress(self._phase, lesson.overall(done), 1000, error)
 
-    def _learn(self, rate: float) -> float:
-        """One step; the error before it."""
+    @property
+    def _phase(self) -> str:
+        return "train" if self._slower == 1.0 else "train slower"
+
+    def _learn(self, rate: float) -> float | None:
+        """One step; the usual error before it."""
         for group in self._optimizer.param_groups:
             group["lr"] = rate
+        with one_core():
+            loss = self._loss()
+            if self._is_fine(float(loss.item())):
+                self._optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                self._optimizer.step()
+        self.step += 1
+        return self._usual
+
+    def _loss(self) -> torch.Tensor:
+        """The error of a batch."""
         count = self._values.shape[1]
         rows = self._random.integers(0, len(self._texels), _TEXELS)
         pairs = self._random.choice(count, min(count, _PAIRS), replace=False)
         directions = tuple(table[pairs] for table in self._directions)
-        with one_core():
-            values = self._values[rows][:, pairs]
-            loss = self._network.loss(self._texels.at(rows), values, directions)
-            self._optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._optimizer.step()
-        self.step += 1
-        return float(loss.item())
+        values = self._values[rows][:, pairs]
+        return self._network.loss(self._texels.at(rows), values, directions)
+
+    def _is_fine(self, error: float) -> bool:
+        """Whether the network is as it should be; else it is put back, and slower from then on."""
+        usual = error if self._usual is None else self._usual
+        if not error < _DIVERGED * max(usual, 1e-6):
+            self._restore(self._kept)
+            self._optimizer = self._new_optimizer()
+            self._slower /= 2.0
+            return False
+        self._usual = 0.95 * usual + 0.05 * error
+        if self.step % _KEEP_EVERY == 0:
+            self._kept = self._state()
+        return True
+
+    def _new_optimizer(self) -> torch.optim.Adam:
+        import torch
+
+        return torch.optim.Adam(self._network.parameters, lr=self._lesson.rate)
+
+    def _state(self) -> list[torch.Tensor]:
+        return [parameter.detach().clone() for parameter in self._network.parameters]
+
+    def _restore(self, state: list[torch.Tensor]) -> None:
+        import torch
+
+        with torch.no_grad():
+            for parameter, value in zip(self._network.parameters, state, strict=True):
+                parameter.copy_(value)
 
     def _notes(self, facts: dict[str, float]) -> Notes:
         """What has to be known to go on from here."""
@@ -167,7 +216,13 @@ class Training:
         tensors = adam_notes(self._optimizer, parameters)
         for i, parameter in enumerate(parameters):
             tensors[f"now_{i}"] = parameter.detach().cpu().numpy().copy()
-        own = {"lesson": self._lesson.name, "step": self.step, "seconds": self._seconds}
+        own = {
+            "lesson": self._lesson.name,
+            "step": self.step,
+            "seconds": self._seconds,
+            "usual": self._usual,
+            "slower": self._slower,
+        }
         return Notes(tensors, {**facts, **own, "random": self._random.bit_generator.state})
 
     def go_on(self, notes: Notes) -> None:
@@ -175,9 +230,10 @@ class Training:
         import torch
 
         parameters = self._network.parameters
-        with torch.no_grad():
-            for i, parameter in enumerate(parameters):
-                parameter.copy_(torch.from_numpy(notes.tensors[f"now_{i}"]))
+        self._restore([torch.from_numpy(notes.tensors[f"now_{i}"]) for i in range(len(parameters))])
+        self._kept = self._state()
         restore_adam(self._optimizer, parameters, notes.tensors)
         self.step, self._seconds = notes.facts["step"], notes.facts["seconds"]
+        self._usual = notes.facts.get("usual")
+        self._slower = notes.facts.get("slower", 1.0)
         self._random.bit_generator.state = notes.facts["random"]

@@ -15,6 +15,7 @@ from napari_btf.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    import torch
     from numpy.typing import NDArray
 
     from napari_btf.codec.checkpoint import Checkpoint
@@ -56,8 +57,6 @@ class Training:
     def __init__(
         self, autoencoder: Autoencoder, texels: int, each: int, decays: bool, seed: int
     ) -> None:
-        import torch
-
         self._autoencoder, self._decays = autoencoder, decays
         self._rng = np.random.default_rng(seed)
         observations = autoencoder.observations
@@ -67,8 +66,7 @@ class Training:
         self._each = min(observations, each)
         probe = self._rng.integers(observations, size=(len(held), _MOST_HELD_PAIRS // _MOST_HELD))
         self._probe = held, probe
-        parameters = autoencoder.parameters
-        self._optimizer = torch.optim.Adam(parameters, lr=_RATE, eps=_EPSILON)
+        self._optimizer = self._new_optimizer()
         self._best_state = autoencoder.state()
         #: All that is noted as plain values.
         self._at: dict[str, Any] = {
@@ -77,7 +75,13 @@ class Training:
             "validated": -1.0,
             "best_error": np.inf,
             "train_error": None,
+            "slower": 1.0,
         }
+
+    def _new_optimizer(self) -> torch.optim.Adam:
+        import torch
+
+        return torch.optim.Adam(self._autoencoder.parameters, lr=_RATE, eps=_EPSILON)
 
     def steps_of(self, epochs: int) -> int:
         """How many batches so many passes over the pairs of the texels take."""
@@ -96,7 +100,8 @@ class Training:
         Yields
         ------
         Progress
-            Phase "train", in thousandths.
+            Phase "train", in thousandths. A training that diverges goes back to its best state
+            with half the step, and is "train slower" from then on.
         """
         if checkpoint.found is not None:
             self._go_on(checkpoint.found)
@@ -117,7 +122,13 @@ class Training:
                 yield self._report(done)
                 # A pause between reports is not training.
                 start += time.monotonic() - reported
-            error = self._learn(_RATE * (_schedule(done) if self._decays else 1.0))
+            rate = at["slower"] * _RATE * (_schedule(done) if self._decays else 1.0)
+            error = self._learn(rate)
+            if not np.isfinite(error):
+                self._autoencoder.restore(self._best_state)
+                self._optimizer = self._new_optimizer()
+                at["slower"] /= 2.0
+                continue
             before = error if at["train_error"] is None else at["train_error"]
             at["train_error"] = 0.95 * before + 0.05 * error
         self._autoencoder.restore(self._best_state)
@@ -125,7 +136,8 @@ class Training:
 
     def _report(self, done: float) -> Progress:
         at = self._at
-        return Progress("train", int(1000 * done), 1000, at["train_error"], at["best_error"])
+        phase = "train" if at["slower"] == 1.0 else "train slower"
+        return Progress(phase, int(1000 * done), 1000, at["train_error"], at["best_error"])
 
     def _learn(self, rate: float) -> float:
         """One step; the error before it."""

@@ -192,6 +192,8 @@ class Train(QWidget):
         if model.path is not None:
             self._workspace.saved(model, model.path)
             self.message.setText(f"Saved as {model.path}.")
+        if outcome.report.note:
+            self.message.setText(f"Done; but {outcome.report.note}.")
         if outcome.problem:
             text = f"Not saved, but kept here: {outcome.problem}"
             self.message.setText(text)
