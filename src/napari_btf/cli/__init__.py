@@ -1,8 +1,8 @@
 """The command line: one verb per step from a capture to an image.
 
 Results go to standard output, progress and notes to standard error. Exit code 0 is success,
-2 a wrong input or command (one sentence says which and what to do), 75 a training that was asked to end and
-is to be resumed, 1 anything else.
+2 a wrong input or command (one sentence says which and what to do), 75 a training that was asked
+to end and is to be resumed, 1 anything else.
 """
 
 from __future__ import annotations
