@@ -17,7 +17,7 @@ from napari_btf.errors import UsageError
 from napari_btf.evaluate import psnr
 from napari_btf.export.images import write_image
 from napari_btf.progress import finish
-from napari_btf.relighting import default_view, limits, outside, relight
+from napari_btf.relighting import default_view, differences_along, limits, outside, relight
 from napari_btf.values import to_display
 
 
@@ -55,10 +55,18 @@ def test_limits_and_what_lies_outside(make_btf: Callable[..., BTF]) -> None:
     assert outside(model, (63, 200), (20, 180)) is None
     assert "captured lights reach theta 63" in str(outside(model, (70, 0)))
     assert "captured views reach theta 20" in str(outside(model, (7, 0), (30, 0)))
+    both = str(outside(model, (70, 0), (30, 0)))
+    assert both.index("shows light 63,0, and the captured views") < both.index("shows view 20,0")
+    assert outside(model, None, (20, 0)) is None
+    assert str(outside(model, None, (30, 0))).startswith("the captured views reach theta 20")
     one_view = fitted(make_btf(views=1))
     assert one_view.fixed_view
     assert outside(one_view, (10, 0), (0, 90)) is None
     assert "one view only, 0,0" in str(outside(one_view, (10, 0), (5, 0)))
+    lights = angles_to_vectors(np.array([0.0, 30.0]), np.zeros(2))
+    assert differences_along(one_view, lights) == []
+    said = "the model knows one view only, 0,0; 1 of 2 frames show the nearest view there is"
+    assert differences_along(one_view, lights, lights) == [said]
 
 
 def test_the_side_of_a_negative_theta(make_btf: Callable[..., BTF]) -> None:

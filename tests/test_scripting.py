@@ -71,7 +71,9 @@ def test_the_words_of_the_command_line_reach_the_codec(make_btf: Make) -> None:
         ({"pixels": 5, "texels": np.ones((12, 16))}, "texels and pixels exclude"),
         ({"seconds": 1, "epochs": 1}, "seconds and epochs exclude"),
         ({"latents": 2, "bytes_per_texel": 2}, "exclude"),
-        ({"memory": 0.1}, "GiB of memory are not enough"),
+        ({"memory": 0.1}, "0.1 GiB of memory are not enough"),
+        ({"memory": float("nan")}, "the memory is nan GiB; give a number"),
+        ({"memory": float("inf")}, "the memory is inf GiB; give a number"),
         ({"seed": -1}, "the seed is -1"),
         ({"codec": "zip"}, "no codec 'zip'"),
     ):

@@ -30,7 +30,7 @@ class TrainingOptions:
     Raises
     ------
     UsageError
-        If two of them exclude each other, or a seed is none.
+        If two of them exclude each other, or a seed or the memory is none.
     """
 
     bytes_per_texel: float | None = None
@@ -52,12 +52,14 @@ class TrainingOptions:
             if getattr(self, one) is not None and getattr(self, other) is not None:
                 raise UsageError(None, f"{one} and {other} exclude each other", "give one of them")
         check_seed(self.seed)
+        if not np.isfinite(self.memory):
+            raise UsageError(None, f"the memory is {self.memory} GiB", "give a number, such as 2")
 
     @property
     def settings(self) -> FitSettings:
         """What the codec is to do."""
-        # Anything else is refused by the codec as too little.
-        most = int(self.memory * 2**30) if 0 < self.memory < 2**20 else 0
+        # Less than nothing is refused by the codec, as too little.
+        most = int(min(max(self.memory, 0.0), 2.0**20) * 2**30)
         network = NetworkSettings(self.epochs, self.seconds, self.device, self.seed, most)
         return FitSettings(
             self.latents, network, self.bytes_per_texel, self.target_psnr, self.codec

@@ -126,9 +126,39 @@ def test_without_a_model(run: Run, table: Path, tmp_path: Path) -> None:
         assert f"--color {what} looks into the model; name it with --model" in done.err
 
 
+@pytest.mark.parametrize("what", ["center", "position"])
+def test_the_size_of_the_surface(
+    run: Run, model: Path, table: Path, tmp_path: Path, what: str
+) -> None:
+    """The table has the left nine columns of sixteen, so that the centre is not its own."""
+
+    def picture(*options: object) -> tuple[bytes, str]:
+        out = tmp_path / "plot.png"
+        done = run("plot", table, "--out", out, "--color", what, *options)
+        assert done.code == 0, done.err
+        return out.read_bytes(), done.err
+
+    right = picture("--model", model)
+    assert right[1] == ""
+    assert picture("--size", "16,12") == right
+    assert picture("--size", "16,12", "--model", model) == right
+    guessed, note = picture()
+    assert guessed == picture("--size", "9,12")[0] != right[0]
+    assert note == (
+        "note: the surface is taken to have 9 x 12 texels, as far as those in the file reach; "
+        "--size W,H or --model says how large it is\n"
+    )
+    assert run("plot", table, "--out", tmp_path / "x.png", "--color", "region").err == ""
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
+        (["--size", "9,11"], "x=0, y=11 lies outside the 9 x 11 image"),
+        (["--size", "8,12"], "x=8, y=0 lies outside the 8 x 12 image"),
+        (["--size", "0,0"], "--size is '0,0'; give W,H in texels"),
+        (["--size", "9"], "--size is '9'; give W,H in texels"),
+        (["--size", "12,16"], "--size is 12,16, and the model has 16 x 12 texels"),
         (["--color", "colour"], "--color is 'colour'"),
         (["--color", "latent"], "--color is 'latent'"),
         (["--color", "latent:-1"], "--color is 'latent:-1'"),
@@ -141,7 +171,8 @@ def test_a_plot_that_cannot_be(
     run: Run, model: Path, table: Path, tmp_path: Path, options: list[str], complaint: str
 ) -> None:
     out = tmp_path / "plot.png"
-    done = run("plot", table, "--out", out, "--model", model, *options)
+    given = () if "image" in complaint else ("--model", model)
+    done = run("plot", table, "--out", out, *given, *options)
     assert done.code == 2
     assert complaint in done.err
     assert not out.exists()

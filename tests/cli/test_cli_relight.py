@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,6 +82,46 @@ def test_several_lights_and_colours(model: CompressedBTF, run: Run) -> None:
     assert notes.count("note:") == 2
 
 
+def test_what_lies_beyond_is_said_of_light_and_view(model: CompressedBTF, run: Run) -> None:
+    lights = "note: the captured lights reach theta 63; "
+    views = "note: the captured views reach theta 20; "
+    far = "--light", "85,40", "--view", "80,0", "--out", "x.png"
+    _, _, said = run("relight", *far)
+    assert said.splitlines() == [
+        f"{lights}the image shows light 63,40",
+        f"{views}the image shows view 20,0",
+    ]
+    _, _, said = run("relight", *far, "--light", "70,140")
+    assert said.count(lights) == 2
+    assert said.count(views) == 1
+    for how in (["relight", "--environment", "window"], ["normals"]):
+        code, _, said = run(*how, "--view", "80,0", "--out", "x.png")
+        notes = [line for line in said.splitlines() if line.startswith("note:")]
+        assert (code, notes) == (0, [f"{views}the image shows view 20,0"])
+    assert "note" not in run("normals", "--view", "20,0", "--out", "x.png")[2]
+
+
+def test_a_path_that_goes_beyond_says_so_once(model: CompressedBTF, run: Run) -> None:
+    how = "--seconds", 1, "--fps", 10, "--out", "x.gif"
+    lights = "the captured lights reach theta 63; "
+    code, _, said = run("relight", "--path", "circle:89", *how)
+    assert code == 0
+    note = f"{lights}10 of 10 frames show the nearest lights there are"
+    assert said.splitlines() == ["writing frames ...", f"note: {note}"]
+    _, _, said = run("relight", "--path", "circle:89", *how, "--log-json")
+    notes = [part for part in map(json.loads, said.splitlines()) if "note" in part]
+    assert notes == [{"note": note}]
+    _, _, said = run("relight", "--path", "sweep:0,0:90,0", *how, "--view", "30,0")
+    # Steps of nine degrees: 72, 81 and 90 are beyond.
+    assert f"note: {lights}3 of 11 frames" in said
+    assert "note: the captured views reach theta 20; 11 of 11 frames show the nearest" in said
+    assert "note" not in run("relight", "--path", "circle:63", *how, "--view", "20,0")[2]
+    Path("one.csv").write_text("light_theta,light_phi,view_theta,view_phi\n9,0,0,0\n9,0,40,0\n")
+    _, _, said = run("relight", "--path", "one.csv", "--fps", 2, "--out", "y.gif")
+    assert said.count("note: ") == 1
+    assert "note: the captured views reach theta 20; 1 of 3 frames" in said
+
+
 def test_environments(model: CompressedBTF, run: Run) -> None:
     assert run("relight", "--environment", "studio", "--turn", 40, "--out", "x.png")[0] == 0
     np.testing.assert_array_equal(png(), relight(model, find_environment("studio", 40)))
@@ -117,12 +158,12 @@ def test_radiance_is_kept_or_shown(make_btf: Callable[..., BTF], run: Run) -> No
 
 
 def test_paths(model: CompressedBTF, run: Run) -> None:
-    lights = "light_theta,light_phi,view_theta,view_phi\n20,0,0,0\n40,0,10,90\n"
+    lights = "light_theta,light_phi,view_theta,view_phi\n20,0,0,0\n40,0,10,0\n"
     Path("lights.csv").write_text(lights)
     code, out, err = run("relight", "--path", "lights.csv", "--fps", 2, "--out", "frames")
     assert (code, out, err) == (0, "frames: 3 frames, 1.5 s\n", "writing frames ...\n")
     near(png("frames/0000.png"), relight(model, (20, 0), (0, 0)))
-    near(png("frames/0002.png"), relight(model, (40, 0), (10, 90)))
+    near(png("frames/0002.png"), relight(model, (40, 0), (10, 0)))
     how = "--seconds", 1, "--fps", 10, "--size", "32,24", "--view", "5,0"
     code, out, _ = run("relight", "--path", "circle:40", *how, "--out", "x.gif")
     assert (code, out) == (0, "x.gif: 10 frames, 1 s\n")
@@ -152,7 +193,14 @@ def test_paths(model: CompressedBTF, run: Run) -> None:
         (["--path", "circle:3", "--fps", "0", "--out", "x.gif"], "0 frames per second"),
         (["--path", "circle:3", "--seconds", "-1", "--out", "x.gif"], "-1 seconds"),
         (["--environment", "moon", "--out", "x.png"], "overcast, window, studio"),
-        (["--environment", "window", "--turn", "nan", "--out", "x.png"], "cannot light"),
+        (["--environment", "window", "--turn", "nan", "--out", "x.png"], "number of degrees"),
+        (["--path", "hop:95", "--out", "x.gif"], "'hop:95' is no path; give circle:THETA"),
+        (["--path", "hop:9,5:1,2", "--out", "x.gif"], "is no path; give circle:THETA"),
+        (["--light", "1,2", "--seconds", "3", "--out", "x.png"], "--seconds has no place without"),
+        (["--light", "1,2", "--fps", "25", "--out", "x.png"], "--fps has no place without --path"),
+        (["--light", "1,2", "--turn", "30", "--out", "x.png"], "without --environment"),
+        (["--path", "circle:3", "--turn", "0", "--out", "x.gif"], "without --environment"),
+        (["--environment", "window", "--seconds", "3", "--out", "x.png"], "without --path"),
         (["--light", "1,2", "--size", "9", "--out", "x.png"], "--size is '9'; give W,H"),
         (["--light", "1,2", "--size", "0,9", "--out", "x.png"], "--size is '0,9'"),
         (["--light", "1,2", "--size", "9,99999", "--out", "x.png"], "no size of an image"),

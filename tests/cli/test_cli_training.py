@@ -88,8 +88,12 @@ def test_chosen_texels(weave: Path, tmp_path: Path) -> None:
         (["--pixels", 300], 300),
         (["--step", 4], 256),
         (["--step", 4, "--pixels", 77], 77),
+        (["--step", 4, "--pixels", 257], 256),
     ):
-        assert json.loads(ok(btf(*common, *extra)))["texels_trained"] == count
+        done = btf(*common, *extra)
+        assert json.loads(ok(done))["texels_trained"] == count
+        note = "note: 257 texels were asked for, there are 256; all of them are trained on"
+        assert (note in done.stderr) == (257 in extra)
 
 
 def test_codecs_without_a_size(write_capture: Callable[..., Path], tmp_path: Path) -> None:

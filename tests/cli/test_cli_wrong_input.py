@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from own_process import btf, ok, refused
 from PIL import Image
+
+from command_line import Run
 
 
 class TestWrongInput:
@@ -185,8 +188,56 @@ class TestWrongInput:
         refused(btf("convert", folder, folder, "--overwrite"), str(folder), "input")
         assert [path.read_bytes() for path in inputs] == before
 
-    def test_unknown_options_are_refused_by_typer(self, weave: Path) -> None:
-        done = btf("train", weave)
-        assert done.returncode == 2
-        assert "--out" in done.stderr
-        assert done.stdout == ""
+    def test_a_wrong_command_in_a_process_of_its_own(self, weave: Path) -> None:
+        refused(btf("train", weave), "--out", "--out-dir")
+        refused(btf("train", weave, "--epoks", 3), "--epoks", "train --help")
+
+
+WRONG_COMMANDS = [
+    (["export", "FILE", "--to", "xml", "--out", "x"], ["'--to'", "'xml' is not one of 'csv'"]),
+    (["embed", "FILE", "--out", "x.csv", "--method", "foo"], ["'--method'", "'foo'", "'tsne'"]),
+    (["export", "FILE", "--out", "x"], ["issing option '--to'"]),
+    (["train"], ["issing argument 'CAPTURE'"]),
+    (["train", "FILE", "--epoks", "3"], ["o such option", "--epoks", "--epochs"]),
+    (["train", "FILE", "--pixels", "many"], ["'--pixels'", "integer"]),
+    (["relight", "FILE", "--out", "x", "--exposure", "a"], ["'--exposure'", "number"]),
+    (["embed", "FILE", "--out"], ["--out", "requires an argument"]),
+    (["convert", "FILE", "x", "y"], ["unexpected extra argument"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG_COMMANDS)
+def test_a_wrong_command_gets_one_sentence(
+    run: Run, tmp_path: Path, arguments: list[str], words: list[str]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    command = [str(file) if argument == "FILE" else argument for argument in arguments]
+    done = run(*command)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: ")
+    assert done.err.endswith(f" {arguments[0]} --help shows what there is.\n")
+    assert len(done.err.splitlines()) == 1
+    for word in words:
+        assert word in done.err
+    # The same for a program, wherever the option stands.
+    verb, *others = command
+    asked = run(verb, "--log-json", *others)
+    assert (asked.code, asked.out) == (2, "")
+    assert json.loads(asked.err) == {"error": done.err.removeprefix("error: ").strip()}
+    assert run(*command).err == done.err
+
+
+def test_a_verb_that_is_none(run: Run) -> None:
+    done = run("relit")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: no such command 'relit'")
+    assert "did you mean 'relight'" in done.err.lower()
+    assert done.err.endswith(" --help shows what there is.\n")
+    assert len(done.err.splitlines()) == 1
+    assert run("--version=3").err.endswith("; napari-btf --help shows what there is.\n")
+    alone = run()
+    assert (alone.code, alone.err) == (2, "")
+    assert "Usage" in alone.out
+    assert run("--version").code == 0
+    assert run("train", "--help").code == 0

@@ -106,3 +106,6 @@ def test_images_that_are_no_environment(tmp_path: Path) -> None:
         find_environment(tmp_path / "text.png")
     with pytest.raises(UsageError, match="cannot light"):
         Environment(np.full((8, 16, 3), np.nan))
+    for turn in (np.nan, np.inf):
+        with pytest.raises(UsageError, match=f"turned by {turn} degrees; a turn is a number of"):
+            find_environment("window", turn)

@@ -1,8 +1,8 @@
 """The command line: one verb per step from a capture to an image.
 
 Results go to standard output, progress and notes to standard error. Exit code 0 is success,
-2 a wrong input (one sentence says which and what to do), 75 a training that was asked to end and
-is to be resumed, 1 anything else.
+2 a wrong input or command (one sentence says which and what to do), 75 a training that was asked
+to end and is to be resumed, 1 anything else.
 """
 
 from __future__ import annotations
@@ -13,18 +13,23 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from napari_btf.cli import captures, demo, exchange, latents, quality, relighting, training
-from napari_btf.cli.console import fail, log_json, say, tell
+from napari_btf.cli.console import fail, log_json, say, tell, wrong_command
 from napari_btf.cli.options import long
 from napari_btf.errors import BTFError, ProcessLostError
 from napari_btf.interrupts import ToBeResumed
 from napari_btf.ranks import rank_count
 
 __all__ = ["app", "main"]
+
+#: The code that typer gives for Ctrl-C.
+_INTERRUPTED = 130
+#: What is raised for arguments that no verb takes: a class of click's, or of the one within typer.
+_WrongCommand: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="napari-btf",
@@ -84,7 +89,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     try:
-        app(arguments, standalone_mode=True)
+        code = app(arguments, standalone_mode=False)
+        # What typer makes of Ctrl-C, without a word.
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
+    except _WrongCommand as error:
+        _refuse(error, sys.argv[1:] if arguments is None else arguments)
     except ToBeResumed as end:
         # The others of several processes need not say any more that this one has ended.
         _is_to_speak()
@@ -94,11 +104,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             else "stopped as asked to, before there was anything to note; start it again"
         )
         sys.exit(end.code)
-    except SystemExit as end:
-        # What typer makes of Ctrl-C, without a word.
-        if end.code == 130:
-            fail("stopped, nothing was written", 1)
-        raise
     except BTFError as error:
         code = 1 if isinstance(error, ProcessLostError) else 2
         if not _is_to_speak():
@@ -116,7 +121,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             "set NAPARI_BTF_DEBUG=1 to see where",
             1,
         )
-    sys.exit(0)
+    sys.exit(code or 0)
+
+
+def _refuse(error: Any, arguments: list[str]) -> NoReturn:
+    """Say in one sentence what is wrong with a command that was not begun."""
+    # Without any argument there was the help.
+    if not arguments or not _is_to_speak():
+        sys.exit(error.exit_code)
+    # The option may stand behind what is wrong.
+    if "--log-json" in arguments:
+        log_json()
+    fail(wrong_command(error, arguments), error.exit_code)
 
 
 def _is_to_speak() -> bool:

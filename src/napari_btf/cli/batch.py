@@ -98,7 +98,9 @@ class Training:
         with interruptible(phases, say) as stop, _resumable(checkpoint) as at:
             btf = read_capture(capture, self.pattern, self.skip_bad, self.azimuth)
             held_out = options.held_out(btf)
-            job = train(btf, options.coords(btf), options.settings, held_out, stop, checkpoint)
+            coords = options.coords(btf)
+            _say_if_fewer(options.pixels, len(coords))
+            job = train(btf, coords, options.settings, held_out, stop, checkpoint)
             model, report = run(job, phases, at)
             stopped = stop()
             at(None)
@@ -116,6 +118,15 @@ class Training:
         if report.note:
             say(f"note: {report.note}")
         return report.summary(out.stat().st_size), stopped
+
+
+def _say_if_fewer(asked: int | None, count: int) -> None:
+    """Note that fewer texels are there than were asked for."""
+    if asked is not None and asked > count:
+        say(
+            f"note: {asked:,} texels were asked for, there are {count:,}; all of them are "
+            "trained on"
+        )
 
 
 @contextmanager

@@ -6,8 +6,9 @@ import errno
 import json
 import math
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -30,12 +31,17 @@ __all__ = [
     "say",
     "tell",
     "tell_json",
+    "wrong_command",
 ]
 
 T = TypeVar("T")
 
 #: Whether standard error is for a program: JSON objects, one a line.
 _LOG_JSON: ContextVar[bool] = ContextVar("log_json", default=False)
+
+
+#: The first letter of a sentence, and what ends the one before.
+_SENTENCE = re.compile(r"(^|\. )([A-Z])")
 
 
 def log_json(wanted: bool = True) -> None:
@@ -66,6 +72,28 @@ def fail(message: str, code: int) -> NoReturn:
     else:
         typer.echo(f"error: {message}", err=True)
     sys.exit(code)
+
+
+def wrong_command(error: Any, arguments: Sequence[str]) -> str:
+    """What typer says about arguments it does not take, as one sentence.
+
+    Parameters
+    ----------
+    error : click.UsageError
+        Of click, or of the one within typer.
+    arguments : sequence of str
+        All of the command; the first one is the verb.
+    """
+    text = " ".join(error.format_message().split()).rstrip(".?")
+    text = text.replace("Value error, ", "")
+    text = _SENTENCE.sub(lambda start: f"{start[1] and '; '}{start[2].lower()}", text)
+    if error.ctx is not None:
+        command = error.ctx.command_path
+    else:
+        # The parser itself does not know which verb it is parsing.
+        verb = [word for word in arguments[:1] if not word.startswith("-")]
+        command = " ".join(["napari-btf", *verb])
+    return f"{text}; {command} --help shows what there is."
 
 
 def say(message: str) -> None:

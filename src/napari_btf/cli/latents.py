@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_btf.cli.console import check_not_input, check_writable, reachable, run, tell
-from napari_btf.cli.options import Model, Seed
+from napari_btf.cli.console import check_not_input, check_writable, reachable, run, say, tell
+from napari_btf.cli.options import Model, Seed, parse_size
 from napari_btf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -103,6 +103,14 @@ def plot(
             metavar="MODEL", callback=reachable, help="The .safetensors file that was embedded."
         ),
     ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="W,H",
+            help="Texels of the surface, for center and position without --model (else as far as "
+            "those in the file reach).",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the clusters.")] = 0,
 ) -> None:
     """Draw an embedding, each texel in the colour of what it is."""
@@ -118,9 +126,16 @@ def plot(
     if what in ("mean", "latent", "cluster") and model is None:
         raise UsageError(None, f"--color {color} looks into the model", "name it with --model")
     loaded = None if model is None else load(model)
-    size = (None, None) if loaded is None else (loaded.height, loaded.width)
-    found = read_embedding(table, *size)
-    colours = _coloured(table, found, what, number, loaded, seed)
+    shape = _shape(size, loaded)
+    found = read_embedding(table, *(shape or ()))
+    if shape is None:
+        shape = _reach(found)
+        if what in ("center", "position"):
+            say(
+                f"note: the surface is taken to have {shape[1]} x {shape[0]} texels, as far as "
+                "those in the file reach; --size W,H or --model says how large it is"
+            )
+    colours = _coloured(table, found, what, number, loaded, shape, seed)
     plot_map(found.points, colours, f"{len(found.points):,} texels by {color}", out)
     tell(f"{len(found.points):,} texels drawn in {out}")
 
@@ -160,24 +175,42 @@ def _parsed(color: str) -> tuple[str, int | None]:
     )
 
 
+def _shape(size: str | None, model: CompressedBTF | None) -> tuple[int, int] | None:
+    """Height and width of the surface, by what is given; None if nothing is."""
+    known = None if model is None else (model.height, model.width)
+    if size is None:
+        return known
+    width, height = parse_size(size)
+    if known is not None and known != (height, width):
+        raise UsageError(
+            None,
+            f"--size is {width},{height}, and the model has {known[1]} x {known[0]} texels",
+            "leave one of them out",
+        )
+    return height, width
+
+
+def _reach(table: EmbeddingTable) -> tuple[int, int]:
+    """Height and width up to the last texels of a table."""
+    height, width = (int(last) + 1 for last in table.coords.max(axis=0))
+    return height, width
+
+
 def _coloured(
     path: Path,
     table: EmbeddingTable,
     what: str,
     number: int | None,
     model: CompressedBTF | None,
+    shape: tuple[int, int],
     seed: int,
 ) -> Colours:
     from napari_btf.embedding import colours
 
-    if model is None:
-        height, width = (int(last) + 1 for last in table.coords.max(axis=0))
-    else:
-        height, width = model.height, model.width
     if what == "center":
-        return colours.centre_distance(table.coords, height, width)
+        return colours.centre_distance(table.coords, *shape)
     if what == "position":
-        return colours.positions(table.coords, height, width)
+        return colours.positions(table.coords, *shape)
     if what == "region":
         if table.regions is None:
             raise UsageError(path, "it has no column region", "embed with --texels and regions")

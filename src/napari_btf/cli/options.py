@@ -116,6 +116,8 @@ def parse_size(text: str) -> tuple[int, int]:
     """Width and height of ``W,H``."""
     try:
         width, height = (int(part) for part in text.split(","))
+        if min(width, height) < 1:
+            raise ValueError
     except ValueError as error:
         raise UsageError(
             None, f"--size is {text!r}", "give W,H in texels, for example 256,256"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from napari_btf.cli.console import check_not_input, reachable, run, say, tell
 from napari_btf.cli.options import Model
 from napari_btf.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["normals", "relight"]
 
@@ -65,8 +68,9 @@ def relight(
         ),
     ] = None,
     turn: Annotated[
-        float, typer.Option(metavar="DEGREES", help="Turn the environment counter-clockwise.")
-    ] = 0.0,
+        float | None,
+        typer.Option(metavar="DEGREES", help="Turn the environment counter-clockwise."),
+    ] = None,
     path: Annotated[
         str | None,
         typer.Option(
@@ -79,7 +83,9 @@ def relight(
     seconds: Annotated[
         float | None, typer.Option(metavar="S", help="How long the path takes.")
     ] = None,
-    fps: Annotated[float, typer.Option(metavar="N", help="Frames per second of a path.")] = 25.0,
+    fps: Annotated[
+        float | None, typer.Option(metavar="N", help="Frames per second of a path [default: 25].")
+    ] = None,
     size: Annotated[
         str | None, typer.Option(metavar="W,H", help="Pixels of the image (else one a texel).")
     ] = None,
@@ -118,19 +124,21 @@ def relight(
             "the light comes from one of --light, --environment and --path",
             "give one of them (--light several times for several lights)",
         )
+    _check_beside("--path", path, {"--seconds": seconds, "--fps": fps})
+    _check_beside("--environment", environment, {"--turn": turn})
     for other in (environment, path):
         check_not_input(out, model, None if other is None else Path(other))
     view_angles = None if view is None else _angles("--view", view)
     look = _look(texels, size, exposure)
     if environment is not None:
-        lighting: Any = find_environment(environment, turn)
+        lighting: Any = find_environment(environment, turn or 0.0)
     else:
         lighting = _lights(light or [])
     check_movie_name(out) if path else check_image_name(out)
     relighter = Relighter(load(model, latents_as).decoded_on(device))
     _check_rectangle(texels, look, relighter.model)
     if path is not None:
-        _write_path(relighter, out, path, seconds, fps, view_angles, look)
+        _write_path(relighter, out, path, seconds, 25.0 if fps is None else fps, view_angles, look)
         return
     image = relighter.image(lighting, view_angles, **look.how)
     write_image(out, look.resized(image))
@@ -170,15 +178,24 @@ def normals(
     if out == albedo:
         raise UsageError(out, "it is named twice", "name two files")
     view_angles = None if view is None else _angles("--view", view)
-    found = run(estimate_surface(load(model), view_angles))
+    loaded = load(model)
+    found = run(estimate_surface(loaded, view_angles))
     vectors = found.normals
     if out.suffix.lower() not in (".tif", ".tiff", ".exr"):
         vectors = np.rint(127.5 * vectors + 127.5).astype(np.uint8)
     write_image(out, vectors)
     if albedo is not None:
         write_image(albedo, found.albedo)
+    _say_what_differs(loaded, None, view_angles)
     height, width = vectors.shape[:2]
     tell(f"{out}: normals of {width} x {height} texels, an estimate")
+
+
+def _check_beside(name: str, given: str | None, others: dict[str, float | None]) -> None:
+    """Refuse options that would change nothing without another one."""
+    for other, value in others.items():
+        if given is None and value is not None:
+            raise UsageError(None, f"{other} has no place without {name}", "leave it out")
 
 
 def _write_path(
@@ -190,30 +207,43 @@ def _write_path(
     view: Angles | None,
     look: _Look,
 ) -> None:
+    import numpy as np
+
+    from napari_btf.directions import angles_to_vectors
     from napari_btf.export.movies import write_movie
-    from napari_btf.relighting import find_path, frames_along
+    from napari_btf.relighting import differences_along, find_path, frames_along
 
     moved = find_path(path, seconds)
-    count = len(moved.times(fps))
+    times = moved.times(fps)
+    count = len(times)
     if view is not None and moved.view is not None:
         raise UsageError(None, f"--view is given, and {path} has views, too", "give one of them")
     frames = map(look.resized, frames_along(relighter, moved, fps, view, **look.how))
     # Closed at once when it is interrupted: nothing half-written stays.
     with closing(write_movie(out, frames, count, fps)) as job:
         run(job)
+    light, towards = moved.at(times)
+    if view is not None:
+        towards = np.broadcast_to(angles_to_vectors(*view), light.shape)
+    _say_notes(differences_along(relighter.model, light, towards))
     tell(f"{out}: {count} frames, {count / fps:.4g} s")
 
 
 def _say_what_differs(model: Any, lighting: Any, view: Angles | None) -> None:
-    from napari_btf.relighting import Environment, outside
+    from napari_btf.relighting import Environment, differences
 
-    if isinstance(lighting, Environment):
+    if lighting is None or isinstance(lighting, Environment):
         # Its lights stand where lights were captured; only the view may be another.
-        lighting = (0.0, 0.0)
-    asked = [lighting] if isinstance(lighting, tuple) else [(x.theta, x.phi) for x in lighting]
-    for note in dict.fromkeys(outside(model, one, view) for one in asked):
-        if note:
-            say(f"note: {note}")
+        asked: list[Angles | None] = [None]
+    else:
+        asked = [lighting] if isinstance(lighting, tuple) else [(x.theta, x.phi) for x in lighting]
+    _say_notes(note for one in asked for note in differences(model, one, view))
+
+
+def _say_notes(notes: Iterable[str]) -> None:
+    """Each once."""
+    for note in dict.fromkeys(notes):
+        say(f"note: {note}")
 
 
 def _lights(texts: list[str]) -> Any:

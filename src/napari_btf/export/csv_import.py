@@ -61,6 +61,13 @@ def read_csv(
         If the size does not fit.
     """
     weights_path, latents_path = csv_paths(folder, tag)
+    if latents_path.is_file() and not weights_path.exists():
+        raise ModelFileError(
+            weights_path,
+            "there is no such file beside the latents, and only models of the codecs abrdf-conv "
+            "and mlp have one",
+            "use the model's own .safetensors file, or train with --codec abrdf-conv",
+        )
     if size is None:
         if capture is None:
             raise UsageError(None, "the files do not say how wide the surface is", "give its size")

@@ -7,7 +7,13 @@ from napari_btf.relighting.environments import PRESETS, Environment, find_enviro
 from napari_btf.relighting.frames import Lighting, Relighter, combine, relight
 from napari_btf.relighting.lights import Light
 from napari_btf.relighting.paths import LightPath, circle, find_path, frames_along, spiral, sweep
-from napari_btf.relighting.reach import default_view, limits, outside
+from napari_btf.relighting.reach import (
+    default_view,
+    differences,
+    differences_along,
+    limits,
+    outside,
+)
 from napari_btf.relighting.surface import SurfaceEstimate, estimate_surface
 
 __all__ = [
@@ -22,6 +28,8 @@ __all__ = [
     "circle",
     "combine",
     "default_view",
+    "differences",
+    "differences_along",
     "estimate_surface",
     "find_environment",
     "find_path",

@@ -49,7 +49,7 @@ class Environment:
     Raises
     ------
     UsageError
-        If nothing shines from above, or what does is no number.
+        If nothing shines from above, or what does is no number, or the turn is none.
     """
 
     radiance: NDArray[np.floating]
@@ -60,7 +60,13 @@ class Environment:
     def __post_init__(self) -> None:
         above = self.radiance[: len(self.radiance) // 2]
         shines = np.isfinite(above).all() and (above >= 0).all() and (above @ _LUMINANCE > 0).any()
-        if not (shines and np.isfinite(self.turn) and self.count >= 1):
+        if not np.isfinite(self.turn):
+            raise UsageError(
+                None,
+                f"the environment {self.name} is turned by {self.turn} degrees",
+                "a turn is a number of degrees",
+            )
+        if not (shines and self.count >= 1):
             raise UsageError(
                 None,
                 f"the environment {self.name} cannot light a surface",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ _LIGHT, _VIEW = ("light_theta", "light_phi"), ("view_theta", "view_phi")
 _HEADER = "light_theta,light_phi"
 #: Degrees between the keyframes of curves that are made here.
 _STEP = 3.0
+#: What is named like a curve; the letter of a drive is none.
+_CURVE = re.compile(r"[a-z]{2,}(:[-+.,\d]+)+", re.IGNORECASE)
 _MOST_FRAMES = 100_000
 _MOST_FPS = 240.0
 
@@ -135,18 +138,19 @@ def find_path(name: str, seconds: float | None = None) -> LightPath:
         "spiral": (spiral, 1, 1),
         "sweep": (sweep, 2, 2),
     }
-    if kind not in curves or (not rest and Path(name).exists()):
+    is_file = kind not in curves and not _CURVE.fullmatch(name)
+    if is_file or (not (kind in curves and rest) and Path(name).exists()):
         path = read_path(name)
         if seconds is None:
             return path
         scale = _duration(seconds) / path.seconds[-1]
         return LightPath(path.seconds * scale, path.light, path.view)
-    make, parts, numbers = curves[kind]
     try:
+        make, parts, numbers = curves[kind]
         found = [[float(number) for number in part.split(",")] for part in rest]
         if len(found) != parts or any(len(part) != numbers for part in found):
             raise ValueError
-    except ValueError as error:
+    except (KeyError, ValueError) as error:
         raise UsageError(
             None,
             f"{name!r} is no path",

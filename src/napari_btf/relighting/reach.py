@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from napari_btf.codec import CompressedBTF
 
-__all__ = ["default_view", "limits", "outside"]
+__all__ = ["default_view", "differences", "differences_along", "limits", "outside"]
 
 #: Degrees a shown direction may differ from the one asked for: the rig's own tolerance.
 _TOLERANCE = 0.15
@@ -31,15 +31,64 @@ def limits(model: CompressedBTF) -> tuple[float, float]:
     return float(light.max()), float(view.max())
 
 
-def outside(model: CompressedBTF, light: Angles, view: Angles | None = None) -> str | None:
+def outside(model: CompressedBTF, light: Angles | None, view: Angles | None = None) -> str | None:
     """Why an image is not what was asked for, in one sentence; None if it is."""
-    asked = [angles_to_vectors(*light), angles_to_vectors(*(view or default_view(model)))]
-    shown = model.shown(*asked)
-    if angle_between(asked[0], shown[0]) > _TOLERANCE:
-        return _difference("light", asked[0], shown[0], model.light)
-    if view is not None and angle_between(asked[1], shown[1]) > _TOLERANCE:
-        return _difference("view", asked[1], shown[1], model.view)
-    return None
+    return ", and ".join(differences(model, light, view)) or None
+
+
+def differences(
+    model: CompressedBTF, light: Angles | None, view: Angles | None = None
+) -> list[str]:
+    """Where an image is not what was asked for: of its light, and of its view.
+
+    Parameters
+    ----------
+    model : CompressedBTF
+    light, view : (theta, phi) or None
+        Degrees; a captured light and the default view for None, of which nothing is said.
+
+    Returns
+    -------
+    list of str
+        None, one or two, without a full stop.
+    """
+    lit = model.light[0] if light is None else angles_to_vectors(*light)
+    seen = angles_to_vectors(*(default_view(model) if view is None else view))
+    shown = model.shown(lit, seen)
+    found = []
+    if light is not None and angle_between(lit, shown[0]) > _TOLERANCE:
+        found.append(_difference("light", lit, shown[0], model.light))
+    if view is not None and angle_between(seen, shown[1]) > _TOLERANCE:
+        found.append(_difference("view", seen, shown[1], model.view))
+    return found
+
+
+def differences_along(
+    model: CompressedBTF, light: NDArray[np.float64], view: NDArray[np.float64] | None = None
+) -> list[str]:
+    """Where the frames of a movie are not what was asked for, as `differences` says of an image.
+
+    Parameters
+    ----------
+    model : CompressedBTF
+    light : ndarray, shape (F, 3)
+        Unit vectors, one a frame.
+    view : ndarray, shape (F, 3), optional
+    """
+    seen = angles_to_vectors(*default_view(model)) if view is None else view
+    pairs = light, np.broadcast_to(seen, light.shape)
+    shown = model.shown(*pairs)
+    found = []
+    for name, asked, got, captured in zip(
+        ("light", "view"), pairs, shown, (model.light, model.view), strict=True
+    ):
+        off = angle_between(asked, got) > _TOLERANCE
+        if off.any() and not (name == "view" and view is None):
+            # The farthest one says why.
+            reason = _reason(name, asked[off][np.argmin(asked[off][:, 2])], captured)
+            what = f"{name}s there are" if _varies(captured) else f"{name} there is"
+            found.append(f"{reason}; {off.sum()} of {len(off)} frames show the nearest {what}")
+    return found
 
 
 def _difference(
@@ -48,14 +97,21 @@ def _difference(
     shown: NDArray[np.float64],
     captured: NDArray[np.float64],
 ) -> str:
-    if np.ptp(captured, axis=0).max() < 1e-3:
-        return f"the model knows one {name} only, {_text(shown)}; the image shows that one"
+    which = f"{name} {_text(shown)}" if _varies(captured) else "that one"
+    return f"{_reason(name, asked, captured)}; the image shows {which}"
+
+
+def _reason(name: str, asked: NDArray[np.float64], captured: NDArray[np.float64]) -> str:
+    if not _varies(captured):
+        return f"the model knows one {name} only, {_text(captured[0])}"
     most = vectors_to_angles(captured)[0].max()
     if vectors_to_angles(asked)[0] > most + _TOLERANCE:
-        reason = f"the captured {name}s reach theta {most:.4g}"
-    else:
-        reason = f"the captured {name}s do not vary in the direction of {_text(asked)}"
-    return f"{reason}; the image shows {name} {_text(shown)}"
+        return f"the captured {name}s reach theta {most:.4g}"
+    return f"the captured {name}s do not vary in the direction of {_text(asked)}"
+
+
+def _varies(captured: NDArray[np.float64]) -> bool:
+    return bool(np.ptp(captured, axis=0).max() >= 1e-3)
 
 
 def _text(vector: NDArray[np.float64]) -> str:
