@@ -131,7 +131,7 @@ class TrainingForm(QWidget):
         rows = QWidget()
         form = _rows(rows)
         for name, part, tip in (
-            ("codec", self.codec, "auto: parallax for 16 views and 256 images or more, else neural-basis"),
+            ("codec", self.codec, "auto: parallax for many views and images, else neural-basis"),
             ("passes", self.epochs, "How often to go through the capture, instead of seconds"),
             ("device", self.device, "Where to compute; auto takes a CUDA GPU if there is one"),
             ("seed", self.seed, "Of all random choices: the same seed gives the same model"),
