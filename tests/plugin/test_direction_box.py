@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QSlider, QStyle, QStyleOptionSlider
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QApplication, QSlider, QStyle, QStyleOptionSlider
 
 import napari_btf
 from napari_btf.plugin._direction_box import DirectionBox
@@ -91,6 +92,27 @@ def test_numbers_sliders_and_handle_say_the_same(
     qtbot.keyClick(box.disk, Qt.Key.Key_Home)
     assert box.theta_slider.value() == 0
     assert len(moves) == 5
+
+
+def test_the_wheel_scrolls_the_dock_over_a_slider(
+    box: DirectionBox, moves: list[tuple[float, float]]
+) -> None:
+    slider = box.phi_slider
+    place = QPointF(slider.rect().center())
+    no_button, no_key = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier
+    wheel = QWheelEvent(
+        place,
+        slider.mapToGlobal(place),
+        QPoint(),
+        QPoint(0, 120),
+        no_button,
+        no_key,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(slider, wheel)
+    assert not wheel.isAccepted()
+    assert not moves
 
 
 def test_who_is_shown_angles_does_not_tell(

@@ -23,7 +23,7 @@ from napari_btf.plugin._section import allow
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-    from qtpy.QtGui import QResizeEvent
+    from qtpy.QtGui import QResizeEvent, QWheelEvent
 
 __all__ = ["DirectionBox"]
 
@@ -202,6 +202,11 @@ class _AngleSlider(QSlider):
         self.setPageStep(round(10.0 / _STEP))
         # A dock may be narrower than a slider likes to be.
         self.setMinimumWidth(40)
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        """Leave the wheel to the dock, which scrolls."""
+        if event is not None:
+            event.ignore()
 
 
 class _Azimuth(_Degrees):
