@@ -14,6 +14,7 @@ from train_hand import PATIENCE, Hand
 
 import napari_btf
 from napari_btf.codec import FitSettings, fit
+from napari_btf.directions import angles_to_vectors
 from napari_btf.plugin.layers import capture_layer_data
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
@@ -41,8 +42,13 @@ def is_ready(dock: Train) -> bool:
 
 def psnr(model: napari_btf.CompressedBTF, capture: Any) -> float:
     """PSNR in dB over all images of the capture on disk."""
-    relit = [napari_btf.relight(model, light, view) for view in VIEWS for light in LIGHTS]
-    error = np.subtract(relit, capture.frames, dtype=float) / 255
+    # Not rounded to 8 bits, in which they may be the same.
+    shown = [
+        model.decode(angles_to_vectors(*light), angles_to_vectors(*view))
+        for view in VIEWS
+        for light in LIGHTS
+    ]
+    error = np.clip(shown, 0, 1) - np.divide(capture.frames, 255)
     return float(-10 * np.log10(np.mean(error**2)))
 
 
