@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +47,13 @@ def test_parallax_keeps_to_its_bytes(make_btf: Make) -> None:
 def test_a_linear_model_where_parallax_has_not_learned_enough(make_btf: Make) -> None:
     btf = make_btf(views=16, lights=16, height=16, width=16)
     network = NetworkSettings(seconds=0.5)
-    for budget in ({"bytes_per_texel": 48.0}, {"latents": 8}, {"target_psnr": 40.0}):
+    for settings in (
+        FitSettings(network=network, bytes_per_texel=48),
+        FitSettings(8, network),
+        FitSettings(network=network, target_psnr=40),
+    ):
         models = [
-            finish(fit(btf, settings=FitSettings(network=network, codec=codec, **budget)))  # type: ignore[arg-type]
+            finish(fit(btf, settings=replace(settings, codec=codec)))
             for codec in ("auto", "parallax")
         ]
         assert [model.architecture for model in models] == ["neural-basis", "parallax"]
