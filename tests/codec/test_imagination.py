@@ -10,6 +10,8 @@ from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
 from napari_btf.codec.checkpoint import Checkpoint
 from napari_btf.codec.neural_basis import NeuralBasisBTF
+from napari_btf.codec.shading_network import ShadingNetwork, Texels
+from napari_btf.codec.shading_training import Lesson, Training
 from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angle_between, angles_to_vectors
 from napari_btf.evaluate import psnr_over
@@ -136,3 +138,17 @@ def test_a_divergence_goes_back_and_does_no_harm(
     assert "train slower" in phases
     assert finish(psnr_over(model, btf)) > 50
     assert np.ptp(model.relight((33, 71))) > 10
+
+
+def test_a_step_that_spoils_everything_at_the_end_is_taken_back() -> None:
+    rng = np.random.default_rng(0)
+    normals = np.tile([0.0, 0.0, 1.0], (100, 1)).astype(np.float32)
+    texels = Texels(rng.normal(size=(100, 3)).astype(np.float32), normals)
+    values = rng.random((100, 64, 1)).astype(np.float32)
+    network, btf = ShadingNetwork(3, 1, NetworkSettings()), glossy()
+    before = network(texels, btf.light, btf.view)
+    lesson = Lesson("all", rate=1e30, steps=1, seconds=None, first=0.0, last=1.0)
+    training = Training(network, texels, values, btf.light, btf.view, lesson, seed=0)
+    finish(training.run(lambda: False, Checkpoint(), {}))
+    assert training.step == 1
+    np.testing.assert_array_equal(network(texels, btf.light, btf.view), before)
