@@ -96,7 +96,7 @@ def layer_first(folder: Path, count: int) -> Facts:
 
 @row("layer, one of 40 slider steps")
 def layer_steps(folder: Path, count: int) -> Facts:
-    from napari_btf.formats import _frames
+    from napari_btf.formats import frames as _frames
     from napari_btf.plugin.reader import read_capture
 
     read = [0]
@@ -160,7 +160,7 @@ def gather_store(folder: Path, count: int) -> Facts:
 @row(GATHER_IMAGES)
 def gather(folder: Path, count: int) -> Facts:
     from napari_btf import read
-    from napari_btf.sampling import all_texels, random_texels
+    from napari_btf.texels.sampling import all_texels, random_texels
 
     btf = read(folder).select(range(count))
     coords = random_texels(all_texels(btf.height, btf.width), 1000)

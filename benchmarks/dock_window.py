@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings
-from napari_btf.codec.latent_coding import code_latents
-from napari_btf.codec.neural_basis import NeuralBasisBTF
+from napari_btf.codec.latents.transformed import code_latents
+from napari_btf.codec.neural_basis.model import NeuralBasisBTF
 from napari_btf.progress import finish
 from napari_btf.samples import open_sample
 from napari_btf.training import train

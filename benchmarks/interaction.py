@@ -34,7 +34,7 @@ class Window(DockWindow):
     """napari with the dock, and the hands of a person."""
 
     def __init__(self, model: CompressedBTF) -> None:
-        from napari_btf.plugin.workspace import workspace_of
+        from napari_btf.plugin.viewer.workspace import workspace_of
 
         super().__init__(1200)
         self.dock = self.add_dock("Relight")

@@ -25,7 +25,7 @@ class Window(DockWindow):
     """napari with the latents of a model and the dock."""
 
     def __init__(self, model: CompressedBTF) -> None:
-        from napari_btf.plugin.model_layers import latent_layer_data
+        from napari_btf.plugin.viewer.model_layers import latent_layer_data
 
         super().__init__(1280)
         data, options, _ = latent_layer_data(model)[0]

@@ -32,7 +32,7 @@ from napari_btf.embedding import PointIndex, embed, in_polygon
 from napari_btf.formats import read
 from napari_btf.progress import finish
 from napari_btf.samples import open_sample
-from napari_btf.sampling import all_texels
+from napari_btf.texels.sampling import all_texels
 from napari_btf.training import train
 
 ROW = "{:<46}{:>9}{:>9}{:>9}{:>10}{:>9}"

@@ -9,13 +9,13 @@ run: *gemm* is that of the products at the speed of a large matrix product, *mem
 the latents and writing the image at the speed of a large copy. *x pred.* says how many times as
 long the predecessor's decoder takes for as many texels, 4 layers of 106 units for each of them.
 
-Machine code decodes (`napari_btf.codec.compiled`); rows say where NumPy or torch does. Models: the
-wallpaper with the codec and size that `train` takes by default (the sample that ships with the
-package, if the data are not there), and parallax, trained for some seconds on weave (with random
-weights of the default sizes, if it is not there: the time does not depend on them). They are tiled
-to each size. The networks they are compared with, 3 layers of 64 and 4 of 106 units on 8 latents
-and 4 coordinates of directions, are evaluated for every texel by torch in chunks that fit the
-cache.
+Machine code decodes (`napari_btf.codec.decoding.compiled`); rows say where NumPy or torch does.
+Models: the wallpaper with the codec and size that `train` takes by default (the sample that ships
+with the package, if the data are not there), and parallax, trained for some seconds on weave
+(with random weights of the default sizes, if it is not there: the time does not depend on them).
+They are tiled to each size. The networks they are compared with, 3 layers of 64 and 4 of 106
+units on 8 latents and 4 coordinates of directions, are evaluated for every texel by torch in
+chunks that fit the cache.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ import torch
 
 from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, load
-from napari_btf.codec.compiled import load as load_machine_code
-from napari_btf.codec.compiled import numpy_alone
-from napari_btf.codec.latent_coding import code_latents
-from napari_btf.codec.neural_basis import NeuralBasisBTF
-from napari_btf.codec.parallax import ParallaxBTF
-from napari_btf.codec.parallax_surface import Surface
-from napari_btf.codec.parallax_training import ParallaxSettings, fit_parallax
-from napari_btf.codec.stored_latents import LATENT_TYPES
+from napari_btf.codec.decoding.compiled import load as load_machine_code
+from napari_btf.codec.decoding.compiled import numpy_alone
+from napari_btf.codec.latents.stored import LATENT_TYPES
+from napari_btf.codec.latents.transformed import code_latents
+from napari_btf.codec.neural_basis.model import NeuralBasisBTF
+from napari_btf.codec.parallax.fit import ParallaxSettings, fit_parallax
+from napari_btf.codec.parallax.model import ParallaxBTF
+from napari_btf.codec.parallax.surface import Surface
 from napari_btf.directions import angles_to_vectors
 from napari_btf.formats import read
-from napari_btf.plugin._frames import BUDGET, STEPS
+from napari_btf.plugin.jobs.renderer import BUDGET, STEPS
 from napari_btf.progress import finish
 from napari_btf.relighting import Relighter, find_environment
+from napari_btf.running.threads import one_thread
 from napari_btf.samples import open_sample
-from napari_btf.threads import one_thread
 from napari_btf.training import train
 
 CORES = min(2, os.cpu_count() or 1)

@@ -21,7 +21,7 @@ import numpy as np
 
 import napari_btf
 from napari_btf.codec import FitSettings, NetworkSettings
-from napari_btf.codec.parallax_steps import Trainer
+from napari_btf.codec.parallax.steps import Trainer
 from napari_btf.progress import finish
 from napari_btf.training import train
 

@@ -22,7 +22,7 @@ from napari_btf.btf import BTF
 from napari_btf.formats.conversion import convert
 from napari_btf.progress import finish
 from napari_btf.samples import sample_path
-from napari_btf.sampling import all_texels, random_texels
+from napari_btf.texels.sampling import all_texels, random_texels
 
 Task = Callable[[BTF, int], object]
 

@@ -39,7 +39,7 @@ class Hand:
         import napari
         from qtpy.QtWidgets import QApplication
 
-        from napari_btf.plugin.workspace import workspace_of
+        from napari_btf.plugin.viewer.workspace import workspace_of
 
         self.viewer = napari.Viewer(show_welcome_screen=False, title="napari-btf")
         self.viewer.window.resize(*SIZE)

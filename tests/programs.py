@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from napari_btf.codec.checkpoint import checkpoint_path
+from napari_btf.codec.fitting.checkpoint import checkpoint_path
 
 __all__ = ["PATIENCE", "descendants", "kill", "until_noted"]
 

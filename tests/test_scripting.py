@@ -17,12 +17,12 @@ from jupyter_client.manager import start_new_kernel
 import napari_btf
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings
-from napari_btf.coordinates import write_coordinates
 from napari_btf.directions import angle_between
 from napari_btf.embedding import embed
 from napari_btf.errors import CoordinatesError, UsageError
 from napari_btf.evaluate import evaluate
 from napari_btf.progress import Progress, finish
+from napari_btf.texels.coordinates import write_coordinates
 from napari_btf.training import train
 
 Make = Callable[..., BTF]

@@ -21,8 +21,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import napari_btf
-from napari_btf.coordinates import write_coordinates
 from napari_btf.samples import open_sample
+from napari_btf.texels.coordinates import write_coordinates
 
 sample = open_sample()
 btf = sample.select((sample.grid.view_of == 0) & (sample.grid.light_of % 2 == 0))

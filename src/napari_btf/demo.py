@@ -18,7 +18,7 @@ from napari_btf.plots import contact_sheet, plot_embedding, typical_observations
 from napari_btf.progress import Job, Progress
 from napari_btf.relighting import relight
 from napari_btf.samples import open_sample
-from napari_btf.sampling import all_texels
+from napari_btf.texels.sampling import all_texels
 from napari_btf.training import train
 
 __all__ = ["DemoResult", "run_demo"]

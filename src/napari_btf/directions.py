@@ -23,6 +23,7 @@ __all__ = [
     "DirectionGroups",
     "angle_between",
     "angles_to_vectors",
+    "directions_text",
     "disk_to_vectors",
     "format_angles",
     "great_circle",
@@ -310,3 +311,13 @@ class AzimuthConvention:
         for _ in range(int(quarter)):
             cos, sin = -sin, cos
         return np.stack([cos * right - sin * up, sin * right + cos * up, v[..., 2]], axis=-1)
+
+
+def directions_text(light: ArrayLike, view: ArrayLike) -> str:
+    """Both angles of a light and a view, given as unit vectors."""
+    return f"light {format_angles(light)}   view {format_angles(view)}"
+
+
+def within_radius(points: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
+    length = np.hypot(points[..., 0], points[..., 1])[..., np.newaxis]
+    return np.asarray(points * np.minimum(1.0, radius / np.maximum(length, 1e-12)))

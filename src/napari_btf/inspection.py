@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.part import Part
+from napari_btf.codec.decoding.part import Part
 from napari_btf.errors import UsageError
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_btf import embedding, training
 from napari_btf.formats import conversion
-from napari_btf.interrupts import interruptible
 from napari_btf.progress import finish
-from napari_btf.reporting import shown
-from napari_btf.training_options import TrainingOptions
+from napari_btf.running.interrupts import interruptible
+from napari_btf.running.reporting import shown
+from napari_btf.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,8 @@ from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.overview import chromaticity
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress
-from napari_btf.sampling import check_seed
-from napari_btf.threads import one_library, same_sums
+from napari_btf.running.threads import one_library, same_sums
+from napari_btf.texels.sampling import check_seed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ValueScale", "from_linear", "to_display", "to_linear"]
+__all__ = ["DTYPES", "ValueScale", "from_linear", "to_display", "to_linear"]
 
 #: Values that are converted at once, so that what is in between stays in the cache.
 _PIECE = 1 << 15
@@ -114,3 +114,7 @@ class ValueScale:
             np.rint(piece, out=piece)
             target[start : start + _PIECE] = piece
         return stored
+
+
+#: Types of captured values a model can stand for.
+DTYPES = ("uint8", "uint16", "float16", "float32", "float64")

@@ -16,7 +16,7 @@ from command_line import Run
 from napari_btf.btf import BTF
 from napari_btf.embedding import read_embedding
 from napari_btf.errors import CoordinatesError
-from napari_btf.sampling import all_texels
+from napari_btf.texels.sampling import all_texels
 
 
 @pytest.fixture

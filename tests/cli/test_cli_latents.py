@@ -12,12 +12,12 @@ from PIL import Image
 from command_line import Run
 from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, load
-from napari_btf.coordinates import write_coordinates
 from napari_btf.embedding import embed, read_embedding
 from napari_btf.embedding.colours import label_colours, mean_colours, named_regions
 from napari_btf.progress import finish
-from napari_btf.sampling import all_texels
 from napari_btf.segmentation import segment
+from napari_btf.texels.coordinates import write_coordinates
+from napari_btf.texels.sampling import all_texels
 from small_models import small_model
 
 

@@ -16,7 +16,7 @@ from napari_btf.cli import main
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit
 from napari_btf.export.images import resized
 from napari_btf.export.images import write_image as write
-from napari_btf.formats import _images
+from napari_btf.formats.images import files as _images
 from napari_btf.progress import finish
 from napari_btf.relighting import (
     Light,

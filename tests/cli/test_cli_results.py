@@ -17,7 +17,7 @@ from napari_btf.codec import FitSettings, NetworkSettings, fit, load
 from napari_btf.embedding import embed, write_embedding
 from napari_btf.formats import read
 from napari_btf.progress import finish
-from napari_btf.sampling import all_texels
+from napari_btf.texels.sampling import all_texels
 
 
 def test_evaluate(write_capture: Callable[..., Path], tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from own_process import btf, ok, refused
 from PIL import Image
 
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
-from napari_btf.codec.checkpoint import checkpoint_path
+from napari_btf.codec.fitting.checkpoint import checkpoint_path
 from napari_btf.directions import angles_to_vectors
 from napari_btf.evaluate import psnr
 from napari_btf.formats import read
 from napari_btf.progress import finish
-from napari_btf.sampling import all_texels, random_texels
+from napari_btf.texels.sampling import all_texels, random_texels
 
 
 def test_train_relight_and_the_photograph_agree(weave: Path, tmp_path: Path) -> None:

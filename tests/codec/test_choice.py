@@ -12,7 +12,7 @@ import pytest
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit
 from napari_btf.codec.choice import pick_codec
-from napari_btf.codec.fitting import texels_that_fit
+from napari_btf.codec.neural_basis.fit import texels_that_fit
 from napari_btf.errors import UsageError
 from napari_btf.evaluate import psnr_over
 from napari_btf.formats import read

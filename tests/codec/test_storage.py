@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit, load
-from napari_btf.codec.neural_basis import NeuralBasisBTF
+from napari_btf.codec.neural_basis.model import NeuralBasisBTF
 from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import ModelFileError

@@ -20,7 +20,7 @@ from napari_btf.embedding.colours import (
     positions,
 )
 from napari_btf.errors import UsageError
-from napari_btf.sampling import all_texels
+from napari_btf.texels.sampling import all_texels
 from small_models import small_model
 
 Make = Callable[..., BTF]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit
-from napari_btf.codec.latent_coding import code_latents
+from napari_btf.codec.latents.transformed import code_latents
 from napari_btf.embedding import embed
 from napari_btf.embedding.subset import spread_subset
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress, finish
 from napari_btf.samples import open_sample
-from napari_btf.sampling import all_texels
+from napari_btf.texels.sampling import all_texels
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_btf.coordinates import clean_name
 from napari_btf.embedding import read_embedding, write_embedding
 from napari_btf.errors import CoordinatesError
+from napari_btf.texels.coordinates import clean_name
 
 HEADER = "tsne_x,tsne_y,image_x,image_y"
 

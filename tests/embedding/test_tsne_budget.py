@@ -11,7 +11,7 @@ from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit
 from napari_btf.embedding import embed, tsne
 from napari_btf.progress import finish
 from napari_btf.samples import open_sample
-from napari_btf.sampling import all_texels, every_nth
+from napari_btf.texels.sampling import all_texels, every_nth
 
 BUDGET = 150
 """Of 484 texels."""

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit
-from napari_btf.codec.layers import Layers
-from napari_btf.codec.texel_network import AbrdfConvBTF
+from napari_btf.codec.decoding.layers import Layers
+from napari_btf.codec.texel_network.model import AbrdfConvBTF
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import ModelFileError, UsageError
 from napari_btf.export.csv_export import write_csv

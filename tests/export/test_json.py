@@ -15,7 +15,7 @@ from trained_models import PAIRS
 from napari_btf.codec import CompressedBTF
 from napari_btf.directions import angles_to_vectors
 from napari_btf.export.json_export import write_json
-from napari_btf.sampling import all_texels
+from napari_btf.texels.sampling import all_texels
 
 Array = NDArray[Any]
 

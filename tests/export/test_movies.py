@@ -11,7 +11,7 @@ from PIL import Image
 from napari_btf.errors import UsageError
 from napari_btf.export.images import resized, write_image
 from napari_btf.export.movies import write_movie
-from napari_btf.formats import _images
+from napari_btf.formats.images import files as _images
 from napari_btf.progress import Progress, finish
 from napari_btf.values import to_linear
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from trained_models import PAIRS
 
 from napari_btf.codec import CompressedBTF
-from napari_btf.codec.parallax import ParallaxBTF
+from napari_btf.codec.parallax.model import ParallaxBTF
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import UsageError
 from napari_btf.export.onnx_export import write_onnx
-from napari_btf.sampling import all_texels
+from napari_btf.texels.sampling import all_texels
 
 #: What single precision may differ by, of values up to 1 (radiance here: 4).
 CLOSE = 2e-5

@@ -9,9 +9,9 @@ import numpy as np
 
 import napari_btf
 from napari_btf.btf import BTF
-from napari_btf.codec.basis import Continuation
-from napari_btf.codec.neural_basis import NeuralBasisBTF
-from napari_btf.codec.parallax import ParallaxBTF
+from napari_btf.codec.neural_basis.model import NeuralBasisBTF
+from napari_btf.codec.parallax.model import ParallaxBTF
+from napari_btf.interpolation.basis import Continuation
 from napari_btf.samples import open_sample
 
 #: (light, view) in degrees: captured, between, and beyond.

@@ -13,7 +13,7 @@ import zarr
 
 from napari_btf.btf import BTF
 from napari_btf.directions import angles_to_vectors
-from napari_btf.formats._texel_store_layout import Layout
+from napari_btf.formats.texel_store.layout import Layout
 
 Write = Callable[..., Path]
 #: Several chunks, shards and blocks of what `made_up` makes, none of which fits its size.

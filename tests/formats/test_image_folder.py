@@ -17,7 +17,7 @@ from PIL import Image
 from napari_btf.directions import vectors_to_angles
 from napari_btf.errors import CaptureError, UsageError
 from napari_btf.formats import read, recognises
-from napari_btf.formats._angles import Angles, AnglesError, parse_angles
+from napari_btf.formats.image_names import Angles, AnglesError, parse_angles
 
 Write = Callable[..., Path]
 

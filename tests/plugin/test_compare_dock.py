@@ -11,7 +11,7 @@ from train_hand import PATIENCE
 import napari_btf
 from napari_btf.plugin.compare import Compare
 from napari_btf.plugin.open_capture import open_path
-from napari_btf.plugin.workspace import workspace_of
+from napari_btf.plugin.viewer.workspace import workspace_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,19 +9,19 @@ from qtpy.QtCore import Qt
 
 from napari_btf.btf import BTF
 from napari_btf.directions import AzimuthConvention, angle_between, angles_to_vectors
-from napari_btf.plugin._chooser import NO_CAPTURE
 from napari_btf.plugin.directions import Directions
-from napari_btf.plugin.layers import (
+from napari_btf.plugin.open_capture import open_path
+from napari_btf.plugin.select_texels import SelectTexels
+from napari_btf.plugin.train import Train
+from napari_btf.plugin.viewer.chooser import NO_CAPTURE
+from napari_btf.plugin.viewer.layers import (
     TAG,
     azimuth_of,
     capture_of,
     observation_at,
     step_after,
 )
-from napari_btf.plugin.open_capture import open_path
-from napari_btf.plugin.select_texels import SelectTexels
-from napari_btf.plugin.train import Train
-from napari_btf.plugin.workspace import workspace_of
+from napari_btf.plugin.viewer.workspace import workspace_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from pytestqt.qtbot import QtBot
 
-    from napari_btf.plugin._disk import Disk
+    from napari_btf.plugin.widgets.disk import Disk
 
 SCATTERED = (
     ((0, 0), (60, 0)),

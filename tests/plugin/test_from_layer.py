@@ -13,10 +13,10 @@ from napari.layers import Image, Points
 from napari_btf.directions import angles_to_vectors, vectors_to_angles
 from napari_btf.errors import BTFError
 from napari_btf.plugin.from_layer import add_capture_of, capture_from_layer, has_angles
-from napari_btf.plugin.layers import capture_of
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.relight import Relight
-from napari_btf.plugin.workspace import workspace_of
+from napari_btf.plugin.viewer.layers import capture_of
+from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.progress import finish
 from napari_btf.training import train
 

@@ -9,9 +9,9 @@ import pytest
 from napari._app_model.constants import MenuId
 from npe2 import PluginManager, PluginManifest
 
-from napari_btf.plugin._form import TrainingForm
 from napari_btf.plugin.reader import get_model_reader, get_reader
-from napari_btf.plugin.workspace import workspace_of
+from napari_btf.plugin.train.form import TrainingForm
+from napari_btf.plugin.viewer.workspace import workspace_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

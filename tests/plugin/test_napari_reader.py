@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_btf.plugin.layers import capture_of
 from napari_btf.plugin.reader import get_reader
+from napari_btf.plugin.viewer.layers import capture_of
 from napari_btf.values import to_display
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton
 from superqt.utils import GeneratorWorker
 
 import napari_btf
-from napari_btf.plugin._disk import Disk
 from napari_btf.plugin.compare import Compare
 from napari_btf.plugin.directions import Directions
 from napari_btf.plugin.latent_space import LatentSpace
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
-from napari_btf.plugin.workspace import workspace_of
+from napari_btf.plugin.viewer.workspace import workspace_of
+from napari_btf.plugin.widgets.disk import Disk
 from napari_btf.samples import open_sample
 
 if TYPE_CHECKING:

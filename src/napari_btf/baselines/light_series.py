@@ -15,7 +15,7 @@ import numpy as np
 from napari_btf.baselines._common import check_one_view, encoded_blocks, pairs_at_once
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress
-from napari_btf.threads import one_thread
+from napari_btf.running.threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

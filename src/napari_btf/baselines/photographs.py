@@ -17,9 +17,9 @@ from napari_btf.baselines._common import (
     distinct_points,
     pairs_at_once,
 )
-from napari_btf.codec.basis import direction_space
-from napari_btf.codec.spline import fit_spline, linear_places, spread_subset
-from napari_btf.threads import one_thread
+from napari_btf.interpolation.basis import direction_space
+from napari_btf.interpolation.spline import fit_spline, linear_places, spread_subset
+from napari_btf.running.threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

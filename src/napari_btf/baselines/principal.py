@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_btf.baselines._common import distinct_points, encoded_blocks, pairs_at_once
-from napari_btf.codec.basis import DirectionSpace, direction_space
-from napari_btf.codec.spline import DirectionSpline, fit_spline, linear_places, spread_subset
+from napari_btf.interpolation.basis import DirectionSpace, direction_space
+from napari_btf.interpolation.spline import (
+    DirectionSpline,
+    fit_spline,
+    linear_places,
+    spread_subset,
+)
 from napari_btf.progress import Job, Progress, is_report_due
-from napari_btf.sampling import all_texels, random_texels
-from napari_btf.threads import one_thread
+from napari_btf.running.threads import one_thread
+from napari_btf.texels.sampling import all_texels, random_texels
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -91,8 +96,8 @@ def fit_pca(
 ) -> Job[PrincipalComponents]:
     """Fit principal components of the texels' ABRDFs, and a spline over their basis.
 
-    The spline meets the components at the captured pairs (`napari_btf.codec.spline`); beyond the
-    captured range it gives the edge.
+    The spline meets the components at the captured pairs (`napari_btf.interpolation.spline`);
+    beyond the captured range it gives the edge.
 
     Parameters
     ----------

@@ -21,8 +21,8 @@ from napari_btf.cli import captures, demo, exchange, latents, quality, relightin
 from napari_btf.cli.console import fail, log_json, say, tell, wrong_command
 from napari_btf.cli.options import long
 from napari_btf.errors import BTFError, ProcessLostError
-from napari_btf.interrupts import ToBeResumed
-from napari_btf.ranks import rank_count
+from napari_btf.running.interrupts import ToBeResumed
+from napari_btf.running.ranks import rank_count
 
 __all__ = ["app", "main"]
 
@@ -139,6 +139,6 @@ def _is_to_speak() -> bool:
     """Whether this process says why it ends: the first to of several that train together."""
     if rank_count() == 1:
         return True
-    from napari_btf.codec.processes import is_first_to_fail
+    from napari_btf.codec.fitting.processes import is_first_to_fail
 
     return is_first_to_fail()

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_btf import ranks
 from napari_btf.cli.console import (
     check_not_input,
     check_writable,
@@ -26,13 +25,14 @@ from napari_btf.cli.options import quality_text, read_capture
 from napari_btf.errors import BTFError, UsageError
 from napari_btf.files import write_file
 from napari_btf.formats import recognises
-from napari_btf.interrupts import ToBeResumed, interruptible, resumable
+from napari_btf.running import ranks
+from napari_btf.running.interrupts import ToBeResumed, interruptible, resumable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_btf.codec.checkpoint import Checkpoint
-    from napari_btf.training_options import TrainingOptions
+    from napari_btf.codec.fitting.checkpoint import Checkpoint
+    from napari_btf.training.options import TrainingOptions
 
 __all__ = ["COLUMNS", "Training", "find_captures", "train_many", "train_one"]
 
@@ -81,8 +81,8 @@ class Training:
         bool
             Whether it was stopped early.
         """
-        from napari_btf.codec.checkpoint import Checkpoint, checkpoint_path
-        from napari_btf.codec.processes import world
+        from napari_btf.codec.fitting.checkpoint import Checkpoint, checkpoint_path
+        from napari_btf.codec.fitting.processes import world
         from napari_btf.training import train
 
         is_first = ranks.is_first()

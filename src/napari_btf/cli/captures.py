@@ -10,7 +10,7 @@ import typer
 
 from napari_btf.cli.console import check_not_input, fail, reachable, run, tell, tell_json
 from napari_btf.cli.options import AsJson, Azimuth, Capture, Pattern, SkipBad, read_capture
-from napari_btf.cluster import connected
+from napari_btf.running.cluster import connected
 
 __all__ = ["convert", "info", "sample"]
 

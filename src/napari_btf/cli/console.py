@@ -18,8 +18,8 @@ import typer
 
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress, finish
-from napari_btf.ranks import is_first
-from napari_btf.reporting import bars, json_lines, lines, terminal
+from napari_btf.running.ranks import is_first
+from napari_btf.running.reporting import bars, json_lines, lines, terminal
 
 __all__ = [
     "check_not_input",

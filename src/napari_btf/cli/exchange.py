@@ -87,7 +87,7 @@ def export(
 def _embedding(model: CompressedBTF, path: Path | None) -> tuple[ArrayLike, ArrayLike]:
     """Points and texels of a file, or of all texels now."""
     from napari_btf.embedding import embed, read_embedding
-    from napari_btf.sampling import all_texels
+    from napari_btf.texels.sampling import all_texels
 
     if path is not None:
         table = read_embedding(path, model.height, model.width)

@@ -146,8 +146,8 @@ def _chosen(
     """Rows (y, x) of the texels to place, and the region of each if the file has them."""
     import numpy as np
 
-    from napari_btf.coordinates import read_regions
-    from napari_btf.sampling import all_texels, every_nth
+    from napari_btf.texels.coordinates import read_regions
+    from napari_btf.texels.sampling import all_texels, every_nth
 
     if texels is None:
         return every_nth(all_texels(model.height, model.width), step), None

@@ -107,7 +107,7 @@ def train(
 
     For example: napari-btf train cloth --out cloth.safetensors --bytes-per-texel 16
     """
-    from napari_btf.training_options import TrainingOptions
+    from napari_btf.training.options import TrainingOptions
 
     options = TrainingOptions(
         bytes_per_texel=bytes_per_texel,

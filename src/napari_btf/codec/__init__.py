@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from napari_btf.codec.choice import CODECS, FitSettings, fit
+from napari_btf.codec.fitting.settings import NetworkSettings
 from napari_btf.codec.model import CompressedBTF
-from napari_btf.codec.network import NetworkSettings
 from napari_btf.codec.storage import load, save
 
 __all__ = ["CODECS", "CompressedBTF", "FitSettings", "NetworkSettings", "fit", "load", "save"]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.budget import FREE_BYTES, Budget, direction_bytes
-from napari_btf.codec.checkpoint import Checkpoint, training_key
-from napari_btf.codec.fitting import check_neural_basis, fit_neural_basis
+from napari_btf.codec.fitting.checkpoint import Checkpoint, training_key
+from napari_btf.codec.fitting.processes import world
+from napari_btf.codec.fitting.settings import NetworkSettings, check_network
 from napari_btf.codec.linear_instead import linear_if_better
-from napari_btf.codec.network import NetworkSettings, check_network
-from napari_btf.codec.processes import world
+from napari_btf.codec.neural_basis.budget import FREE_BYTES, Budget, direction_bytes
+from napari_btf.codec.neural_basis.fit import check_neural_basis, fit_neural_basis
 from napari_btf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from napari_btf.btf import BTF
     from napari_btf.codec.model import CompressedBTF
-    from napari_btf.codec.parallax_training import ParallaxSettings
-    from napari_btf.codec.texel_network_training import TexelNetworkSettings
+    from napari_btf.codec.parallax.fit import ParallaxSettings
+    from napari_btf.codec.texel_network.fit import TexelNetworkSettings
     from napari_btf.progress import Job
 
 __all__ = ["CODECS", "FitSettings", "check_fit", "fit", "pick_codec"]
@@ -144,12 +144,12 @@ def fit(
     checkpoint.found = here.first(checkpoint.found)
     budget = settings.budget
     if codec in ("abrdf-conv", "mlp"):
-        from napari_btf.codec.texel_network_training import fit_texel_network
+        from napari_btf.codec.texel_network.fit import fit_texel_network
 
         own = _texel_network_settings(codec, settings)
         return (yield from fit_texel_network(btf, coords, own, stop, checkpoint))
     if codec == "parallax":
-        from napari_btf.codec.parallax_training import fit_parallax
+        from napari_btf.codec.parallax.fit import fit_parallax
 
         parallax = _parallax_settings(btf, settings)
         model = yield from fit_parallax(btf, coords, parallax, stop, checkpoint)
@@ -196,18 +196,18 @@ def check_fit(btf: BTF, coords: ArrayLike | None, settings: FitSettings) -> None
         check_neural_basis(btf, coords, settings.budget, settings.network.memory)
         return
     if codec in ("abrdf-conv", "mlp"):
-        from napari_btf.codec.texel_network_training import check_texel_network
+        from napari_btf.codec.texel_network.fit import check_texel_network
 
         check_texel_network(btf, coords, _texel_network_settings(codec, settings))
         return
-    from napari_btf.codec.parallax_training import check_parallax
+    from napari_btf.codec.parallax.fit import check_parallax
 
     check_parallax(btf, coords, _parallax_settings(btf, settings))
 
 
 def _texel_network_settings(codec: str, settings: FitSettings) -> TexelNetworkSettings:
     """Settings of a codec whose size is its latents alone."""
-    from napari_btf.codec.texel_network_training import TexelNetworkSettings
+    from napari_btf.codec.texel_network.fit import TexelNetworkSettings
 
     if settings.bytes_per_texel is not None or settings.target_psnr is not None:
         raise UsageError(
@@ -220,7 +220,7 @@ def _texel_network_settings(codec: str, settings: FitSettings) -> TexelNetworkSe
 
 def _parallax_settings(btf: BTF, settings: FitSettings) -> ParallaxSettings:
     """Settings of the parallax codec that meet a budget."""
-    from napari_btf.codec.parallax_training import ParallaxSettings
+    from napari_btf.codec.parallax.fit import ParallaxSettings
 
     budget, network = settings.budget, settings.network
     total, most_bytes = _parallax_latents(btf, budget)

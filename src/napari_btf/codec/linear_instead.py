@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.budget import FREE_BYTES, Budget, direction_bytes
-from napari_btf.codec.fitting import (
+from napari_btf.codec.neural_basis.budget import FREE_BYTES, Budget, direction_bytes
+from napari_btf.codec.neural_basis.fit import (
     MOST_FOR_QUALITY,
     MOST_LATENTS,
     fit_neural_basis,
@@ -19,14 +19,14 @@ from napari_btf.codec.fitting import (
 )
 from napari_btf.codec.projection import gather_abrdfs
 from napari_btf.errors import UsageError
-from napari_btf.sampling import all_texels, random_texels
+from napari_btf.texels.sampling import all_texels, random_texels
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
+    from napari_btf.codec.fitting.settings import NetworkSettings
     from napari_btf.codec.model import CompressedBTF
-    from napari_btf.codec.network import NetworkSettings
     from napari_btf.progress import Job
 
 __all__ = ["linear_if_better"]

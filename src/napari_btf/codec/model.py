@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from napari_btf.codec.compiled import kernels
-from napari_btf.codec.layers import in_chunks
-from napari_btf.codec.part import Part
-from napari_btf.codec.stored_latents import check_latent_type
+from napari_btf.codec.decoding.compiled import kernels
+from napari_btf.codec.decoding.layers import in_chunks
+from napari_btf.codec.decoding.part import Part
+from napari_btf.codec.latents.stored import check_latent_type
 from napari_btf.directions import Angles, unit_vector
 from napari_btf.errors import UsageError
 from napari_btf.values import ValueScale
@@ -25,13 +25,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_btf.codec.layers import Scratch, Shade
-    from napari_btf.codec.on_device import OnDevice
+    from napari_btf.codec.decoding.layers import Scratch, Shade
+    from napari_btf.codec.decoding.on_device import OnDevice
 
-__all__ = ["DTYPES", "CompressedBTF", "shade_into"]
-
-#: Types of captured values a model can stand for.
-DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
+__all__ = ["CompressedBTF", "shade_into"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -233,7 +230,7 @@ class CompressedBTF(ABC):
             If torch cannot use the device.
         """
         if device is not None:
-            from napari_btf.codec.network import pick_device
+            from napari_btf.codec.fitting.settings import pick_device
 
             device = pick_device(device)
         # Not `replace`: what was made of the latents and the directions serves both.
@@ -246,7 +243,7 @@ class CompressedBTF(ABC):
     def _on_device(self) -> OnDevice | None:
         if self.device is None:
             return None
-        from napari_btf.codec.on_device import on_device
+        from napari_btf.codec.decoding.on_device import on_device
 
         return on_device(self, self.device)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.layers import Scratch, in_chunks
+from napari_btf.codec.decoding.layers import Scratch, in_chunks
 from napari_btf.progress import Progress, is_report_due
 
 if TYPE_CHECKING:

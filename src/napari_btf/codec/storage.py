@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.codec import neural_basis, parallax_storage, texel_network_storage
-from napari_btf.codec.model import DTYPES, CompressedBTF
-from napari_btf.codec.stored_latents import check_latent_type
+from napari_btf.codec.latents.stored import check_latent_type
+from napari_btf.codec.neural_basis import model as neural_basis
+from napari_btf.codec.parallax import storage as parallax_storage
+from napari_btf.codec.texel_network import storage as texel_network_storage
 from napari_btf.errors import ModelFileError
 from napari_btf.files import write_file
+from napari_btf.values import DTYPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_btf.codec.model import CompressedBTF
 
 __all__ = ["load", "save", "to_bytes"]
 

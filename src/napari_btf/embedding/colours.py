@@ -12,9 +12,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from napari_btf.abrdf import value_colours
 from napari_btf.codec.overview import frontal_images
 from napari_btf.errors import UsageError
+from napari_btf.texels.abrdf import value_colours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from napari_btf.embedding.tsne import tsne
 from napari_btf.embedding.umap import umap
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress
-from napari_btf.sampling import all_texels, check_seed
+from napari_btf.texels.sampling import all_texels, check_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

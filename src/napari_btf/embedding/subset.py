@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.threads import one_library, same_sums
+from napari_btf.running.threads import one_library, same_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

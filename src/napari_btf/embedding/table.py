@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_btf.coordinates import (
+from napari_btf.errors import CoordinatesError
+from napari_btf.files import write_file
+from napari_btf.texels.coordinates import (
     RegionTexels,
     clean_name,
     parse_integers,
@@ -17,8 +19,6 @@ from napari_btf.coordinates import (
     read_text,
     table_rows,
 )
-from napari_btf.errors import CoordinatesError
-from napari_btf.files import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_btf.embedding.subset import spread_subset
 from napari_btf.progress import Progress
-from napari_btf.threads import one_library
+from napari_btf.running.threads import one_library
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

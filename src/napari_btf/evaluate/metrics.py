@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.codec.processes import world
+from napari_btf.codec.fitting.processes import world
 from napari_btf.progress import Job, Progress, is_report_due
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def ssim(image: ArrayLike, reference: ArrayLike, peak: float = 1.0) -> float:
 def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
     """PSNR of a model over all observations of a BTF, one mean squared error over all values.
 
-    Several processes (`napari_btf.codec.processes`) measure a share of the observations each.
+    Several processes (`napari_btf.codec.fitting.processes`) measure a share of the observations
+    each.
 
     Errors are measured in the fitted domain (see `napari_btf.values`). The peak is 1 for
     integer captures, the largest fitted value of the BTF for floating point ones.

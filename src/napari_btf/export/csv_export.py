@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.texel_network import TexelNetworkBTF
+from napari_btf.codec.texel_network.model import TexelNetworkBTF
 from napari_btf.errors import UsageError
 from napari_btf.files import write_files
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec import CompressedBTF
-    from napari_btf.codec.layers import Layers
+    from napari_btf.codec.decoding.layers import Layers
 
 __all__ = ["WEIGHTS_HEADER", "check_tag", "csv_paths", "write_csv"]
 

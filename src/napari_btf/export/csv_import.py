@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.layers import Layers
-from napari_btf.codec.texel_network import AbrdfConvBTF
+from napari_btf.codec.decoding.layers import Layers
+from napari_btf.codec.texel_network.model import AbrdfConvBTF
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import ModelFileError, UsageError
 from napari_btf.export.csv_export import WEIGHTS_HEADER, csv_paths

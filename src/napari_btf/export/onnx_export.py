@@ -17,24 +17,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.codec.basis import LARGEST_BASIS
-from napari_btf.codec.neural_basis import NeuralBasisBTF
-from napari_btf.codec.parallax import ParallaxBTF
-from napari_btf.codec.parallax_networks import GRAZING
-from napari_btf.codec.spline import LENGTH
-from napari_btf.codec.texel_network import TexelNetworkBTF
+from napari_btf.codec.neural_basis.model import NeuralBasisBTF
+from napari_btf.codec.parallax.model import ParallaxBTF
+from napari_btf.codec.parallax.networks import GRAZING
+from napari_btf.codec.texel_network.model import TexelNetworkBTF
 from napari_btf.errors import UsageError
 from napari_btf.export.csv_export import check_tag
 from napari_btf.export.onnx_graph import Graph
 from napari_btf.files import write_files
+from napari_btf.interpolation.basis import LARGEST_BASIS
+from napari_btf.interpolation.spline import LENGTH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.codec import CompressedBTF
-    from napari_btf.codec.layers import Layers
-    from napari_btf.codec.parallax_networks import Network
-    from napari_btf.codec.spline import DirectionSpline
+    from napari_btf.codec.decoding.layers import Layers
+    from napari_btf.codec.parallax.networks import Network
+    from napari_btf.interpolation.spline import DirectionSpline
 
 __all__ = ["decoder_onnx", "write_onnx"]
 

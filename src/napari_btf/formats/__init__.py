@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari_btf.directions import AzimuthConvention
 from napari_btf.errors import CaptureError, UsageError
-from napari_btf.formats import image_folder, image_stack, rti, texel_store, ubo2014
-from napari_btf.formats._files import ReadOptions
+from napari_btf.formats import image_folder, image_stack
+from napari_btf.formats.capture_files import ReadOptions
+from napari_btf.formats.rti import reader as rti
+from napari_btf.formats.texel_store import store as texel_store
+from napari_btf.formats.ubo2014 import reader as ubo2014
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.errors import CaptureError, StoreError
-from napari_btf.formats._conversion_workers import checksum_of, copied_blocks
-from napari_btf.formats._partial_store import PartialStore
-from napari_btf.formats._texel_store_layout import Layout, choose_layout
-from napari_btf.formats.texel_store import JOURNAL, recognises
+from napari_btf.formats.texel_store.layout import Layout, choose_layout
+from napari_btf.formats.texel_store.partial_store import PartialStore
+from napari_btf.formats.texel_store.store import JOURNAL, recognises
+from napari_btf.formats.texel_store.workers import checksum_of, copied_blocks
 from napari_btf.progress import Job, Progress, is_report_due
 
 if TYPE_CHECKING:

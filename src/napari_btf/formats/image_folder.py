@@ -20,15 +20,21 @@ import numpy as np
 from napari_btf.btf import BTF
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import CaptureError
-from napari_btf.formats._angles import Angles, AnglesError, NamePattern, check_angles, parse_angles
-from napari_btf.formats._files import (
+from napari_btf.formats.capture_files import (
     ReadOptions,
     image_names,
     iter_image_names,
     light_files,
     quoted,
 )
-from napari_btf.formats._frames import lazy_frames, list_of
+from napari_btf.formats.frames import lazy_frames, list_of
+from napari_btf.formats.image_names import (
+    Angles,
+    AnglesError,
+    NamePattern,
+    check_angles,
+    parse_angles,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """Stacks of images in one .tif or .npy file, with a .csv file of their angles beside it.
 
 ``cloth.tif`` and ``cloth.csv``: line after line of the CSV file (see
-`napari_btf.formats._angles_file`) are the angles of the images, in their order. The stack has
+`napari_btf.formats.angles_file`) are the angles of the images, in their order. The stack has
 the axes (..., y, x) or (..., y, x, channel); how many of them count images is known from the
 number of lines.
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 from napari_btf.btf import BTF
 from napari_btf.errors import CaptureError
-from napari_btf.formats._angles_file import is_angles_file, read_angles_file
+from napari_btf.formats.angles_file import is_angles_file, read_angles_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_btf.formats._files import ReadOptions
+    from napari_btf.formats.capture_files import ReadOptions
 
 __all__ = ["EXTENSIONS", "image_shape", "read", "recognises"]
 

@@ -11,24 +11,19 @@ from napari.layers import Image
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, QWidget
 
+from napari_btf.directions import directions_text
 from napari_btf.errors import BTFError
 from napari_btf.evaluate.comparison import check_match
 from napari_btf.evaluate.metrics import psnr
-from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser
-from napari_btf.plugin._jobs import Latest
-from napari_btf.plugin._model_chooser import ModelChooser
-from napari_btf.plugin._note import Note
-from napari_btf.plugin._placing import free_place
-from napari_btf.plugin._remember import recall, remember
-from napari_btf.plugin._section import allow
-from napari_btf.plugin.layers import (
-    TAG,
-    directions_text,
-    for_display,
-    is_kind,
-    observation_at,
-)
-from napari_btf.plugin.workspace import workspace_of
+from napari_btf.plugin.jobs.background import Latest
+from napari_btf.plugin.viewer.chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin.viewer.layers import TAG, for_display, is_kind, observation_at
+from napari_btf.plugin.viewer.model_chooser import ModelChooser
+from napari_btf.plugin.viewer.placing import free_place
+from napari_btf.plugin.viewer.settings import recall, remember
+from napari_btf.plugin.viewer.workspace import workspace_of
+from napari_btf.plugin.widgets.section import allow
+from napari_btf.plugin.widgets.wrapped_text import Note
 from napari_btf.values import to_display
 
 if TYPE_CHECKING:

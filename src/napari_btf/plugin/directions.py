@@ -18,11 +18,17 @@ from qtpy.QtWidgets import (
 )
 
 from napari_btf.directions import AzimuthConvention, angle_between
-from napari_btf.plugin._chooser import NO_CAPTURE, CaptureChooser
-from napari_btf.plugin._disk import Disk
-from napari_btf.plugin._note import Note
-from napari_btf.plugin.layers import angles_text, azimuth_of, clipped, observation_at, step_at
-from napari_btf.plugin.workspace import workspace_of
+from napari_btf.plugin.viewer.chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin.viewer.layers import (
+    angles_text,
+    azimuth_of,
+    clipped,
+    observation_at,
+    step_at,
+)
+from napari_btf.plugin.viewer.workspace import workspace_of
+from napari_btf.plugin.widgets.disk import Disk
+from napari_btf.plugin.widgets.wrapped_text import Note
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QResizeEvent, QShowEvent

@@ -10,10 +10,10 @@ import numpy as np
 from napari_btf.btf import BTF
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import UsageError
-from napari_btf.formats._angles_file import read_angles_file
+from napari_btf.formats.angles_file import read_angles_file
 from napari_btf.formats.image_stack import image_shape
-from napari_btf.plugin.layers import capture_layer_data
-from napari_btf.plugin.workspace import workspace_of
+from napari_btf.plugin.viewer.layers import capture_layer_data
+from napari_btf.plugin.viewer.workspace import workspace_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

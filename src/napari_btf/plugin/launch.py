@@ -22,7 +22,7 @@ def show_demo(viewer: Any, model: CompressedBTF) -> None:
     """Arrange the sample, the docks and a relit image in a viewer."""
     from qtpy.QtCore import QTimer
 
-    from napari_btf.plugin.workspace import workspace_of
+    from napari_btf.plugin.viewer.workspace import workspace_of
 
     viewer.open_sample("napari-btf", "weave")
     workspace_of(viewer).model = model

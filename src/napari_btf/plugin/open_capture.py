@@ -79,7 +79,7 @@ def open_path(viewer: Any, folder: str | Path) -> list[Any]:
     from napari.utils.notifications import show_error
 
     from napari_btf.plugin.reader import read_capture
-    from napari_btf.plugin.workspace import workspace_of
+    from napari_btf.plugin.viewer.workspace import workspace_of
 
     try:
         layers = [Layer.create(*data) for data in read_capture(str(folder))]

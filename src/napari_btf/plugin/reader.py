@@ -9,7 +9,7 @@ from napari_btf.formats import read, recognises
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_btf.plugin.workspace import Workspace
+    from napari_btf.plugin.viewer.workspace import Workspace
 
 __all__ = ["get_model_reader", "get_reader", "read_capture", "read_model"]
 
@@ -33,8 +33,8 @@ def read_capture(path: str) -> list[LayerData]:
     """
     from napari.utils.notifications import show_info
 
-    from napari_btf.plugin.layers import capture_layer_data
-    from napari_btf.plugin.workspace import current_workspace
+    from napari_btf.plugin.viewer.layers import capture_layer_data
+    from napari_btf.plugin.viewer.workspace import current_workspace
 
     btf = read(path)
     for note in btf.notes:
@@ -60,10 +60,10 @@ def read_model(path: str) -> list[LayerData]:
         napari shows its one sentence as a notification.
     """
     from napari_btf.codec.storage import load
-    from napari_btf.plugin._placing import free_places
-    from napari_btf.plugin.layers import capture_of
-    from napari_btf.plugin.model_layers import latent_layer_data
-    from napari_btf.plugin.workspace import current_workspace
+    from napari_btf.plugin.viewer.layers import capture_of
+    from napari_btf.plugin.viewer.model_layers import latent_layer_data
+    from napari_btf.plugin.viewer.placing import free_places
+    from napari_btf.plugin.viewer.workspace import current_workspace
 
     model = load(path)
     workspace = current_workspace()
@@ -84,7 +84,7 @@ def _show_all_later(workspace: Workspace) -> None:
     """Bring what is read into view once napari has made layers of it."""
     from qtpy.QtCore import QTimer
 
-    from napari_btf.plugin._placing import Watch
+    from napari_btf.plugin.viewer.placing import Watch
 
     watch = Watch(workspace)
     watch.begin()

@@ -9,8 +9,8 @@ __all__ = ["weave"]
 
 def weave() -> list[tuple[Any, dict[str, Any], str]]:
     """The woven cloth that ships with the package."""
-    from napari_btf.plugin.layers import capture_layer_data
-    from napari_btf.plugin.workspace import current_workspace
+    from napari_btf.plugin.viewer.layers import capture_layer_data
+    from napari_btf.plugin.viewer.workspace import current_workspace
     from napari_btf.samples import open_sample
 
     current_workspace()

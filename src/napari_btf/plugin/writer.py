@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_btf.errors import UsageError
-from napari_btf.plugin.layers import TAG
+from napari_btf.plugin.viewer.layers import TAG
 
 if TYPE_CHECKING:
     from napari_btf.codec.model import CompressedBTF
@@ -34,7 +34,7 @@ def write_model(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> lis
     ModelFileError
         If the place cannot be written to.
     """
-    from napari_btf.plugin.workspace import saved_anywhere
+    from napari_btf.plugin.viewer.workspace import saved_anywhere
 
     found: dict[int, CompressedBTF] = {}
     for _, attributes, _ in layers:

@@ -10,8 +10,8 @@ import numpy as np
 
 from napari_btf.directions import angles_to_vectors, vectors_to_angles
 from napari_btf.errors import UsageError
-from napari_btf.formats import _images
-from napari_btf.formats._image_types import ImageFileError
+from napari_btf.formats.images import files as _images
+from napari_btf.formats.images.types import ImageFileError
 from napari_btf.relighting.lights import Light
 from napari_btf.values import to_linear
 

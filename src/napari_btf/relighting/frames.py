@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_btf.codec.part import Part
+from napari_btf.codec.decoding.part import Part
 from napari_btf.directions import Angles, unit_vector
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress, finish

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_btf.codec.normals import surface_normals
-from napari_btf.codec.part import Part
-from napari_btf.codec.spline import spread_subset
+from napari_btf.codec.decoding.part import Part
 from napari_btf.directions import group_directions, unit_vector
 from napari_btf.errors import UsageError
+from napari_btf.interpolation.spline import spread_subset
 from napari_btf.progress import Progress
 from napari_btf.relighting.lights import LinearValues
 from napari_btf.relighting.reach import default_view
+from napari_btf.texels.normals import surface_normals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,8 +12,8 @@ from qtpy.QtCore import QThreadPool
 from select_hand import GatedFrames, Hand
 
 import napari_btf
-from napari_btf.plugin.layers import capture_layer_data
 from napari_btf.plugin.select_texels import SelectTexels
+from napari_btf.plugin.viewer.layers import capture_layer_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

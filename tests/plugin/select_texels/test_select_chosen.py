@@ -8,8 +8,8 @@ import numpy as np
 from select_hand import ALL, BAND, NOTHING, Hand, chosen, point_at, shown
 
 from napari_btf.plugin.open_capture import open_path
-from napari_btf.plugin.workspace import workspace_of
-from napari_btf.sampling import Sampling, all_texels, random_texels
+from napari_btf.plugin.viewer.workspace import workspace_of
+from napari_btf.texels.sampling import Sampling, all_texels, random_texels
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,10 @@ from select_hand import Hand, point_at
 
 import napari_btf
 from napari_btf.directions import AzimuthConvention, vectors_to_angles
-from napari_btf.plugin.layers import capture_layer_data
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
-from napari_btf.plugin.workspace import workspace_of
+from napari_btf.plugin.viewer.layers import capture_layer_data
+from napari_btf.plugin.viewer.workspace import workspace_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

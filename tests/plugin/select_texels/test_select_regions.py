@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt
 from select_hand import ALL, NOTHING, Hand, chosen
 
 from napari_btf.cli import main
-from napari_btf.coordinates import read_regions
+from napari_btf.texels.coordinates import read_regions
 
 if TYPE_CHECKING:
     from pathlib import Path

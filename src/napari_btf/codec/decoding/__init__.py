@@ -1,0 +1,1 @@
+"""What decodes images: in NumPy, by machine code, on a device."""

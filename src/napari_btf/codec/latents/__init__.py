@@ -1,0 +1,1 @@
+"""Latents in memory and in files."""

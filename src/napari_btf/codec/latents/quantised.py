@@ -1,0 +1,127 @@
+"""Latents in at most 8 bits, each over its own range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.codec.latents.planes import compress, cut, decompress, groups
+from napari_btf.codec.latents.stored import StoredLatents, store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["FreeLatents", "QuantisedLatents", "quantise", "read_codes"]
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedLatents:
+    """A latent map in at most 8 bits per value.
+
+    Parameters
+    ----------
+    codes : ndarray of uint8, shape (H, W, K)
+    scale, offset : ndarray of float32, shape (K,)
+        ``latent = offset + scale * code``.
+    """
+
+    codes: NDArray[np.uint8]
+    scale: NDArray[np.float32]
+    offset: NDArray[np.float32]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """H, W and K."""
+        height, width, count = self.codes.shape
+        return height, width, count
+
+    @property
+    def quantised(self) -> QuantisedLatents:
+        """As a file holds them."""
+        return self
+
+    @cached_property
+    def streams(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """The codes as they lie in a file, and the bytes of each stream."""
+        planes = np.ascontiguousarray(self.codes.transpose(2, 0, 1))
+        return compress([planes[part.start : part.stop] for part in groups(len(planes))])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in a file."""
+        streams, lengths = self.streams
+        return streams.nbytes + lengths.nbytes + self.scale.nbytes + self.offset.nbytes
+
+    def values(self) -> NDArray[np.float32]:
+        """The latents, float32, shape (H, W, K)."""
+        return self.codes * self.scale + self.offset
+
+    def stored(self, kind: str) -> StoredLatents:
+        """The codes in a type of `LATENT_TYPES`; each of them is exact in all of these."""
+        return StoredLatents(self.codes.astype(kind, copy=False), self.scale, self.offset)
+
+
+@dataclass(frozen=True, eq=False)
+class FreeLatents:
+    """Latents of any values, as those of an edited model. A file holds them in 8 bits.
+
+    Parameters
+    ----------
+    free : ndarray of float32, shape (H, W, K)
+    """
+
+    free: NDArray[np.float32]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """H, W and K."""
+        height, width, count = self.free.shape
+        return height, width, count
+
+    @cached_property
+    def quantised(self) -> QuantisedLatents:
+        """As a file holds them."""
+        return quantise(self.free)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in a file."""
+        return self.quantised.nbytes
+
+    def values(self) -> NDArray[np.float32]:
+        """The latents, float32, shape (H, W, K)."""
+        return self.free
+
+    def stored(self, kind: str) -> StoredLatents:
+        """The latents in a type of `LATENT_TYPES`."""
+        return store(self.free, kind)
+
+
+def read_codes(
+    streams: NDArray[np.uint8], lengths: NDArray[np.int64], shape: tuple[int, int, int]
+) -> NDArray[np.uint8]:
+    """The codes, shape (H, W, K), of `QuantisedLatents.streams`.
+
+    Raises
+    ------
+    ValueError
+        If the streams are damaged, or of other sizes.
+    """
+    height, width, count = shape
+    codes = np.empty(shape, dtype=np.uint8)
+    for part, stream in zip(groups(count), cut(streams, lengths, count), strict=True):
+        planes = decompress(stream, len(part), height, width, np.uint8)
+        codes[..., part.start : part.stop] = planes.transpose(1, 2, 0)
+    return codes
+
+
+def quantise(latents: NDArray[np.floating[Any]], levels: int = 256) -> QuantisedLatents:
+    """Quantise an (H, W, K) latent map uniformly, over the range of each latent."""
+    low = latents.min(axis=(0, 1)).astype(np.float32)
+    step = ((latents.max(axis=(0, 1)) - low) / (levels - 1.0)).astype(np.float32)
+    step[step <= 0] = 1.0
+    codes = np.clip(np.rint((latents - low) / step), 0, levels - 1).astype(np.uint8)
+    return QuantisedLatents(codes, step, low)

@@ -1,0 +1,312 @@
+"""Latent maps as bytes: a cosine transform, one quantiser step, and JPEG XL without loss.
+
+Each latent is an image of its own. Its cosine transform gathers what neighbouring texels have in
+common; the coefficients of all latents are divided by one step, which costs the least for a given
+mean squared error when the latents belong to orthonormal components (A. Gersho and R. Gray, Vector
+Quantization and Signal Compression, 1992, chapter 8), and the integers are stored as images.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_btf.codec.latents.planes import (
+    PLANES,
+    compress,
+    cut,
+    decompress,
+    groups,
+)
+from napari_btf.codec.latents.stored import store, store_plane, stored
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_btf.codec.latents.stored import StoredLatents
+
+__all__ = ["SKETCH_SAMPLE", "CodedLatents", "FreeLatents", "Spectrum", "code_latents"]
+
+#: Values below this share of a step become zero. More zeros cost less than they blur
+#: (the "dead zone" of image coders).
+DEAD_ZONE = 0.65
+
+_THREADS = 2
+_LARGEST_CODE = 30_000
+"""Codes beyond stand apart: JPEG XL keeps 16 bits."""
+_BANDS = 24
+#: Coefficients of each latent that estimates come from: usually, and of a sketch.
+_SAMPLE, SKETCH_SAMPLE = 1 << 15, 1 << 12
+
+
+@dataclass(frozen=True, eq=False)
+class CodedLatents:
+    """A latent map as it lies in a file.
+
+    Parameters
+    ----------
+    height, width, latents : int
+    step : float
+        What a code of 1 stands for.
+    offset : ndarray of float32, shape (K,)
+        Mean of each latent.
+    streams : ndarray of uint8
+        JPEG XL images one after the other, each of at most 16 transformed latents below
+        one another.
+    lengths, lowest : ndarray of int64, shape (S,)
+        Bytes of each stream, and the code that its 0 stands for.
+    far_index, far_code : ndarray of int64, shape (F,)
+        Position in (K, H, W) and code of the coefficients that do not fit the streams.
+    """
+
+    height: int
+    width: int
+    latents: int
+    step: float
+    offset: NDArray[np.float32]
+    streams: NDArray[np.uint8]
+    lengths: NDArray[np.int64]
+    lowest: NDArray[np.int64]
+    far_index: NDArray[np.int64]
+    far_code: NDArray[np.int64]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        arrays = self.offset, self.streams, self.lengths, self.lowest, self.far_index, self.far_code
+        return sum(array.nbytes for array in arrays)
+
+    def decode(self, kind: str = "float32") -> StoredLatents:
+        """The latents, shape (H, W, K), in a type of `LATENT_TYPES`.
+
+        Raises
+        ------
+        ValueError
+            If the streams are damaged or hold images of other sizes.
+        """
+        from scipy.fft import idctn
+
+        streams = cut(self.streams, self.lengths, self.latents)
+        out = stored((self.height, self.width, self.latents), kind)
+
+        def decode(i: int) -> None:
+            codes = self._codes(i, streams[i])
+            for k, plane in zip(groups(self.latents)[i], codes, strict=True):
+                plane *= np.float32(self.step)
+                store_plane(out, k, idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k])
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(decode, range(len(streams))))
+        return out
+
+    def _codes(self, i: int, stream: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Codes of a stream, (planes, H, W)."""
+        planes = len(groups(self.latents)[i])
+        stored = decompress(stream, planes, self.height, self.width, np.uint16)
+        codes = stored.astype(np.float32)
+        codes += np.float32(self.lowest[i])
+        first = i * PLANES * self.height * self.width
+        here = (self.far_index >= first) & (self.far_index < first + codes.size)
+        codes.reshape(-1)[self.far_index[here] - first] = self.far_code[here]
+        return codes
+
+
+@dataclass(frozen=True, eq=False)
+class FreeLatents:
+    """A latent map of any values, as that of an edited model. It is coded when it is saved.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (H, W, K)
+    step : float
+        That of its codes.
+    """
+
+    values: NDArray[np.float32]
+    step: float
+
+    @property
+    def height(self) -> int:
+        """Rows of the texel grid."""
+        return int(self.values.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of the texel grid."""
+        return int(self.values.shape[1])
+
+    @property
+    def latents(self) -> int:
+        """Latents per texel, K."""
+        return int(self.values.shape[2])
+
+    @cached_property
+    def coded(self) -> CodedLatents:
+        """As a file holds it."""
+        return code_latents(self.values, self.step)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays in a file."""
+        return self.coded.nbytes
+
+    def decode(self, kind: str = "float32") -> StoredLatents:
+        """The latents, shape (H, W, K), in a type of `LATENT_TYPES`."""
+        return store(self.values, kind)
+
+
+class Spectrum:
+    """The cosine transform of a latent map, to be quantised with one step or another.
+
+    Parameters
+    ----------
+    latents : ndarray, shape (H, W, K)
+        Coefficients of orthonormal components, the most important first.
+    is_sketch : bool
+        Whether to be quick: estimates come from few coefficients.
+
+    Attributes
+    ----------
+    planes : ndarray of float32, shape (K, H, W)
+        The transform of each latent less its mean.
+    offset : ndarray of float32, shape (K,)
+        The means.
+    energy : ndarray, shape (K,)
+        Sum of squares of each latent.
+    """
+
+    def __init__(self, latents: NDArray[np.floating], is_sketch: bool = False) -> None:
+        from scipy.fft import dctn
+
+        self.height, self.width, count = latents.shape
+        self.offset = latents.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+        self.planes = np.empty((count, self.height, self.width), dtype=np.float32)
+
+        def transform(k: int) -> None:
+            plane = latents[..., k].astype(np.float32) - self.offset[k]
+            self.planes[k] = dctn(plane, norm="ortho", overwrite_x=True)
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(transform, range(count)))
+        squares = np.array([float(np.sum(p * p, dtype=np.float64)) for p in self.planes])
+        self.energy = squares + self.texels * self.offset.astype(np.float64) ** 2
+        self._sample, self._bands = self._draw(SKETCH_SAMPLE if is_sketch else _SAMPLE)
+
+    @property
+    def texels(self) -> int:
+        """H * W."""
+        return int(self.height * self.width)
+
+    def distortion(self, step: float) -> NDArray[np.float64]:
+        """Sum of squared errors of each latent, shape (K,), when divided by ``step``."""
+        return np.array([_error(plane, _quantise(plane, step), step) for plane in self.planes])
+
+    def estimate(self, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """About what each latent would cost, from a sample of its coefficients.
+
+        Returns
+        -------
+        size : ndarray, shape (K,)
+            Bytes, by the entropy of the codes in bands of frequencies. Streams take a little less
+            or more; the ratio hardly depends on the step.
+        error : ndarray, shape (K,)
+            Sum of squared errors.
+        """
+        scale = self.height * self.width / self._sample.shape[1]
+        size, error = np.zeros(len(self._sample)), np.zeros(len(self._sample))
+        for k, values in enumerate(self._sample):
+            codes = _quantise(values, step)
+            error[k] = scale * _error(values, codes, step)
+            size[k] = scale * _entropy(codes, self._bands) / 8
+        return size, error
+
+    def code(self, step: float, count: int) -> CodedLatents:
+        """The first ``count`` latents, quantised and compressed."""
+        codes = [_quantise(self.planes[part.start : part.stop], step) for part in groups(count)]
+        far = [np.flatnonzero(np.abs(part) > _LARGEST_CODE) for part in codes]
+        far_code = [part.reshape(-1)[index] for part, index in zip(codes, far, strict=True)]
+        for part, index in zip(codes, far, strict=True):
+            part.reshape(-1)[index] = 0
+        lowest = np.array([int(part.min()) for part in codes], dtype=np.int64)
+        above = [(part - low).astype(np.uint16) for part, low in zip(codes, lowest, strict=True)]
+        streams, lengths = compress(above)
+        size = PLANES * self.height * self.width
+        return CodedLatents(
+            height=self.height,
+            width=self.width,
+            latents=count,
+            step=float(step),
+            offset=self.offset[:count],
+            streams=streams,
+            lengths=lengths,
+            lowest=lowest,
+            far_index=np.concatenate([i * size + index for i, index in enumerate(far)]),
+            far_code=np.concatenate(far_code).astype(np.int64),
+        )
+
+    def rounded(self, step: float, count: int) -> NDArray[np.float32]:
+        """The first ``count`` latents as `code` keeps them, (H, W, count), without coding them."""
+        from scipy.fft import idctn
+
+        out = np.empty((self.height, self.width, count), dtype=np.float32)
+
+        def back(k: int) -> None:
+            plane = _quantise(self.planes[k], step) * np.float32(step)
+            out[..., k] = idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k]
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(back, range(count)))
+        return out
+
+    def _draw(self, size: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Some coefficients of each latent, (K, M), and the band of each, (M,).
+
+        Bands go by the distance from the lowest frequency, logarithmically.
+        """
+        y, x = np.ogrid[: self.height, : self.width]
+        longest = max(self.height, self.width)
+        radius = np.hypot(y / self.height, x / self.width) * longest
+        bands = np.log2(1 + radius) / np.log2(2 + np.sqrt(2) * longest)
+        bands = np.minimum((bands * _BANDS).astype(np.int64), _BANDS - 1).reshape(-1)
+        flat = self.planes.reshape(len(self.planes), -1)
+        if flat.shape[1] <= size:
+            return flat, bands
+        some = np.random.default_rng(0).choice(flat.shape[1], size, replace=False)
+        return flat[:, some], bands[some]
+
+
+def code_latents(latents: NDArray[np.floating], step: float) -> CodedLatents:
+    """Quantise and compress an (H, W, K) latent map with one step."""
+    return Spectrum(latents).code(step, latents.shape[2])
+
+
+def _quantise(values: NDArray[np.float32], step: float) -> NDArray[np.int32]:
+    codes = (np.abs(values) / np.float32(step) + np.float32(1 - DEAD_ZONE)).astype(np.int32)
+    return np.where(values < 0, -codes, codes)
+
+
+def _entropy(codes: NDArray[np.int32], bands: NDArray[np.int64]) -> float:
+    """Bits of codes whose frequencies differ from band to band."""
+    most = 127
+    largest = np.zeros(_BANDS, dtype=np.int64)
+    np.maximum.at(largest, bands, np.abs(codes))
+    # Of large codes the last bits are as good as random, and more different codes than the sample
+    # has would look cheaper than they are.
+    random_bits = np.ceil(np.log2((largest + 1) / (most + 1))).clip(0).astype(np.int32)
+    joint = np.bincount(
+        bands * (2 * most + 2) + (codes >> random_bits[bands]) + most + 1,
+        minlength=_BANDS * (2 * most + 2),
+    ).reshape(_BANDS, -1)
+    total = joint.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bits = -joint * np.log2(joint / total)
+    return float(np.nansum(bits) + random_bits @ total[:, 0])
+
+
+def _error(values: NDArray[np.float32], codes: NDArray[np.int32], step: float) -> float:
+    left = values - codes * np.float32(step)
+    return float(np.sum(left * left, dtype=np.float64))

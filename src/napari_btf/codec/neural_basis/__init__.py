@@ -1,0 +1,1 @@
+"""The neural-basis codec: linear in the latents."""

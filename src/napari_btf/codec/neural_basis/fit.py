@@ -1,0 +1,319 @@
+"""Fitting the neural-basis codec: PCA over texels, then its basis continued over directions.
+
+The codec is linear in the latents. For captured directions the best such codec is PCA, so
+the encoder is the PCA projection and the decoder meets PCA's basis there. Between them it is
+continued by a spline; where the gaps are wide, pairs that a network imagined stand in them.
+"""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.codec.fitting.checkpoint import Checkpoint
+from napari_btf.codec.fitting.processes import world
+from napari_btf.codec.fitting.settings import MEMORY
+from napari_btf.codec.latents.transformed import SKETCH_SAMPLE, FreeLatents, Spectrum
+from napari_btf.codec.neural_basis.budget import (
+    FREE_BYTES,
+    Budget,
+    Content,
+    check_room,
+    direction_bytes,
+    quantise,
+    sketch,
+)
+from napari_btf.codec.neural_basis.imagination.imagine import (
+    FEWEST_PAIRS,
+    MOST_PAIRS,
+    Known,
+    imagine,
+)
+from napari_btf.codec.neural_basis.model import NeuralBasisBTF
+from napari_btf.codec.neural_basis.shared_projection import Projected, principal_table, project
+from napari_btf.errors import UsageError
+from napari_btf.interpolation.continuation import ContinuedBasis, continue_basis
+from napari_btf.progress import Job, Progress, with_preview
+from napari_btf.texels.sampling import all_texels, random_texels
+from napari_btf.values import DTYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec.fitting.settings import NetworkSettings
+    from napari_btf.codec.latents.transformed import CodedLatents
+
+__all__ = [
+    "check_capture",
+    "check_neural_basis",
+    "fit_neural_basis",
+    "texels_that_fit",
+]
+
+#: Bytes of the memory for a value: gathered for PCA, which takes four times as much at its peak,
+#: and of a latent map, which has a transform of its size, when a size or a quality is asked for.
+_GATHERED_BYTES, _LATENT_VALUE_BYTES = 16, 8
+#: Latents at most when a size is asked for: 512 x 512 texels take ten milliseconds to decode.
+MOST_LATENTS = 72
+#: Latents at most when a quality is asked for.
+MOST_FOR_QUALITY = 256
+#: Imagined pairs, and the share of a file that their rows in the table may take.
+_FEWEST_IMAGINED, _MOST_IMAGINED, _IMAGINED_SHARE = 18, 64, 0.08
+#: Bytes per texel of a file, where a quality is asked for.
+_USUAL_BYTES = 4.0
+#: What a file holds beside tensors that grow with it: names, shapes, the description.
+_HEADER_BYTES = 2048
+
+
+def texels_that_fit(btf: BTF, memory: int = MEMORY) -> int:
+    """How many texels' ABRDFs PCA can do with in so many bytes."""
+    return max(1, memory // (_GATHERED_BYTES * len(btf) * btf.channels))
+
+
+def fit_neural_basis(
+    btf: BTF,
+    coords: ArrayLike | None,
+    budget: Budget,
+    training: NetworkSettings,
+    stop: Callable[[], bool] = lambda: False,
+    checkpoint: Checkpoint | None = None,
+) -> Job[NeuralBasisBTF]:
+    """Compress a BTF with the neural-basis codec.
+
+    Parameters
+    ----------
+    btf : BTF
+    coords : array_like of int, shape (T, 2), optional
+        Rows ``(y, x)`` of the texels to learn from; all by default. The whole image is
+        encoded in any case. If there are more than `texels_that_fit`, a random choice.
+    budget : Budget
+        What the model may cost.
+    training : NetworkSettings
+        Length, device and seed of the training of the network that imagines pairs in the gaps
+        between those that were captured (`napari_btf.codec.neural_basis.imagination.imagine`).
+    stop : callable, optional
+        Asked often; true ends the training early.
+    checkpoint : Checkpoint, optional
+        Where the training of that network is noted, opened; what was found there is gone on from.
+
+    Yields
+    ------
+    Progress
+        Phases "read", "basis", "encode", "train", "imagine", "quantise".
+
+    Returns
+    -------
+    NeuralBasisBTF
+
+    Raises
+    ------
+    UsageError
+        If a setting does not fit the capture.
+    CaptureError
+        If an image cannot be read.
+    """
+    check_neural_basis(btf, coords, budget, training.memory)
+    notes = checkpoint or Checkpoint()
+    yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
+    yx = random_texels(yx, texels_that_fit(btf, training.memory), training.seed)
+    here = world()
+    count = budget.latents or _candidates(btf, len(yx), budget, training.memory)
+    table, importance = yield from principal_table(here, btf, yx, count, training.seed)
+    basis = yield from continue_basis(btf, table, importance)
+    projected = yield from project(here, btf, table)
+    if not here.is_first:
+        # What is left is one process's work.
+        return here.first(None)
+    # What there is without imagined pairs; made once, if somebody asks for it.
+    first = cache(partial(_sketched, btf, basis, projected, budget))
+    pairs = _pairs_to_imagine(btf, basis, budget)
+    if pairs:
+        learned = np.ravel_multi_index((yx[:, 0], yx[:, 1]), (btf.height, btf.width))
+        imagined = _with_imagined(btf, basis, projected, learned, pairs, training, stop, notes)
+        basis, projected = yield from with_preview(imagined, first)
+    job = _quantised(btf, basis, projected, budget)
+    model = yield from (job if pairs else with_preview(job, first))
+    return here.first(model)
+
+
+def _with_imagined(
+    btf: BTF,
+    basis: ContinuedBasis,
+    projected: Projected,
+    learned: NDArray[np.intp],
+    pairs: int,
+    training: NetworkSettings,
+    stop: Callable[[], bool],
+    checkpoint: Checkpoint,
+) -> Generator[Progress, None, tuple[ContinuedBasis, Projected]]:
+    """Basis and latents with so many imagined pairs, or as they were where that does not help."""
+    light, view = btf.light[basis.pairs], btf.view[basis.pairs]
+    known = Known(light, view, basis.samples, basis.continuation)
+    latents, total, peak = projected
+    flat = latents.reshape(-1, latents.shape[2])
+    found = yield from imagine(known, flat, learned, pairs, training, stop, checkpoint)
+    if found is None:
+        return basis, projected
+    basis = basis._replace(samples=found.samples, imagined=(found.light, found.view))
+    # The error at imagined pairs counts, too, so a quality asked for is met all the more.
+    return basis, Projected(found.latents.reshape(latents.shape), total + found.energy, peak)
+
+
+def _sketched(
+    btf: BTF, basis: ContinuedBasis, projected: Projected, budget: Budget
+) -> NeuralBasisBTF:
+    """A model that is about as good as the budget allows; nothing is coded until it is saved."""
+    spectrum, content = Spectrum(projected.latents, is_sketch=True), _content(btf, projected, basis)
+    if spectrum.texels <= SKETCH_SAMPLE:
+        # Few coefficients say little of their entropy, and are coded in no time.
+        return _model(btf, basis, quantise(spectrum, content, budget))
+    step, count = sketch(spectrum, content, budget)
+    return _model(btf, basis, FreeLatents(spectrum.rounded(step, count), step))
+
+
+def _quantised(
+    btf: BTF, basis: ContinuedBasis, projected: Projected, budget: Budget
+) -> Generator[Progress, None, NeuralBasisBTF]:
+    """The model within its budget."""
+    yield Progress("quantise", 0, 1)
+    spectrum = Spectrum(projected.latents)
+    coded = quantise(spectrum, _content(btf, projected, basis), budget)
+    model = _model(btf, basis, coded)
+    yield Progress("quantise", 1, 1)
+    return model
+
+
+def _content(btf: BTF, projected: Projected, basis: ContinuedBasis) -> Content:
+    """What a file of these latents has beside them."""
+    latents, total, peak = projected
+    # Both the captured and the imagined ones.
+    pairs = len(basis.samples)
+    return Content(
+        values=btf.height * btf.width * len(btf) * btf.channels,
+        beyond=max(0.0, total - float(np.sum(np.square(latents), dtype=np.float64))),
+        peak=peak if btf.values.is_float and peak > 0 else 1.0,
+        fixed_bytes=_fixed_bytes(btf, pairs),
+        latent_bytes=_latent_bytes(btf, pairs),
+    )
+
+
+def _model(btf: BTF, basis: ContinuedBasis, coded: CodedLatents | FreeLatents) -> NeuralBasisBTF:
+    """What a file can hold of the basis, with the latents that were kept."""
+    kept = slice(0, coded.latents + 1)
+    return NeuralBasisBTF(
+        coded=coded,
+        table=_half(np.ascontiguousarray(basis.samples[:, kept])),
+        imagined_light=_single(basis.imagined[0]),
+        imagined_view=_single(basis.imagined[1]),
+        continuation=basis.continuation,
+        light=_single(btf.light[basis.pairs]),
+        view=_single(btf.view[basis.pairs]),
+        dtype=np.dtype(btf.frames.dtype),
+        source=btf.name,
+    )
+
+
+def _single(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Directions as a file holds them."""
+    return vectors.astype(np.float32).astype(np.float64)
+
+
+def _half(values: NDArray[Any]) -> NDArray[Any]:
+    """In half precision, unless the values are too large for it."""
+    large = np.abs(values).max(initial=0.0) > np.finfo(np.float16).max
+    return values.astype(np.float32 if large else np.float16)
+
+
+def _candidates(btf: BTF, texels: int, budget: Budget, memory: int) -> int:
+    """Latents to choose from when a size or a quality is asked for."""
+    most = max(8, memory // (_LATENT_VALUE_BYTES * btf.height * btf.width))
+    most = min(_most_latents(btf, texels), most)
+    if budget.bytes_per_texel is None:
+        return min(MOST_FOR_QUALITY, most)
+    pairs = len(btf) - btf.grid.duplicate_pairs
+    room = budget.bytes_per_texel * btf.height * btf.width + FREE_BYTES - _fixed_bytes(btf, pairs)
+    return max(1, min(MOST_LATENTS, most, int(room) // _latent_bytes(btf, pairs)))
+
+
+def _pairs_to_imagine(btf: BTF, basis: ContinuedBasis, budget: Budget) -> int:
+    """How many pairs to imagine: so few that their rows in the table hardly count."""
+    if budget.latents is not None or not FEWEST_PAIRS <= len(basis.pairs) <= MOST_PAIRS:
+        return 0
+    bytes_per_texel = budget.bytes_per_texel or _USUAL_BYTES
+    room = _IMAGINED_SHARE * (bytes_per_texel * btf.height * btf.width + FREE_BYTES)
+    pairs = min(_MOST_IMAGINED, int(room / (2 * btf.channels * (basis.samples.shape[1] - 1))))
+    return pairs if pairs >= _FEWEST_IMAGINED else 0
+
+
+def _fixed_bytes(btf: BTF, pairs: int) -> int:
+    """Of a file without latents."""
+    return _HEADER_BYTES + direction_bytes(btf) + 2 * pairs * btf.channels
+
+
+def _latent_bytes(btf: BTF, pairs: int) -> int:
+    """What each latent adds to the decoder."""
+    return 2 * pairs * btf.channels + 4
+
+
+def _most_latents(btf: BTF, texels: int) -> int:
+    return min(texels - 1, len(btf) * btf.channels)
+
+
+def check_neural_basis(
+    btf: BTF, coords: ArrayLike | None, budget: Budget, memory: int = MEMORY
+) -> None:
+    """Refuse what `fit_neural_basis` cannot do, before anything is read.
+
+    Raises
+    ------
+    UsageError
+    """
+    chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
+    texels = min(chosen, texels_that_fit(btf, memory))
+    most = _most_latents(btf, texels)
+    if most < 1 or (budget.latents is not None and not 1 <= budget.latents <= most):
+        asked = (
+            "no latents are possible"
+            if budget.latents is None
+            else (f"{budget.latents} latents were asked for")
+        )
+        raise UsageError(
+            None,
+            f"{asked}, {texels} texels with {len(btf)} observations of "
+            f"{btf.channels} channels allow 1 to {most}",
+            "change the number of latents, or choose more texels",
+        )
+    if budget.bytes_per_texel is not None:
+        pairs = len(btf) - btf.grid.duplicate_pairs
+        check_room(
+            budget.bytes_per_texel,
+            btf.height * btf.width,
+            _fixed_bytes(btf, pairs) + _latent_bytes(btf, pairs),
+        )
+    check_capture(btf)
+
+
+def check_capture(btf: BTF) -> None:
+    """Refuse captures no codec can learn.
+
+    Raises
+    ------
+    UsageError
+    """
+    if min(btf.light[:, 2].min(), btf.view[:, 2].min()) < -0.01:
+        raise UsageError(
+            btf.source or None,
+            "it has lights or views below the surface",
+            "leave those observations out",
+        )
+    if btf.values.dtype.name not in DTYPES:
+        raise UsageError(
+            btf.source or None,
+            f"its values are {btf.values.dtype}, models hold {', '.join(DTYPES)}",
+            "convert them",
+        )

@@ -1,0 +1,1 @@
+"""A network that imagines pairs in the gaps between the captured ones."""

@@ -1,0 +1,1 @@
+"""The parallax codec: where a view ray meets the surface, then its colour."""

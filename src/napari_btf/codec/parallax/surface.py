@@ -1,0 +1,275 @@
+"""The parallax codec in torch: the sums of `napari_btf.codec.parallax.model`, with gradients."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_btf.codec.decoding.layers import Layers
+from napari_btf.codec.latents.quantised import quantise
+from napari_btf.codec.parallax.model import ParallaxBTF
+from napari_btf.codec.parallax.networks import (
+    PAIR_FEATURES,
+    VIEW_FEATURES,
+    Network,
+    pair_features,
+    tangent,
+    view_features,
+)
+from napari_btf.directions import vectors_to_disk
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec.parallax.batches import FramePool
+
+__all__ = ["Surface"]
+
+#: Units of the hidden layers of the networks for height and shift: 24 with that of the biases.
+_OFFSET_UNITS = (23, 23)
+#: Spread of the latents at first, and how much smaller than usual offsets and modulation start.
+_SPREAD, _SMALL, _GENTLE = 0.1, 0.1, 0.3
+
+
+class Surface:
+    """Latents and networks while they are trained.
+
+    Parameters
+    ----------
+    btf : BTF
+        For its size and directions.
+    latents, depth_latents, light_latents, hidden : int
+        As in `ParallaxSettings`; depth and light latents may be 0.
+    periodic : bool
+    device : str
+    seed : int
+    """
+
+    def __init__(
+        self,
+        btf: BTF,
+        latents: int,
+        depth_latents: int,
+        light_latents: int,
+        hidden: int,
+        periodic: bool,
+        device: str,
+        seed: int,
+    ) -> None:
+        import torch
+
+        self.btf, self.periodic, self.device = btf, periodic, device
+        #: What 1 in the network's output stands for, in the fitted domain.
+        self.peak = 1.0
+        random = torch.Generator().manual_seed(seed)
+        texels = btf.height * btf.width
+        #: For the height, for the view, for the light: each (H * W, K_i).
+        self.latents = [
+            (_SPREAD * torch.randn(texels, k, generator=random)).to(device)
+            for k in (depth_latents, latents, light_latents)
+        ]
+        #: Layers by name, and those of their modulation; empty if unused.
+        self.networks: dict[str, list[torch.Tensor]] = {}
+        offset = [*_OFFSET_UNITS, 1]
+        shade = [hidden, hidden, hidden, btf.channels]
+        for name, inputs, sizes, units, used in (
+            ("depth", VIEW_FEATURES, [depth_latents, *offset], [16], depth_latents > 0),
+            ("shift", PAIR_FEATURES, [latents, *offset], [16], light_latents > 0),
+            ("shade", PAIR_FEATURES, [latents + light_latents, *shade], [32, 32], True),
+        ):
+            self.networks[name] = self.networks[f"{name}_modulation"] = []
+            if used:
+                layers = _network(sizes, random, device)
+                modulation = _network([inputs, *units, 2 * sum(sizes[1:-1])], random, device)
+                modulation[-2] *= _GENTLE
+                if name != "shade":
+                    layers[-2] *= _SMALL
+                    layers[-1] *= 0.0
+                self.networks[name] = layers
+                self.networks[f"{name}_modulation"] = modulation
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)
+        features = (view_features(btf.view), pair_features(btf.light, btf.view))
+        tangents = (tangent(btf.view), tangent(btf.light))
+        self._view, self._pair, self._view_step, self._light_step = (
+            torch.from_numpy(table).to(device) for table in (*features, *tangents)
+        )
+
+    @property
+    def weights(self) -> list[torch.Tensor]:
+        """Weights and biases of all networks."""
+        return [tensor for network in self.networks.values() for tensor in network]
+
+    @property
+    def used_latents(self) -> list[torch.Tensor]:
+        """The `latents` but for kinds of which there are none."""
+        return [part for part in self.latents if part.shape[1]]
+
+    @property
+    def parameters(self) -> list[torch.Tensor]:
+        """All that is trained: latents, then `weights`."""
+        return [*self.used_latents, *self.weights]
+
+    def state(self) -> list[torch.Tensor]:
+        """A copy of all parameters."""
+        return [parameter.detach().clone() for parameter in self.parameters]
+
+    def restore(self, state: list[torch.Tensor]) -> None:
+        """Go back to a `state`."""
+        for parameter, value in zip(self.parameters, state, strict=True):
+            parameter.detach().copy_(value)
+
+    def centre(self, pool: FramePool) -> None:
+        """Start from the mean colour, and take the largest usual value as 1."""
+        places = np.arange(0, pool.size, max(1, pool.size // 64))
+        some = pool.frames_at(places).reshape(-1, self.btf.channels)
+        step = max(1, len(some) // 2**18)
+        values = some[::step].astype(np.float32)
+        if not self.btf.values.is_float:
+            values = self.btf.values.encode(values)
+        self.peak = max(float(np.quantile(values, 0.999)), 1e-3)
+        import torch
+
+        mean = torch.from_numpy(values.mean(axis=0) / self.peak)
+        self.networks["shade"][-1].detach().copy_(mean)
+
+    def fill(self, chosen: NDArray[np.intp]) -> None:
+        """Give every texel but the flat ``chosen`` ones the mean latents of these."""
+        import torch
+
+        rest = torch.ones(len(self.latents[0]), dtype=torch.bool, device=self.device)
+        rest[torch.from_numpy(chosen).to(self.device)] = False
+        for latents in self.latents:
+            with torch.no_grad():
+                latents[rest] = latents[~rest].mean(dim=0)
+
+    def colours(self, observations: torch.Tensor, texels: torch.Tensor) -> torch.Tensor:
+        """Fitted values over `peak`, (F, T, C), of observations (F,) at flat texels (F, T)."""
+        import torch
+        from torch.nn import functional
+
+        of_depth, of_view, of_light = self.latents
+        rows = torch.div(texels, self.btf.width, rounding_mode="floor")
+        places = torch.stack([rows, texels - rows * self.btf.width], dim=-1).float()
+        pair = self._pair[observations]
+        if self.networks["depth"]:
+            latents = functional.embedding(texels, of_depth)
+            depth = self._apply("depth", latents, self._view[observations])
+            places = places + depth * self._view_step[observations][:, None]
+            latents = self._fetch(of_view, places)
+        else:
+            latents = functional.embedding(texels, of_view)
+        if self.networks["shift"]:
+            shift = self._apply("shift", latents, pair)
+            there = places + shift * self._light_step[observations][:, None]
+            latents = torch.cat([self._fetch(of_light, there), latents], dim=-1)
+        return self._apply("shade", latents, pair)
+
+    def _apply(self, name: str, latents: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Outputs, (F, T, O), for latents (F, T, K) and the features of each row, (F, D)."""
+        modulation = _smooth(self.networks[f"{name}_modulation"], features)
+        return _modulated(self.networks[name], latents, modulation)
+
+    def _fetch(self, latents: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """Latents at places (F, T, 2) between the texels, interpolated bilinearly."""
+        import torch
+        from torch.nn import functional
+
+        flat = places.reshape(-1, 2)
+        low = flat.floor()
+        y, x = (flat - low).unbind(dim=1)
+        above, below = self._inside(low[:, 0], self.btf.height)
+        left, right = self._inside(low[:, 1], self.btf.width)
+        above, below = above * self.btf.width, below * self.btf.width
+        corners = [above + left, above + right, below + left, below + right]
+        shares = [(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x]
+        fetched: torch.Tensor = functional.embedding_bag(
+            torch.stack(corners, dim=1),
+            latents,
+            per_sample_weights=torch.stack(shares, dim=1),
+            mode="sum",
+        )
+        return fetched.view(*places.shape[:-1], -1)
+
+    def _inside(self, low: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        first = low.long()
+        if self.periodic:
+            return first % size, (first + 1) % size
+        return first.clamp(0, size - 1), (first + 1).clamp(0, size - 1)
+
+    def model(self, levels: int = 256) -> ParallaxBTF:
+        """The model in its final precision: latents of some levels, weights in 16 bits."""
+        latents = np.concatenate([part.detach().cpu().numpy() for part in self.latents], axis=1)
+
+        def network(name: str) -> Network:
+            layers = [tensor.detach().cpu().numpy() for tensor in self.networks[name]]
+            if name == "shade":
+                layers[-2:] = [tensor * self.peak for tensor in layers[-2:]]
+            modulation = [t.detach().cpu().numpy() for t in self.networks[f"{name}_modulation"]]
+            return Network(_layers(layers), _layers(modulation))
+
+        light, view = vectors_to_disk(self.btf.light), vectors_to_disk(self.btf.view)
+        return ParallaxBTF(
+            latents=quantise(latents.reshape(self.btf.height, self.btf.width, -1), levels),
+            depth_latents=self.latents[0].shape[1],
+            light_latents=self.latents[2].shape[1],
+            depth=network("depth"),
+            shift=network("shift"),
+            shade=network("shade"),
+            periodic=self.periodic,
+            light_radius=float(np.linalg.norm(light, axis=1).max()),
+            view_radius=float(np.linalg.norm(view, axis=1).max()),
+            light=self.btf.light,
+            view=self.btf.view,
+            dtype=np.dtype(self.btf.frames.dtype),
+            source=self.btf.name,
+        )
+
+
+def _network(sizes: list[int], random: torch.Generator, device: str) -> list[torch.Tensor]:
+    """Weights and biases in turn, uniform within one over the root of the inputs."""
+    import torch
+
+    network = []
+    for inputs, outputs in pairwise(sizes):
+        for shape in ((outputs, inputs), (outputs,)):
+            values = 2.0 * torch.rand(shape, generator=random) - 1.0
+            network.append((values / np.sqrt(inputs)).to(device))
+    return network
+
+
+def _modulated(
+    network: list[torch.Tensor], latents: torch.Tensor, modulation: torch.Tensor
+) -> torch.Tensor:
+    """Outputs, (F, T, O), with hidden units scaled and shifted as `Network.for_frame` does."""
+    import torch
+    from torch.nn import functional
+
+    h, start = latents, 0
+    for weight, bias in zip(network[:-2:2], network[1:-2:2], strict=True):
+        scale = 1.0 + modulation[:, None, start : start + len(bias)]
+        start += len(bias)
+        shift = modulation[:, None, start : start + len(bias)]
+        start += len(bias)
+        h = functional.relu(torch.addcmul(shift, functional.linear(h, weight, bias), scale))
+    return functional.linear(h, network[-2], network[-1])
+
+
+def _smooth(network: list[torch.Tensor], features: torch.Tensor) -> torch.Tensor:
+    from torch.nn import functional
+
+    h = functional.linear(features, network[0], network[1])
+    for weight, bias in zip(network[2::2], network[3::2], strict=True):
+        h = functional.linear(functional.silu(h), weight, bias)
+    return h
+
+
+def _layers(network: list[NDArray[np.float32]]) -> Layers:
+    # What half precision keeps, so that a model is the same before and after its file.
+    most = float(np.finfo(np.float16).max)
+    kept = [np.clip(t, -most, most).astype(np.float16).astype(np.float32) for t in network]
+    return Layers(tuple(kept[::2]), tuple(kept[1::2]))

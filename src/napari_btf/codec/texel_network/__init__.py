@@ -1,0 +1,1 @@
+"""The codecs abrdf-conv and mlp, which ask a network for every texel."""

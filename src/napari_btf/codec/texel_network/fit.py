@@ -1,0 +1,242 @@
+"""Training of the codecs that ask a network for every texel: an encoder and a decoder together.
+
+``abrdf-conv`` is the autoencoder this project grew from: a convolution along the ABRDF of a texel,
+8 latents, 4 layers of 106 units. Kernel of three with padding, Glorot's initial values, Adam with
+steps of 0.005 and epsilon 1e-7, observations in the order of their angles are as it was published.
+It took batches of 256 random (texel, light) pairs and encoded the texel of every pair. The latents
+of a texel are the same for all its pairs: here a batch is 16 texels, each encoded once, with 16 of
+their observations. Its validation left out pairs whose values the encoder saw; here whole texels
+are left out.
+
+``mlp`` is of the kind of Dulecha, Fanni, Ponchio, Pellacini and Giachetti, "Neural reflectance
+transformation imaging", 2020: 9 latents, 2 layers of 50 units, with a linear encoder that starts as
+principal components, and a cosine schedule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.codec.fitting.checkpoint import Checkpoint
+from napari_btf.codec.fitting.settings import NetworkSettings, check_network, pick_device
+from napari_btf.codec.latents.quantised import quantise
+from napari_btf.codec.neural_basis.fit import check_capture, texels_that_fit
+from napari_btf.codec.projection import gather_abrdfs
+from napari_btf.codec.texel_network.autoencoder import Autoencoder
+from napari_btf.codec.texel_network.model import AbrdfConvBTF, MlpBTF, direction_inputs
+from napari_btf.codec.texel_network.steps import Training, together
+from napari_btf.directions import vectors_to_angles
+from napari_btf.errors import UsageError
+from napari_btf.progress import Job, Progress
+from napari_btf.texels.sampling import all_texels, random_texels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec.texel_network.model import TexelNetworkBTF
+
+__all__ = ["TexelNetworkSettings", "check_texel_network", "fit_texel_network"]
+
+_MOST_LATENTS = 256
+_EPOCHS = 10
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What sets the two codecs apart, beside the encoder."""
+
+    latents: int
+    hidden: tuple[int, ...]
+    #: Texels of a batch at most, pairs for each of them, and steps at least if nothing is said.
+    texels: int
+    each: int
+    least_steps: int
+    decays: bool
+
+
+_RECIPES = {
+    AbrdfConvBTF.architecture: _Recipe(8, (106,) * 4, 16, 16, least_steps=1, decays=False),
+    MlpBTF.architecture: _Recipe(9, (50, 50), 512, 8, least_steps=3000, decays=True),
+}
+
+
+@dataclass(frozen=True)
+class TexelNetworkSettings:
+    """Kind, size and length of the training.
+
+    Parameters
+    ----------
+    architecture : {"abrdf-conv", "mlp"}
+    latents : int, optional
+        Latents per texel; as published by default, 8 and 9.
+    network : NetworkSettings
+        Length, device and seed. An epoch is as many pairs as the chosen texels have; 10 by
+        default, and for mlp at least 3,000 steps.
+    """
+
+    architecture: str
+    latents: int | None = None
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+
+    @property
+    def latent_count(self) -> int:
+        """Latents per texel."""
+        return self.recipe.latents if self.latents is None else self.latents
+
+    @property
+    def recipe(self) -> _Recipe:
+        """What the codec's authors chose."""
+        return _RECIPES[self.architecture]
+
+
+def fit_texel_network(
+    btf: BTF,
+    coords: ArrayLike | None,
+    settings: TexelNetworkSettings,
+    stop: Callable[[], bool] = lambda: False,
+    checkpoint: Checkpoint | None = None,
+) -> Job[TexelNetworkBTF]:
+    """Compress a BTF with the codec abrdf-conv or mlp.
+
+    Parameters
+    ----------
+    btf : BTF
+    coords : array_like of int, shape (T, 2), optional
+        Rows ``(y, x)`` of the texels to learn from; all by default. If there are more than
+        `texels_that_fit`, a random choice. The encoder then encodes the whole surface, a block at
+        a time.
+    settings : TexelNetworkSettings
+    stop : callable, optional
+        Asked often; true ends the training early and keeps the best so far.
+    checkpoint : Checkpoint, optional
+        Where to note how far it is, opened; what was found there is gone on from.
+
+    Yields
+    ------
+    Progress
+        Phases "read", "train" (in thousandths, with errors) and "encode".
+
+    Returns
+    -------
+    AbrdfConvBTF or MlpBTF
+
+    Raises
+    ------
+    UsageError
+        If a setting does not fit the capture.
+    CaptureError
+        If an image cannot be read.
+    """
+    check_texel_network(btf, coords, settings)
+    yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
+    yx = random_texels(yx, texels_that_fit(btf, settings.network.memory), settings.network.seed)
+    order = _order(btf)
+    abrdfs = yield from gather_abrdfs(btf, yx)
+    abrdfs = abrdfs.reshape(len(yx), len(btf), btf.channels)[:, order]
+    fixed_view = np.ptp(btf.view, axis=0).max() < 1e-3
+    autoencoder = Autoencoder(
+        abrdfs,
+        direction_inputs(btf.light[order], btf.view[order], 2 if fixed_view else 4),
+        convolution=settings.architecture == AbrdfConvBTF.architecture,
+        latents=settings.latent_count,
+        hidden=settings.recipe.hidden,
+        device=pick_device(settings.network.device),
+        seed=settings.network.seed,
+    )
+    del abrdfs
+    yield from _train(autoencoder, settings, stop, checkpoint or Checkpoint())
+    latents = yield from _encode(btf, autoencoder, order, settings.network.memory)
+    return _model(btf, settings, autoencoder, latents)
+
+
+def _model(
+    btf: BTF,
+    settings: TexelNetworkSettings,
+    autoencoder: Autoencoder,
+    latents: NDArray[np.float32],
+) -> TexelNetworkBTF:
+    layers = autoencoder.layers()
+    common: dict[str, Any] = {
+        "light": btf.light,
+        "view": btf.view,
+        "dtype": np.dtype(btf.frames.dtype),
+        "source": btf.name,
+    }
+    if settings.architecture == AbrdfConvBTF.architecture:
+        return AbrdfConvBTF(layers=layers, latents=latents, **common)
+    return MlpBTF(layers=layers.rounded(), latents=quantise(latents), **common)
+
+
+def check_texel_network(btf: BTF, coords: ArrayLike | None, settings: TexelNetworkSettings) -> None:
+    """Refuse what `fit_texel_network` cannot do, before anything is read.
+
+    Raises
+    ------
+    UsageError
+    """
+    name, latents = settings.architecture, settings.latent_count
+    chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
+    if not chosen:
+        raise UsageError(None, "no texels are chosen", "choose some, or none to use all")
+    most = _MOST_LATENTS
+    if name == MlpBTF.architecture:
+        # Principal components to start from.
+        most = min(
+            most,
+            min(chosen, texels_that_fit(btf, settings.network.memory)) - 1,
+            len(btf) * btf.channels,
+        )
+    if not 1 <= latents <= most:
+        remedy = f"use 1 to {most}" if most else "choose more texels"
+        raise UsageError(None, f"{latents} latents were asked for", remedy)
+    if len(btf) < 2:
+        raise UsageError(btf.source or None, f"{name} needs 2 observations", "take another codec")
+    check_network(settings.network)
+    check_capture(btf)
+
+
+def _order(btf: BTF) -> NDArray[np.intp]:
+    """Observations by view, then light, each by theta and phi: the convolution's neighbours."""
+    angles = [*vectors_to_angles(btf.view), *vectors_to_angles(btf.light)]
+    return np.lexsort([angle.round(3) for angle in reversed(angles)])
+
+
+def _train(
+    autoencoder: Autoencoder,
+    settings: TexelNetworkSettings,
+    stop: Callable[[], bool],
+    checkpoint: Checkpoint,
+) -> Generator[Progress, None, None]:
+    """Train; the autoencoder ends in the state with the least validation error."""
+    recipe, network = settings.recipe, settings.network
+    training = Training(autoencoder, recipe.texels, recipe.each, recipe.decays, network.seed)
+    steps = training.steps_of(network.epochs or _EPOCHS)
+    steps = max(steps, 1 if network.epochs else recipe.least_steps)
+    yield from training.run(steps, network.seconds, stop, checkpoint)
+
+
+def _encode(
+    btf: BTF, autoencoder: Autoencoder, order: NDArray[np.intp], memory: int
+) -> Generator[Progress, None, NDArray[np.float32]]:
+    """Latents of the whole surface, (H, W, K), a block of texels at a time."""
+    yx = all_texels(btf.height, btf.width)
+    block, few = max(1, texels_that_fit(btf, memory) // 2), together(len(btf))
+    parts: list[NDArray[np.float32]] = []
+    for start in range(0, len(yx), block):
+        some = yx[start : start + block]
+        abrdfs = np.empty((len(some), len(btf), btf.channels), dtype=np.float32)
+        # Half of a block's progress is reading it.
+        for done, total in btf.gather(some, abrdfs):
+            yield Progress("encode", start + len(some) * done // (2 * total), len(yx))
+        abrdfs = btf.values.encode(abrdfs)
+        for first in range(0, len(some), few):
+            parts.append(autoencoder.encode(abrdfs[first : first + few, order]))
+            read = start + (len(some) + min(len(some), first + few)) // 2
+            yield Progress("encode", read, len(yx))
+    return np.concatenate(parts).reshape(btf.height, btf.width, -1)

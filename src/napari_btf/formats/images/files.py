@@ -1,0 +1,155 @@
+"""Headers and pixels of single image files, whatever their extension."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from napari_btf.formats.images import exr as _exr
+from napari_btf.formats.images import tiff as _tiff
+from napari_btf.formats.images.types import ImageFileError, ImageHeader
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["EXTENSIONS", "decode", "header"]
+
+#: Extensions of image files that are read.
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".tga", ".tif", ".tiff", ".exr", ".hdr", ".pic"}
+)
+
+#: What Pillow may take an image for; of its other formats some run programs.
+_KINDS = ("JPEG", "PNG", "BMP", "TGA", "GIF", "WEBP", "PPM")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_JPEG_END = b"\xff\xd9"
+_RADIANCE = (b"#?RADIANCE", b"#?RGBE")
+_LARGEST = 1 << 32
+"""Bytes of the pixels of one image."""
+
+
+def header(file: BinaryIO) -> ImageHeader:
+    """Size and type of an image, without decoding its pixels.
+
+    Parameters
+    ----------
+    file : binary file
+        Seekable, at its start; only what is needed of it is read.
+
+    Raises
+    ------
+    ImageFileError
+        If it is not an image of a known kind.
+    """
+    start = file.read(32)
+    file.seek(0)
+    if not start:
+        raise ImageFileError("is empty")
+    if start[:4] in _tiff.MAGIC:
+        found = _tiff.header(file)
+    elif start[:4] == _exr.MAGIC:
+        found = _exr.header(file)
+    elif start.startswith(_RADIANCE):
+        found = _radiance_header(file)
+    else:
+        found = _pillow_header(file, start)
+    size = found.height * found.width * found.channels * found.dtype.itemsize
+    if not 0 < size <= _LARGEST:
+        raise ImageFileError(f"claims {found.width} x {found.height} pixels, which is no sane size")
+    return found
+
+
+def decode(data: bytes) -> NDArray[Any]:
+    """Pixels of an image, without an alpha channel.
+
+    Returns
+    -------
+    ndarray, shape (H, W, C)
+        8 or 16 bits, or finite floats of linear radiance; C = 1, 3, or that of a spectral image.
+
+    Raises
+    ------
+    ImageFileError
+        If the file is damaged or of an unknown kind, or holds values that are not numbers.
+    """
+    try:
+        pixels = _decode_jpeg(data)
+        if pixels is None:
+            found = header(io.BytesIO(data))
+            pixels = np.atleast_3d(_decode(data, found))[:, :, : found.channels]
+    except ImageFileError:
+        raise
+    # A damaged file makes the decoders raise whatever they meet first.
+    except Exception as error:
+        raise ImageFileError("is damaged or truncated") from error
+    pixels = np.atleast_3d(pixels)
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        count = int(np.count_nonzero(~np.isfinite(pixels)))
+        raise ImageFileError(f"holds {count} values that are infinite or not numbers")
+    return pixels
+
+
+def _decode_jpeg(data: bytes) -> NDArray[Any] | None:
+    """Pixels of an ordinary JPEG image by libjpeg-turbo; None of others and of what looks cut off.
+
+    libjpeg fills what is missing with grey, where Pillow complains.
+    """
+    import imagecodecs
+
+    if not (data.startswith(_JPEG) and data.endswith(_JPEG_END)):
+        return None
+    pixels = np.asarray(imagecodecs.jpeg8_decode(data))
+    return pixels if pixels.shape[2:] in ((), (3,)) else None
+
+
+def _decode(data: bytes, found: ImageHeader) -> NDArray[Any]:
+    import imagecodecs
+
+    if data[:4] in _tiff.MAGIC:
+        return _tiff.decode(data)
+    if data[:4] == _exr.MAGIC:
+        return _exr.decode(data)
+    if data.startswith(_RADIANCE):
+        return np.asarray(imagecodecs.rgbe_decode(data))
+    if data.startswith(_PNG) and found.dtype == np.uint16:
+        return np.asarray(imagecodecs.png_decode(data))
+    with Image.open(io.BytesIO(data), formats=_KINDS) as image:
+        if found.dtype == np.uint16:
+            return np.asarray(image).astype(np.uint16)
+        return np.asarray(image.convert("L" if found.channels == 1 else "RGB"))
+
+
+def _pillow_header(file: BinaryIO, start: bytes) -> ImageHeader:
+    try:
+        with Image.open(file, formats=_KINDS) as image:
+            mode, (width, height) = image.mode, image.size
+            transparent = "transparency" in image.info
+    except Image.DecompressionBombError as error:
+        raise ImageFileError("has more pixels than any image of a capture") from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise ImageFileError("is not of a kind that can be read") from error
+    deep_png = start.startswith(_PNG) and start[24] == 16
+    bits16 = deep_png or mode.startswith("I;16") or mode == "I"
+    if mode == "F":
+        raise ImageFileError("has floating point values in a file that cannot be read so")
+    alpha = mode in ("LA", "PA", "RGBA", "La", "RGBa") or (mode == "P" and transparent)
+    channels = 1 if mode in ("1", "L", "LA", "La", "I") or mode.startswith("I;16") else 3
+    dtype = np.dtype("u2" if bits16 else "u1")
+    return ImageHeader(height, width, channels, dtype, left_out="alpha channel" if alpha else "")
+
+
+def _radiance_header(file: BinaryIO) -> ImageHeader:
+    """Of Radiance RGBE: lines of text, an empty one, then e.g. "-Y 480 +X 640"."""
+    for _ in range(100):
+        if not file.readline(4096).strip():
+            words = file.readline(256).split()
+            if len(words) == 4 and (words[0], words[2]) == (b"-Y", b"+X"):
+                sizes = words[1], words[3]
+                if all(size.isdigit() for size in sizes):
+                    return ImageHeader(int(sizes[0]), int(sizes[1]), 3, np.dtype("f4"))
+            raise ImageFileError("is turned or damaged: a Radiance file with -Y and +X is expected")
+    raise ImageFileError("is damaged: its Radiance header has no end")

@@ -1,0 +1,226 @@
+"""The text of an .lp file: which image was lit from where.
+
+The first line is the number of images, every other line ``name x y z``, with x right, y up and
+z towards the camera, as HP Labs' PTM fitter defined it
+(http://www.hpl.hp.com/research/ptm/MakingPTMsViaLP.htm). Many programs and many hands write such
+files; what is unusual but can mean only one thing is understood and noted. Which files the names
+stand for is the matter of `napari_btf.formats.rti.reader`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import math
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from napari_btf.errors import CaptureError
+from napari_btf.formats.capture_files import quoted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["LightFile", "decode_text", "parse_light_file"]
+
+_COUNT = re.compile(r"[0-9]{1,9}")
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE
+)
+_LONGEST_NUMBER = 64
+#: Vectors whose length differs from 1 by more than what rounding to four decimals leaves.
+_UNIT_TOLERANCE = 1e-3
+#: A light on the horizon may come out a little below it (HP's own example has z = -0.0002).
+_HORIZON = math.sin(math.radians(0.5))
+
+
+class LightFile(NamedTuple):
+    """What an .lp file says."""
+
+    names: list[str]
+    """Image names as they stand there, without quotes."""
+    lines: list[int]
+    """The line of each name, the first line of the file is 1."""
+    light: NDArray[np.float64]
+    """(N, 3) unit vectors."""
+    notes: list[str]
+    """What was tolerated, in sentences."""
+
+
+class _Entry(NamedTuple):
+    name: str
+    numbers: list[str]
+    line: int
+
+
+def decode_text(data: bytes) -> str:
+    """Text of a file that may be UTF-8, UTF-16 with a byte order mark, or Windows-1252."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def parse_light_file(path: Path, text: str) -> LightFile:
+    """Parse the text of an .lp file.
+
+    Parameters
+    ----------
+    path : Path
+        Where it lies, for messages.
+    text : str
+        Its content.
+
+    Raises
+    ------
+    CaptureError
+        No or too few lines, a line that is not ``name x y z``, or a vector that is no light
+        direction: not finite, zero, or behind the surface.
+    """
+    oddities: dict[str, None] = {}
+    if text.startswith("\ufeff"):
+        text = text[1:]
+        oddities["a byte order mark"] = None
+    count, entries = _entries(path, text, oddities)
+    if not entries:
+        raise CaptureError(
+            path, "it names no image", 'expected the number of images, then "name x y z" lines'
+        )
+    if count is not None and len(entries) < count:
+        raise CaptureError(
+            path,
+            f"the first line says {count} images, only {len(entries)} lines follow",
+            "get the whole file, or correct the number if none is missing",
+        )
+    vectors = np.array([_vector(path, entry, oddities) for entry in entries])
+    light, notes = _directions(path, vectors, entries)
+    if oddities:
+        notes.insert(0, f"{path.name} was understood in spite of {', '.join(oddities)}")
+    if count is None:
+        notes.append(f"the first line of {path.name} does not say how many images there are")
+    elif count != len(entries):
+        notes.append(
+            f"the first line of {path.name} says {count} images, all {len(entries)} "
+            "that it names were taken"
+        )
+    return LightFile([e.name for e in entries], [e.line for e in entries], light, notes)
+
+
+def _entries(path: Path, text: str, oddities: dict[str, None]) -> tuple[int | None, list[_Entry]]:
+    """The number in the first line, if it is one, and the lines after it, split up."""
+    count = None
+    entries: list[_Entry] = []
+    last = 0
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
+        if not line.strip():
+            continue
+        if number > last + 1:
+            oddities["blank lines"] = None
+        first, last = not last, number
+        if line[0].isspace():
+            oddities["leading blanks"] = None
+        if "\t" in line:
+            oddities["tabs"] = None
+        if first and _COUNT.fullmatch(line.strip()):
+            count = int(line.strip())
+            continue
+        columns = _columns(line, oddities)
+        if columns is None:
+            expected = "the number of images" if first else "an image name and the numbers x y z"
+            raise CaptureError(
+                path,
+                f'line {number} is "{_short(line.strip())}", expected {expected}',
+                "correct the line",
+            )
+        entries.append(_Entry(*columns, number))
+    return count, entries
+
+
+def _columns(line: str, oddities: dict[str, None]) -> tuple[str, list[str]] | None:
+    """Name and three numbers of a line, split from its end: names may have blanks in them."""
+    bare = line.rstrip(",; \t")
+    for separator in (None, ";", ","):
+        given = [part.strip() for part in bare.rsplit(separator, 3)]
+        parts = [part.rstrip(",;").rstrip() for part in given]
+        if len(parts) == 4 and all(map(_is_number, parts[1:])):
+            break
+    else:
+        return None
+    name = parts[0]
+    if separator or parts != given or bare != line.rstrip():
+        oddities["commas or semicolons between columns"] = None
+    if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'":
+        name = name[1:-1].strip()
+        oddities["quotes"] = None
+    if "\\" in name:
+        oddities["backslashes in names"] = None
+    return (name, parts[1:]) if name else None
+
+
+def _is_number(text: str) -> bool:
+    return len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text) is not None
+
+
+def _vector(path: Path, entry: _Entry, oddities: dict[str, None]) -> tuple[float, ...]:
+    if any("," in number for number in entry.numbers):
+        oddities["decimal commas"] = None
+    vector = tuple(float(number.replace(",", ".")) for number in entry.numbers)
+    if not all(map(math.isfinite, vector)):
+        raise CaptureError(
+            path,
+            f"line {entry.line} has the vector {_short(' '.join(entry.numbers))}, "
+            "expected three finite numbers",
+            "correct the line",
+        )
+    if not any(vector):
+        raise CaptureError(
+            path,
+            f"line {entry.line} has the vector 0 0 0, which is no direction",
+            "correct the line",
+        )
+    return vector
+
+
+def _directions(
+    path: Path, vectors: NDArray[np.float64], entries: list[_Entry]
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Unit vectors, none of them below the horizon, and what was done to get there."""
+    notes = []
+    # Divided by the largest component first: squares of very large or small ones would not do.
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    scaled = vectors / largest
+    norm = np.linalg.norm(scaled, axis=1, keepdims=True)
+    light = scaled / norm
+    with np.errstate(over="ignore"):
+        length = (norm * largest)[:, 0]
+    if np.abs(length - 1).max() > _UNIT_TOLERANCE:
+        lengths = " to ".join(dict.fromkeys(f"{x:.3g}" for x in (length.min(), length.max())))
+        notes.append(f"the vectors in {path.name} are {lengths} long, they were normalised")
+    behind = np.flatnonzero(light[:, 2] < -_HORIZON)
+    if len(behind):
+        first = entries[behind[0]]
+        more = f" (and of {len(behind) - 1} more)" if len(behind) > 1 else ""
+        raise CaptureError(
+            path,
+            f"the light of line {first.line}{more} lies behind the surface "
+            f"(z = {_short(first.numbers[2])}), z points from the surface to the camera",
+            "correct the sign of z",
+        )
+    below = light[:, 2] < 0
+    if below.any():
+        light[below, 2] = 0.0
+        light[below] /= np.linalg.norm(light[below], axis=1, keepdims=True)
+        notes.append(
+            "lights less than half a degree below the horizon were put on it: "
+            + quoted([entry.name for entry, low in zip(entries, below, strict=True) if low])
+        )
+    return light, notes
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."

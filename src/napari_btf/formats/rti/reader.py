@@ -1,0 +1,308 @@
+r"""RTI captures: images of a fixed camera and an .lp file of light directions.
+
+A folder or a zip archive of one with the .lp file at its top or one level below, or the path of
+the .lp file itself. The names in such a file are often those of another machine
+(``C:\Leaves\91-001.jpg``), so they are looked for from their full length down to the bare file
+name. Every observation has the view (0, 0, 1).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from itertools import product
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from napari_btf.btf import BTF
+from napari_btf.errors import CaptureError
+from napari_btf.formats.capture_files import (
+    ReadOptions,
+    image_names,
+    iter_light_files,
+    light_files,
+    quoted,
+    read_bytes,
+)
+from napari_btf.formats.frames import lazy_frames
+from napari_btf.formats.rti.light_file import LightFile, decode_text, parse_light_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["read", "recognises"]
+
+_LARGEST = 4 << 20
+"""Bytes of the largest .lp file; that would be some 60,000 images."""
+_AT_MOST = 100
+"""That many .lp files of a folder are looked into."""
+
+
+class _Series(NamedTuple):
+    """An .lp file and the images it stands for."""
+
+    name: str
+    lights: LightFile
+    images: list[str]
+    light: NDArray[np.float64]
+    """(N, 3), of the images."""
+    notes: list[str]
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is an .lp file, or a folder or zip that holds one near its top."""
+    try:
+        if path.is_dir() or path.suffix.lower() == ".zip":
+            return any(True for _ in iter_light_files(path))
+        return path.suffix.lower() == ".lp" and path.is_file()
+    except Exception:
+        # Asked of anything a user drops on the viewer: an unreadable path is not ours.
+        return False
+
+
+def read(path: Path, options: ReadOptions | None = None) -> BTF:
+    """Open an RTI capture.
+
+    The .lp file and the image headers are checked now, pixels are read when asked for. Of several
+    .lp files the one whose images are all there is taken; if that leaves more than one, the
+    nearest to the top, and then the one of the most images.
+
+    Parameters
+    ----------
+    path : Path
+        A folder, a zip archive, or an .lp file; the images lie beside or below an .lp file.
+
+    Raises
+    ------
+    CaptureError
+        No usable .lp file, images that are not there or are named twice, several captures in one
+        folder, an unreadable image, or images of different sizes.
+    """
+    options = options or ReadOptions()
+    chosen = not path.is_dir() and path.suffix.lower() == ".lp"
+    root = path.parent if chosen else path
+    candidates = [path.name] if chosen else light_files(path)
+    if not candidates:
+        raise CaptureError(
+            path,
+            "there is no .lp file in it",
+            'expected one with the number of images, then "name x y z" lines',
+        )
+    names = image_names(root)
+    series, notes = _choose(root, candidates, _Images(names), options.skip_bad)
+    used = set(series.images)
+    unused = [name for name in names if name not in used]
+    if unused:
+        notes.append(f"images that {series.name} does not name were left out: {quoted(unused)}")
+    opened = lazy_frames(root, series.images, options.skip_bad)
+    return BTF(
+        frames=opened.frames,
+        light=series.light[opened.kept],
+        view=np.tile([0.0, 0.0, 1.0], (len(opened.kept), 1)),
+        source=str(root),
+        format="RTI folder" if root.is_dir() else "RTI zip",
+        notes=(*notes, *series.lights.notes, *series.notes, *opened.notes),
+        channel_names=opened.channel_names,
+    )
+
+
+# --------------------------------------------------------------------------- which .lp file
+
+
+def _choose(
+    root: Path, candidates: Sequence[str], images: _Images, skip_bad: bool
+) -> tuple[_Series, list[str]]:
+    """The .lp file to use, and why."""
+    usable: list[_Series] = []
+    refused: list[CaptureError] = []
+    for name in candidates[:_AT_MOST]:
+        try:
+            usable.append(_open(root, name, images, skip_bad))
+        except CaptureError as error:
+            refused.append(error)
+    if not usable:
+        raise refused[0]
+    usable.sort(key=lambda s: (s.name.count("/"), -len(s.images), s.name))
+    best = usable[0]
+    if len(candidates) == 1:
+        return best, []
+    folders = _captures(usable)
+    if len(folders) > 1:
+        raise CaptureError(
+            root,
+            f"it holds {len(folders)} RTI captures, in its folders {quoted(folders)}",
+            "open one of these" if root.is_dir() else "unpack it and open one of these",
+        )
+    reason = (
+        "it is the only one whose images are all there"
+        if len(usable) == 1
+        else "its images are all there, it lies nearest to the top and names the most images"
+    )
+    others = [name for name in candidates if name != best.name]
+    return best, [f'"{best.name}" was used, not {quoted(others)}: {reason}']
+
+
+def _captures(usable: Sequence[_Series]) -> list[str]:
+    """Folders of .lp files that share no image with each other; none if one lies at the top."""
+    seen: set[str] = set()
+    folders: dict[str, None] = {}
+    for series in usable:
+        if seen.isdisjoint(series.images):
+            folders[str(PurePosixPath(series.name).parent)] = None
+        seen.update(series.images)
+    return [] if "." in folders else list(folders)
+
+
+def _open(root: Path, name: str, images: _Images, skip_bad: bool) -> _Series:
+    place = root / name
+    try:
+        data = read_bytes(root, name, _LARGEST + 1)
+    except OSError as error:
+        raise CaptureError(
+            place, f"it cannot be read ({error.strerror or error})", "copy it again"
+        ) from error
+    if len(data) > _LARGEST:
+        raise CaptureError(
+            place,
+            f"it is larger than {_LARGEST >> 20} MB, which no file of light directions is",
+            'expected a text of the number of images, then "name x y z" lines',
+        )
+    lights = parse_light_file(place, decode_text(data))
+    starts = [str(folder) for folder in PurePosixPath(name).parents]
+    found, notes = _all_there(place, lights, _locate(starts, lights, images), skip_bad)
+    there = {line: image for line, image in enumerate(found) if image is not None}
+    notes += _spelling_notes(name, starts, [(lights.names[i], there[i]) for i in there])
+    return _Series(name, lights, list(there.values()), lights.light[list(there)], notes)
+
+
+# --------------------------------------------------------------------------- which images
+
+
+class _Images:
+    """The images of a capture, to be found by names that may be spelt differently."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.exact = set(names)
+        self.alike: dict[str, list[str]] = {}
+        self.by_file: dict[str, list[str]] = {}
+        for name in names:
+            self.alike.setdefault(_folded(name), []).append(name)
+            self.by_file.setdefault(_folded(PurePosixPath(name).name), []).append(name)
+
+    def below(self, folder: str, parts: Sequence[str]) -> str | None:
+        """The image at the longest tail of a path, placed in a folder."""
+        for start in range(len(parts)):
+            name = str(PurePosixPath(folder, *parts[start:]))
+            if name in self.exact:
+                return name
+            alike = self.alike.get(_folded(name), [])
+            if len(alike) == 1:
+                return alike[0]
+        return None
+
+    def anywhere(self, folder: str, parts: Sequence[str]) -> str | None:
+        """The only image below a folder that shares the longest tail with a path."""
+        within = "" if folder == "." else f"{folder}/"
+        found = self.by_file.get(_folded(parts[-1]), []) if parts else []
+        found = [name for name in found if name.startswith(within)]
+        for length in range(2, len(parts) + 1):
+            tail = _folded("/" + "/".join(parts[-length:]))
+            closer = [name for name in found if _folded(f"/{name}").endswith(tail)]
+            if not closer:
+                break
+            found = closer
+        return found[0] if len(found) == 1 else None
+
+
+def _locate(starts: Sequence[str], lights: LightFile, images: _Images) -> list[str | None]:
+    """The images that the names in an .lp file stand for.
+
+    One way of looking is used for all of them, the first that finds a different image for each:
+    from the folder of the .lp file, then from those above it; then anywhere below these.
+    """
+    paths = [_parts(name) for name in lights.names]
+    best: list[str | None] = []
+    most = -1
+    for look, start in product((images.below, images.anywhere), starts):
+        found = [look(start, parts) for parts in paths]
+        different = len(set(found) - {None})
+        if different > most:
+            best, most = found, different
+        if most == len(paths):
+            break
+    return best
+
+
+def _all_there(
+    place: Path, lights: LightFile, found: list[str | None], skip_bad: bool
+) -> tuple[list[str | None], list[str]]:
+    """The images found, once it is sure that each was found and none is named twice.
+
+    With ``skip_bad`` None stands for what is missing or named before, and notes say so.
+    """
+    missing = [name for name, image in zip(lights.names, found, strict=True) if image is None]
+    if len(missing) == len(found):
+        raise CaptureError(
+            place,
+            f"none of the {len(found)} images it names is there ({quoted(missing)})",
+            "put the images (JPEG, PNG, TIFF, EXR...) beside the .lp file or into a folder "
+            "there, or open the folder that holds both",
+        )
+    problems: list[tuple[str, str]] = []
+    if missing:
+        problem = (
+            f"of the {len(found)} images it names, {len(missing)} cannot be found "
+            f"({quoted(missing)})"
+        )
+        problems.append((problem, "put them back or take their lines out"))
+    first: dict[str, int] = {}
+    kept: list[str | None] = []
+    for image, line in zip(found, lights.lines, strict=True):
+        again = image is not None and first.setdefault(image, line) != line
+        kept.append(None if again else image)
+        if again:
+            assert image is not None
+            problem = f'lines {first[image]} and {line} both name the image "{image}"'
+            problems.append((problem, "keep one of them"))
+    if problems and not skip_bad:
+        raise CaptureError(place, *problems[0])
+    return kept, [problem for problem, _ in problems]
+
+
+def _spelling_notes(
+    name: str, starts: Sequence[str], found: Sequence[tuple[str, str]]
+) -> list[str]:
+    """Notes on the images that do not lie where the .lp file says, or are spelt differently."""
+    moved: list[str] = []
+    respelt: list[str] = []
+    for given, image in found:
+        places = {str(PurePosixPath(start, *_parts(given))) for start in starts}
+        if image in places:
+            continue
+        same = _folded(image) in map(_folded, places)
+        (respelt if same else moved).append(f'"{given}" is "{image}"')
+    notes = []
+    for changed, how in ((moved, "were found by the last parts of"), (respelt, "differ from")):
+        if changed:
+            more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+            notes.append(f"image files {how} their names in {name}: {changed[0]}{more}")
+    return notes
+
+
+def _parts(name: str) -> list[str]:
+    """The parts of a path of any system, without what leads out of the capture."""
+    parts: list[str] = []
+    for part in name.replace("\\", "/").split("/"):
+        if part == ".." or part.endswith(":"):
+            parts.clear()
+        elif part not in ("", "."):
+            parts.append(part)
+    return parts
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

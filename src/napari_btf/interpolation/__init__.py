@@ -1,0 +1,1 @@
+"""Functions of directions from samples: they know no codec."""

@@ -1,0 +1,1 @@
+"""Work of the docks that runs in threads."""

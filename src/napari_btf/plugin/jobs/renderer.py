@@ -1,0 +1,220 @@
+"""Images of a model in a thread: the latest directions win, coarser ones while they move."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_btf.codec.decoding.compiled import load_in_background
+from napari_btf.plugin.jobs.background import Latest
+from napari_btf.relighting import Environment, Relighter
+from napari_btf.relighting.shots import Frame, Shot, make
+
+if TYPE_CHECKING:
+    from napari_btf.codec.model import CompressedBTF
+    from napari_btf.progress import Job
+
+__all__ = [
+    "Frames",
+]
+
+
+#: Every how-manieth texel may be decoded while directions move.
+STEPS = (1, 2, 3, 4, 6, 8)
+#: Seconds an image may take while directions move.
+BUDGET = 0.016
+#: Seconds an image may still take once another one is wanted; it is given up else.
+_PATIENCE = 0.1
+#: Directions rest when nothing came for so long (milliseconds).
+_REST = 150
+
+
+class _Relighters:
+    """Relighters of the model shown last: of the whole surface, and of what is shown in motion.
+
+    Used by one thread at a time. Two, so that the images that one keeps of several lights are
+    still there after the other was used.
+    """
+
+    _COUNT = 2
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[bool, int], Relighter] = OrderedDict()
+        self._model: CompressedBTF | None = None
+        self._decoder: CompressedBTF | None = None
+        #: What decodes: a torch device, or the processor without torch if None.
+        self.device: str | None = None
+
+    def of(self, shot: Shot) -> Relighter:
+        """The one for such shots.
+
+        Raises
+        ------
+        UsageError
+            If the device cannot be used.
+        """
+        device = self.device
+        decoder = self._decoder
+        if decoder is None or self._model is not shot.model or decoder.device != device:
+            self._kept.clear()
+            decoder = shot.model.decoded_on(device)
+            self._model, self._decoder = shot.model, decoder
+        key = shot.rows is None and shot.columns is None, shot.step
+        if key not in self._kept:
+            while len(self._kept) >= self._COUNT:
+                self._kept.popitem(last=False)
+            self._kept[key] = Relighter(decoder)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+
+class _Cost:
+    """Seconds that shots of one model take, learned from those that were made."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, float] = {}
+        self._made: Shot | None = None
+
+    def learn(self, frame: Frame) -> None:
+        """Remember how long a whole image took with so many of single lights decoded."""
+        if self._made is None or frame.shot.model is not self._made.model:
+            self._seconds = {}
+        if frame.shot.is_whole:
+            self._seconds[frame.decoded], self._made = frame.seconds, frame.shot
+
+    def to_decode(self, shot: Shot) -> int:
+        """How many images under single lights are not there from the last whole one."""
+        return _to_decode(shot, self._made)
+
+    def of(self, shot: Shot) -> float:
+        """How long the whole image of a shot takes; 0 if that is unknown."""
+        if self._made is None or shot.model is not self._made.model:
+            return 0.0
+        count = self.to_decode(shot)
+        if count in self._seconds:
+            return self._seconds[count]
+        known = max((n for n in self._seconds if n), default=0)
+        return count * self._seconds[known] / known if known else 0.0
+
+
+def _to_decode(shot: Shot, before: Shot | None) -> int:
+    """How many images under single lights are not there from the shot before."""
+    lighting = shot.lighting
+    if lighting is None:
+        return 1
+    count = lighting.count if isinstance(lighting, Environment) else len(lighting)
+    if before is None or (before.model, before.view) != (shot.model, shot.view):
+        return count
+    if isinstance(lighting, Environment):
+        return 0 if isinstance(before.lighting, Environment) else count
+    if not isinstance(before.lighting, tuple) or len(before.lighting) != count:
+        return count
+    pairs = zip(lighting, before.lighting, strict=True)
+    return sum((a.theta, a.phi) != (b.theta, b.phi) for a, b in pairs)
+
+
+class Frames(QObject):
+    """Makes the latest shot that is wanted.
+
+    Signals
+    -------
+    made
+        A `Frame`.
+    failed
+        A sentence on what is wrong.
+    """
+
+    made = Signal(object)
+    failed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.steps: tuple[int, ...] = STEPS
+        self.budget = BUDGET
+        self._wanted: Shot | None = None
+        self._relighters, self._cost = _Relighters(), _Cost()
+        #: Seconds that what was asked for last is expected to take.
+        self._expected = 0.0
+        self._is_coarse = False
+        self._latest = Latest(self)
+        self._latest.done.connect(self._on_made)
+        self._latest.failed.connect(self.failed)
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST)
+        self._rest.timeout.connect(self.settle)
+
+    @property
+    def device(self) -> str | None:
+        """What decodes the next images: a torch device, or the processor without torch if None."""
+        return self._relighters.device
+
+    @device.setter
+    def device(self, device: str | None) -> None:
+        self._relighters.device = device
+        # Nothing is known of how long it takes.
+        self._cost = _Cost()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an image is still to come."""
+        return self._latest.busy or self._rest.isActive()
+
+    def want(self, shot: Shot, moving: bool = False) -> None:
+        """Make an image; while directions move as much of it as the shot says, coarse if slow.
+
+        The whole image follows when they rest.
+        """
+        whole = self._cost.of(shot)
+        self._wanted = shot.whole
+        shot = replace(shot, step=self._step(shot, whole)) if moving else shot.whole
+        self._is_coarse = not shot.is_whole
+        if self._is_coarse:
+            self._rest.start()
+        else:
+            self._rest.stop()
+        self._make(shot, whole * shot.share)
+
+    def settle(self) -> None:
+        """Make the whole image now, if the last one that was wanted is not."""
+        self._rest.stop()
+        coarse, self._is_coarse = self._is_coarse, False
+        if coarse and self._wanted is not None:
+            self._make(self._wanted, self._cost.of(self._wanted))
+
+    def cancel(self) -> None:
+        """Want nothing any more."""
+        self._rest.stop()
+        self._latest.cancel()
+        self._wanted, self._is_coarse, self._expected = None, False, 0.0
+
+    def _make(self, shot: Shot, expected: float) -> None:
+        # An environment on a large surface takes seconds; a hand that moves does not wait.
+        give_up = self._expected > max(_PATIENCE, 2 * expected)
+        self._expected = expected
+        self._latest.want(lambda: _made_by(self._relighters, shot), at_once=give_up)
+
+    def _step(self, shot: Shot, seconds: float) -> int:
+        """The finest step whose images are quick enough, and as coarse as the shot allows."""
+        steps = [step for step in self.steps if step >= shot.step] or [shot.step]
+        # Where all images of single lights are there, coarser ones would have to be decoded first.
+        budget = self.budget if self._cost.to_decode(shot) else _PATIENCE
+        for step in steps:
+            if seconds * replace(shot, step=step).share <= budget:
+                return step
+        return steps[-1]
+
+    def _on_made(self, frame: Frame) -> None:
+        self._cost.learn(frame)
+        self.made.emit(frame)
+        # Many more are likely to follow. The first one does not wait for it.
+        if self.device is None:
+            load_in_background()
+
+
+def _made_by(relighters: _Relighters, shot: Shot) -> Job[Frame]:
+    # Found in the thread: a device may have to be woken up for it.
+    return (yield from make(shot, relighters.of(shot)))

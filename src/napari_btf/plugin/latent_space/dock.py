@@ -1,0 +1,397 @@
+"""Dock *Latent space*: how the surface is organised; select, name, look into, part it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_btf.plugin.latent_space.embedding_form import PAINTED, STEP, EmbeddingForm
+from napari_btf.plugin.latent_space.embeddings import NAMES, Embeddings
+from napari_btf.plugin.latent_space.inspect.inspect import Inspect
+from napari_btf.plugin.latent_space.links import Links
+from napari_btf.plugin.latent_space.map.bar import MapBar
+from napari_btf.plugin.latent_space.map.canvas import MapCanvas
+from napari_btf.plugin.latent_space.map.colour_box import ColourBox
+from napari_btf.plugin.latent_space.map.colouring import coloured, coloured_by_labels
+from napari_btf.plugin.latent_space.region_link import RegionLink
+from napari_btf.plugin.latent_space.segment.segment import Segment
+from napari_btf.plugin.latent_space.selection_box import SelectionBox
+from napari_btf.plugin.select_texels.region_box import attempt, row_of
+from napari_btf.plugin.viewer.model_chooser import ModelChooser
+from napari_btf.plugin.viewer.workspace import workspace_of
+from napari_btf.plugin.widgets.section import Scrolled, Section, allow
+from napari_btf.plugin.widgets.wrapped_text import Note
+from napari_btf.texels.sampling import all_texels, every_nth, masked_texels, region_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from qtpy.QtGui import QHideEvent, QShowEvent
+
+    from napari_btf.codec.model import CompressedBTF
+    from napari_btf.embedding import EmbeddingTable
+    from napari_btf.embedding.colours import Colours
+    from napari_btf.embedding.latent_map import LatentMap
+    from napari_btf.plugin.viewer.selection import TexelSelection
+    from napari_btf.progress import Progress
+    from napari_btf.texels.coordinates import RegionTexels
+
+__all__ = ["LatentSpace"]
+
+_NO_MODEL = "Train a model first (dock Train), or load one."
+_NO_MAP = "Press Compute to place the texels in the plane."
+
+
+class LatentSpace(QWidget):
+    """A map of the latents, linked to the images; what is selected is shared by all docks."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._workspace = workspace_of(napari_viewer)
+        self._model: CompressedBTF | None = None
+        self._to_paint: dict[CompressedBTF, tuple[RegionTexels, str]] = {}
+        self.models = ModelChooser(self._workspace)
+        self.form = EmbeddingForm()
+        self.embeddings = Embeddings(self._workspace, self)
+        self.colours = ColourBox()
+        self.bar = MapBar()
+        self.map = MapCanvas()
+        self.links = Links(self._workspace, self.map, self)
+        self.note = Note()
+        self.box = SelectionBox()
+        self.regions = RegionLink(self._workspace, self)
+        self.inspect = Inspect(self._workspace)
+        self.segment = Segment(self._workspace)
+        self.inspect_section = Section("Inspect", self.inspect)
+        self.segment_section = Section("Segment", self.segment)
+        self.open_button = QPushButton("Open CSV...")
+        self.save_button = QPushButton("Save CSV...")
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(0)
+        self._lay_out()
+        self._wire()
+        self._wire_selection()
+        self._show_model()
+
+    def _lay_out(self) -> None:
+        head = QFormLayout()
+        head.addRow("model", self.models)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setSpacing(6)
+        column.addLayout(head)
+        column.addWidget(self.form)
+        column.addWidget(self.bar)
+        column.addWidget(self.map, 1)
+        for part in (self.colours, self.note, self.box, self.inspect_section, self.segment_section):
+            column.addWidget(part)
+        column.addLayout(row_of(self.open_button, self.save_button))
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(Scrolled(content))
+
+    def _wire(self) -> None:
+        self.form.started.connect(self.compute)
+        self.form.cancelled.connect(self.embeddings.cancel)
+        run = self.embeddings.run
+        run.progressed.connect(self._on_report)
+        run.failed.connect(show_error)
+        run.changed.connect(self._show_running)
+        self.embeddings.changed.connect(self._show_map)
+        self.embeddings.opened.connect(self._on_opened)
+        self.colours.changed.connect(self._show_colours)
+        self.bar.mode_chosen.connect(self.map.set_mode)
+        self.bar.fitted.connect(self.map.show_all)
+        self.segment.parted.connect(self._on_parted)
+        self.open_button.clicked.connect(self._ask_open)
+        self.save_button.clicked.connect(self._ask_save)
+        self._later.timeout.connect(self._on_layers)
+
+    def _wire_selection(self) -> None:
+        self.bar.inverted.connect(lambda: self._change(lambda selection: selection.invert()))
+        self.bar.cleared.connect(lambda: self._change(lambda selection: selection.clear()))
+        self.map.picked.connect(self._on_picked)
+        self.links.selected.connect(self._show_selection)
+        self.links.pointed.connect(self._on_pointed)
+        self.links.refused.connect(lambda: self.box.show_lit.setChecked(False))
+        self.box.show_lit.toggled.connect(self.links.set_lit)
+        self.box.kept.connect(self.keep)
+        self.box.region_wanted.connect(self.select_region)
+        self.regions.painted.connect(self._on_painted)
+        self.regions.changed.connect(self._show_regions)
+        self.inspect.walk.waiting.connect(self._on_walk)
+        self.inspect.walk.changed.connect(self._show_ends)
+        self.inspect.edit.changed.connect(self.links.light_up)
+        self.inspect_section.toggled.connect(self._follow_inspect)
+        self.segment_section.toggled.connect(lambda _: self.segment.stop())
+
+    # ----------------------------------------------------------------- coming and going
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Follow model, layers, mouse and brush."""
+        super().showEvent(event)
+        self._workspace.model_changed.connect(self._on_model)
+        self._workspace.captures_changed.connect(self._on_layers_later)
+        self.links.follow(True)
+        self._show_model()
+        self._follow_inspect()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Stop following them, and leave nothing on the canvas; a job goes on."""
+        super().hideEvent(event)
+        self._workspace.model_changed.disconnect(self._on_model, missing_ok=True)
+        self._workspace.captures_changed.disconnect(self._on_layers_later, missing_ok=True)
+        self._later.stop()
+        self.links.follow(False)
+        self.regions.set_model(self._model, False)
+        self.segment.stop()
+        self._follow_inspect()
+
+    def _on_model(self) -> None:
+        # The workspace also tells when the model was saved.
+        if self._workspace.model is not self._model:
+            self._show_model()
+
+    def _show_model(self) -> None:
+        model = self._model = self._workspace.model
+        self.form.set_allowed("" if model is not None else _NO_MODEL)
+        allow(self.open_button, "Take the points of a table", "" if model else _NO_MODEL)
+        self.colours.set_latents(0 if model is None else model.latent_count)
+        self.links.set_model(model)
+        self.regions.set_model(model, self.isVisible())
+        self.inspect.set_model(model)
+        self.segment.set_model(model)
+        self.embeddings.set_model(model)
+        self._show_running()
+        self._show_selection()
+        self._show_regions()
+        if self.isVisible() and model in self._to_paint:
+            self._on_layers_later()
+        if self.isVisible() and model is not None and self.embeddings.map is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Show what lies beside the model, else what is there at once."""
+        found = False
+
+        def restore() -> None:
+            nonlocal found
+            found = self.embeddings.restore()
+
+        if attempt(restore) and not found and not self.embeddings.running:
+            self.embeddings.compute("pca")
+
+    def _on_layers_later(self) -> None:
+        # Not while the layer list is being changed.
+        self._later.start()
+
+    def _on_layers(self) -> None:
+        self.links.follow_layers()
+        self.regions.set_model(self._model, self.isVisible())
+        self._restore_regions()
+        self._show_regions()
+        if self.colours.by == "cluster":
+            self._show_colours()
+
+    # ----------------------------------------------------------------- the map
+
+    def compute(self) -> None:
+        """Place the chosen texels in the plane."""
+        coords = self._coords()
+        if coords is not None and not len(coords):
+            show_error("No texel is painted: paint some, or choose all texels.")
+            return
+        self.embeddings.compute(self.form.method.currentData(), coords, self.form.seed.value())
+
+    def open(self, path: str) -> None:
+        """Take the points of a file; what is wrong becomes a notification."""
+        attempt(lambda: self.embeddings.open(path))
+
+    def _on_opened(self, path: Path, table: EmbeddingTable) -> None:
+        texels = table.region_texels()
+        if self._model is not None and texels is not None:
+            # Not at once: the model may come with layers that are just being added.
+            self._to_paint[self._model] = texels, path.name
+            self._on_layers_later()
+
+    def _restore_regions(self) -> None:
+        """Paint the regions of the table that was opened."""
+        if self._model not in self._to_paint:
+            return
+        texels, name = self._to_paint.pop(self._model)
+
+        def restore() -> None:
+            sentence = self.regions.restore(texels, name)
+            if sentence:
+                show_info(sentence)
+
+        attempt(restore)
+
+    def save(self, path: str) -> None:
+        """Write the points; what is wrong becomes a notification."""
+        found = self.embeddings.map
+        if found is None:
+            return
+        names = {0: "", **self.regions.names()}
+        labels = found.at_points(self.regions.labels)
+        regions = [names[int(label)] for label in labels] if labels.any() else None
+        if attempt(lambda: self.embeddings.save(path, regions)):
+            show_info(f"{len(found.points):,} points written to {path}.")
+
+    def _coords(self) -> NDArray[np.intp] | None:
+        """The texels that are to become points; None for all."""
+        assert self._model is not None
+        which = self.form.texels.currentText()
+        if which == PAINTED:
+            return masked_texels(self.regions.labels)
+        if which == STEP:
+            every = all_texels(self._model.height, self._model.width)
+            return every_nth(every, self.form.step.value())
+        return None
+
+    def _on_report(self, progress: Progress) -> None:
+        if self.embeddings.running:
+            self.form.show_progress(progress)
+
+    def _show_running(self) -> None:
+        self.form.set_running(self.embeddings.running)
+
+    def _show_map(self) -> None:
+        found = self.embeddings.map
+        self.links.set_map(found)
+        self._show_note()
+        why_not = _NO_MODEL if self._model is None else _NO_MAP if found is None else ""
+        allow(self.save_button, "Write the points and their texels as a table", why_not)
+        self.map.set_hint(why_not)
+        if found is None or self.links.selection is None:
+            nothing = np.empty((0, 2)), np.empty((0, 3), dtype=np.uint8), np.empty(0, dtype=bool)
+            self.map.set_points(*nothing)
+            self.colours.legend.set_legend(None)
+            return
+        colours = self._colours(found)
+        selected = found.at_points(self.links.selection.mask)
+        self.map.set_points(found.points, colours.rgb, selected)
+        self._show_ends()
+        self.colours.legend.set_legend(colours.legend)
+
+    def _show_colours(self) -> None:
+        found = self.embeddings.map
+        if found is not None:
+            colours = self._colours(found)
+            self.map.set_colours(colours.rgb)
+            self.colours.legend.set_legend(colours.legend)
+
+    def _colours(self, found: LatentMap) -> Colours:
+        assert self._model is not None
+        by = self.colours.by
+        if by == "region":
+            regions = self.regions.regions
+            return coloured_by_labels(found, regions.data, regions.layer, regions.name)
+        if by == "cluster":
+            layer = self.segment.materials()
+            labels = np.zeros((found.height, found.width), int) if layer is None else layer.data
+            return coloured_by_labels(found, labels, layer, lambda label: f"material {label}")
+        return coloured(self._model, found, by, self.colours.latent.value())
+
+    def _on_parted(self) -> None:
+        self.colours.set_by("cluster")
+        self._show_colours()
+        self._show_regions()
+
+    # ----------------------------------------------------------------- the selection
+
+    def keep(self, name: str) -> None:
+        """Paint the selected texels as a region of a name; what is wrong becomes a notification."""
+        selection = self.links.selection
+        if selection is None:
+            return
+        if self.regions.regions.capture is None:
+            show_error("There is no image to paint on: open the capture, or the model as layers.")
+            return
+        attempt(lambda: self.regions.keep(selection.mask, name))
+
+    def select_region(self, kind: str, label: int) -> None:
+        """Select the texels of a painted region, or of a material."""
+        layer = self.segment.materials()
+        labels = self.regions.labels if kind == "region" or layer is None else layer.data
+        self._change(lambda selection: selection.take(np.asarray(labels) == label))
+
+    def _change(self, change: Callable[[TexelSelection], None]) -> None:
+        if self.links.selection is not None:
+            change(self.links.selection)
+
+    def _on_painted(self, label: int) -> None:
+        if self.box.follow.isChecked():
+            self.select_region("region", label)
+
+    def _show_selection(self) -> None:
+        selection = self.links.selection
+        if selection is None:
+            self.box.set_count(0, 0)
+            return
+        self.box.set_count(selection.count, selection.mask.size)
+        self.inspect.set_selection(selection.mask)
+        self.segment.selection_changed()
+
+    def _show_regions(self) -> None:
+        layer = self.segment.materials()
+        materials = {} if layer is None else region_counts(layer.data)
+        self.box.set_regions(self.regions.names(), list(materials))
+        if self.colours.by == "region":
+            self._show_colours()
+
+    # ----------------------------------------------------------------- mouse, walks, files
+
+    def _on_pointed(self, texel: tuple[int, int] | None) -> None:
+        self._show_note(texel)
+        self.inspect.point_at(texel)
+
+    def _show_note(self, texel: tuple[int, int] | None = None) -> None:
+        """Say which texel is below the mouse, or else what the map is."""
+        found = self.embeddings.map
+        if texel is not None:
+            self.note.setText(f"texel below the mouse: x {texel[1]}, y {texel[0]}")
+        elif found is None:
+            self.note.setText("")
+        else:
+            method = "map of a table" if found.method is None else NAMES[found.method]
+            self.note.setText(f"{method}, {len(found.points):,} texels")
+
+    def _on_picked(self, i: int) -> None:
+        found = self.embeddings.map
+        if found is not None:
+            y, x = (int(k) for k in found.coords[i])
+            self.inspect.pick((y, x))
+
+    def _on_walk(self, waiting: bool) -> None:
+        # A click is meant for the end of the walk, not for the selection.
+        self.map.set_picking(waiting)
+
+    def _show_ends(self) -> None:
+        found = self.embeddings.map
+        if found is not None:
+            ends = [int(found.point_of[end]) for end in self.inspect.walk.ends if end is not None]
+            self.map.set_ends(tuple(i for i in ends if i >= 0))
+
+    def _follow_inspect(self, _: Any = None) -> None:
+        self.inspect.follow(self.isVisible() and self.inspect_section.isExpanded())
+
+    def _ask_open(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open points", "", "CSV (*.csv)")
+        if path:
+            self.open(path)
+
+    def _ask_save(self) -> None:
+        found = self.embeddings.map
+        beside = self.embeddings.file_beside(found.method or "tsne") if found is not None else None
+        name = "tsne.csv" if beside is None else str(beside)
+        path, _ = QFileDialog.getSaveFileName(self, "Save points", name, "CSV (*.csv)")
+        if path:
+            self.save(path)

@@ -1,0 +1,1 @@
+"""A closer look at single texels and latents."""

@@ -1,0 +1,290 @@
+"""A disk of directions with a handle that goes anywhere on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QPointF, QSize, Qt, Signal
+from qtpy.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen, QRadialGradient
+from qtpy.QtWidgets import QToolTip
+
+from napari_btf.directions import (
+    angles_to_vectors,
+    disk_to_vectors,
+    vectors_to_angles,
+    vectors_to_disk,
+)
+from napari_btf.plugin.widgets.disk import Disk
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+    from qtpy.QtCore import QEvent
+    from qtpy.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPaintEvent, QWheelEvent
+    from qtpy.QtWidgets import QWidget
+
+    from napari_btf.plugin.widgets.disk_picture import DiskPicture
+
+__all__ = ["HandleDisk", "tidy"]
+
+Angles = tuple[float, float]
+
+_HANDLE, _OTHER = 6.5, 4.5
+#: Degrees of one notch of the wheel, of an arrow key, and of either with the Shift key.
+_SCROLLED, _STEP, _LARGE_STEP = 0.5, 1.0, 5.0
+_ARROWS = {
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, 1),
+    Qt.Key.Key_Down: (0, -1),
+}
+
+
+def tidy(theta: float, phi: float, decimals: int = 2) -> Angles:
+    """A direction above the surface as its spin boxes show it: 0..90, and 0 up to 360 degrees."""
+    theta, phi = round(float(theta), decimals), round(float(phi), decimals) % 360.0
+    return min(max(theta, 0.0), 90.0), round(phi, decimals)
+
+
+class HandleDisk(Disk):
+    """A direction as a handle, over the captured directions as faint dots.
+
+    Drag the handle, or click where it is to go; with Shift it goes to the nearest dot. A double
+    click or Home takes it to the normal, the wheel tilts it (with Shift, turns it), arrow keys
+    push it (with Shift, farther).
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+    is_cool : bool
+        The handle is blue, not orange: to be told from another disk beside it.
+
+    Signals
+    -------
+    moved
+        Theta and phi, degrees, whenever a hand moves the handle; not when a setter does.
+    released
+        The mouse let go of the handle.
+    """
+
+    moved = Signal(float, float)
+    released = Signal()
+
+    _faint = True
+
+    def __init__(self, parent: QWidget | None = None, *, is_cool: bool = False) -> None:
+        super().__init__(parent)
+        self._is_cool = is_cool
+        self._angles: Angles = (0.0, 0.0)
+        self._reach = 90.0
+        self._shown: NDArray[np.float64] | None = None
+        self._others: tuple[tuple[Angles, QColor], ...] = ()
+        self._dragged = False
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.CrossCursor)
+
+    def sizeHint(self) -> QSize:
+        """Two of them fit a narrow dock."""
+        return QSize(140, 140)
+
+    @property
+    def angles(self) -> Angles:
+        """Theta and phi of the handle, degrees."""
+        return self._angles
+
+    def set_angles(self, theta: float, phi: float) -> None:
+        """Put the handle somewhere."""
+        if (theta, phi) != self._angles:
+            self._angles = (theta, phi)
+            self.update()
+
+    def set_reach(self, theta: float) -> None:
+        """Say how far the captured directions go, degrees; what is beyond is shaded."""
+        self._reach = theta
+        self.update()
+
+    def set_shown(self, vector: ArrayLike | None) -> None:
+        """Mark the direction that is shown in place of that of the handle; None for no other."""
+        shown = None if vector is None else np.asarray(vector, dtype=np.float64)
+        if (shown is not None) or (self._shown is not None):
+            self._shown = shown
+            self.update()
+
+    def set_others(self, others: tuple[tuple[Angles, QColor], ...]) -> None:
+        """Mark where other handles are, each in a colour of its own."""
+        if others != self._others:
+            self._others = others
+            self.update()
+
+    @property
+    def handle(self) -> QPointF:
+        """Where the handle is, in the coordinates of the widget."""
+        return self.place_at(*self._angles)
+
+    def place_at(self, theta: float, phi: float) -> QPointF:
+        """Where a direction is, in the coordinates of the widget."""
+        x, y = vectors_to_disk(angles_to_vectors(theta, phi)).tolist()
+        picture = self._picture()
+        return picture.centre + picture.rim * QPointF(x, -y)
+
+    # ----------------------------------------------------------------- mouse and keys
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take hold of the handle; it comes to the mouse."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._dragged = True
+            QToolTip.hideText()
+            self._point_at(-1)
+            self._drag(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Move the handle while it is held; else say which dot is below the mouse."""
+        if not event.buttons() & Qt.MouseButton.LeftButton:
+            self._hover(event)
+        elif self._dragged:
+            self._drag(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go of it."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._dragged = False
+            self.update()
+            self.released.emit()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Go to the normal; the handle is not held until the next press."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._dragged = False
+            self._go(0.0, 0.0)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Fine steps: of theta, with Shift of phi."""
+        delta = event.angleDelta()
+        notches = (delta.y() or delta.x()) / 120.0
+        theta, phi = self._angles
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._go(theta, phi + 2 * _SCROLLED * notches)
+        else:
+            self._go(theta + _SCROLLED * notches, phi)
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Push the handle by a degree, as arrows point on the disk."""
+        key = Qt.Key(event.key())
+        if key == Qt.Key.Key_Home:
+            self._go(0.0, 0.0)
+        elif key in _ARROWS:
+            large = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            self._push(np.array(_ARROWS[key]), _LARGE_STEP if large else _STEP)
+        else:
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show that keys come here."""
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Show that they do not."""
+        super().focusOutEvent(event)
+        self.update()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Let go of the handle when disabled; follow the theme."""
+        if not self.isEnabled():
+            self._dragged = False
+        super().changeEvent(event)
+
+    def _drag(self, event: QMouseEvent) -> None:
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and len(self._vectors):
+            nearest, _ = self._nearest(event.position())
+            theta, phi = vectors_to_angles(self._vectors[nearest])
+            self._go(float(theta), float(phi))
+            return
+        picture = self._picture()
+        away = event.position() - picture.centre
+        self._go(*_angles_at(np.array([away.x(), -away.y()]) / picture.rim), decimals=1)
+
+    def _push(self, way: NDArray[np.float64], degrees: float) -> None:
+        point = vectors_to_disk(angles_to_vectors(*self._angles))
+        # The projection keeps angles; near the rim a degree is twice as long as in the middle.
+        length = np.deg2rad(degrees) * (1.0 + point @ point) / 2.0
+        self._go(*_angles_at(point + length * way))
+
+    def _go(self, theta: float, phi: float, decimals: int = 2) -> None:
+        angles = tidy(theta, phi, decimals)
+        if angles != self._angles:
+            self._angles = angles
+            self.update()
+            self.moved.emit(*angles)
+
+    # ----------------------------------------------------------------- painting
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The captured directions, how far they go, and the handle."""
+        self._paint_glow()
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        picture, handle = self._picture(), self.handle
+        colour = self._colour(picture)
+        paper = self.palette().window().color()
+        if self._shown is not None:
+            theta, phi = vectors_to_angles(self._shown)
+            shown = self.place_at(float(theta), float(phi))
+            painter.setPen(QPen(colour, 1.2, Qt.PenStyle.DotLine))
+            painter.drawLine(shown, handle)
+            painter.setPen(QPen(colour, 1.6))
+            painter.setBrush(paper)
+            painter.drawEllipse(shown, 4.0, 4.0)
+        for angles, own in self._others:
+            painter.setPen(QPen(picture.ink(0.8), 1.2))
+            painter.setBrush(own)
+            painter.drawEllipse(self.place_at(*angles), _OTHER, _OTHER)
+        size = _HANDLE + (1.5 if self._dragged else 0.0)
+        if self.hasFocus():
+            painter.setPen(QPen(colour, 1.2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawEllipse(handle, size + 3.5, size + 3.5)
+        painter.setPen(QPen(paper, 1.5))
+        painter.setBrush(colour)
+        painter.drawEllipse(handle, size, size)
+        painter.end()
+
+    def _colour(self, picture: DiskPicture) -> QColor:
+        if not self.isEnabled():
+            return picture.ink(0.45)
+        if not self._is_cool:
+            return picture.accent
+        dark = self.palette().window().color().lightnessF() < 0.5
+        return QColor(95, 180, 255) if dark else QColor(0, 95, 190)
+
+    def _paint_glow(self) -> None:
+        """What lies below the dots: the dome as the handle lights it, and what is out of reach."""
+        picture = self._picture()
+        centre, rim = picture.centre, picture.rim
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        glow = QRadialGradient(self.handle, 1.1 * rim)
+        near = self._colour(picture)
+        for place, strength in ((0.0, 0.55), (0.35, 0.24), (1.0, 0.0)):
+            near.setAlphaF(strength if self.isEnabled() else strength / 4)
+            glow.setColorAt(place, near)
+        painter.setBrush(QBrush(glow))
+        painter.drawEllipse(centre, rim, rim)
+        if self._reach < 89.9:
+            inner = rim * float(np.tan(np.deg2rad(self._reach) / 2.0))
+            ring = QPainterPath()
+            ring.addEllipse(centre, rim, rim)
+            ring.addEllipse(centre, inner, inner)
+            painter.setBrush(picture.ink(0.12))
+            painter.drawPath(ring)
+        painter.end()
+
+
+def _angles_at(point: NDArray[np.float64]) -> tuple[float, float]:
+    """Theta and phi at a place on the disk, or on its rim if it lies outside."""
+    radius = float(np.linalg.norm(point))
+    theta, phi = vectors_to_angles(disk_to_vectors(point / max(1.0, radius)))
+    return float(theta), float(phi)

@@ -1,0 +1,1 @@
+"""Lights and environments of *Relight*."""

@@ -1,0 +1,201 @@
+"""Movies of what the dock can play."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_btf.errors import BTFError
+from napari_btf.export.movies import check_movie_name, write_movie
+from napari_btf.plugin.jobs.task import Task
+from napari_btf.plugin.viewer.layers import is_spectral
+from napari_btf.plugin.widgets.section import allow
+from napari_btf.plugin.widgets.wrapped_text import Note
+from napari_btf.relighting import Relighter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_btf.plugin.relight.player import Player
+    from napari_btf.progress import Progress
+    from napari_btf.relighting.motion import Pose
+    from napari_btf.relighting.shots import Shot
+
+__all__ = ["Movie"]
+
+_NAMES = {
+    "circle": "circle",
+    "sweep": "sweep",
+    "view": "turning view",
+    "keyframes": "keyframes",
+    "recording": "recording",
+}
+_FILTERS = {
+    ".mp4": "MP4 movie (*.mp4)",
+    ".gif": "Animated GIF (*.gif)",
+    "": "Folder of PNG images (*)",
+}
+_TIP = "Write what is chosen here, frame by frame, in full resolution"
+_SPECTRAL = "Movies are for colour and grey, this model is spectral"
+
+
+class Movie(QWidget):
+    """What to write, how fast and how long; writing in a thread.
+
+    Parameters
+    ----------
+    player : Player
+        Knows the motions.
+    shot_at : callable
+        Gives the `Shot` of a `Pose`; only asked when writing starts.
+
+    Signals
+    -------
+    failed
+        A sentence on what is wrong.
+    """
+
+    failed = Signal(str)
+
+    def __init__(self, player: Player, shot_at: Callable[[Pose], Shot]) -> None:
+        super().__init__()
+        self._player, self._shot_at = player, shot_at
+        self._model_why_not = ""
+        self.motion = QComboBox()
+        for name, text in _NAMES.items():
+            self.motion.addItem(text, name)
+        self.motion.setToolTip("The motion to write")
+        self.motion.setAccessibleName("motion")
+        self.fps = QSpinBox()
+        self.fps.setRange(1, 60)
+        self.fps.setValue(25)
+        self.fps.setSuffix(" fps")
+        self.fps.setToolTip("Frames per second")
+        self.seconds = QDoubleSpinBox()
+        self.seconds.setRange(0.0, 600.0)
+        self.seconds.setDecimals(1)
+        self.seconds.setSuffix(" s")
+        self.seconds.setSpecialValueText("as played")
+        self.seconds.setToolTip("How long it takes: as at the speed above, or so many seconds")
+        self.save_button, self.cancel_button = QPushButton("Save movie..."), QPushButton("Cancel")
+        self.note = Note()
+        self.note.setVisible(False)
+        self._lay_out()
+        self._task = Task(self)
+        self._task.progressed.connect(self._on_progress)
+        self._task.done.connect(self._on_done)
+        self._task.failed.connect(self._on_failed)
+        self._task.changed.connect(self._allow)
+        self.save_button.clicked.connect(self._ask)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.motion.currentIndexChanged.connect(self._allow)
+        player.changed.connect(self._allow)
+        self._allow()
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 4, 0, 0)
+        column.setSpacing(4)
+        for row in (
+            (QLabel("movie of"), self.motion),
+            (self.fps, self.seconds),
+            (self.save_button, self.cancel_button),
+        ):
+            line = QHBoxLayout()
+            line.setSpacing(4)
+            for part in row:
+                line.addWidget(part, 0 if isinstance(part, QLabel) else 1)
+            column.addLayout(line)
+        column.addWidget(self.note)
+
+    @property
+    def running(self) -> bool:
+        """Whether a movie is being written."""
+        return self._task.running
+
+    def set_model(self, channels: int | None, why_not: str = "") -> None:
+        """There is a model of so many channels; or none, for a reason."""
+        spectral = channels is not None and is_spectral(channels)
+        self._model_why_not = why_not or (_SPECTRAL * spectral)
+        self._allow()
+
+    def save(self, path: str) -> None:
+        """Write the chosen motion, unless one is being written; `failed` tells what is wrong."""
+        if self.running:
+            return
+        motion = self._player.motion(self.motion.currentData())
+        fps, seconds = float(self.fps.value()), self.seconds.value()
+        count = max(2, round((seconds or self._player.seconds(motion)) * fps))
+        # What moves from now on, or another model, does not matter to the movie.
+        shots = [self._shot_at(pose) for pose in motion.poses(count)]
+        try:
+            check_movie_name(path)
+        except BTFError as error:
+            self.failed.emit(str(error))
+            return
+        self._say(f"Writing {Path(path).name}")
+        job = write_movie(path, _frames(shots), count, fps)
+        self._task.start(job, f"Writing {Path(path).name}")
+
+    def cancel(self) -> None:
+        """Write no more; of what was written nothing is left."""
+        if self.running:
+            self._task.cancel()
+            self._say("Cancelled; nothing was written.")
+
+    def _say(self, text: str) -> None:
+        self.note.setText(text)
+        self.note.setVisible(bool(text))
+
+    def _ask(self) -> None:
+        self._player.stop()
+        # The kind that can be written is offered first.
+        kinds = [".mp4", ".gif", ""] if find_spec("imageio_ffmpeg") else [".gif", "", ".mp4"]
+        filters = ";;".join(_FILTERS[kind] for kind in kinds)
+        path, chosen = QFileDialog.getSaveFileName(
+            self, "Save movie", f"relit{kinds[0]}", filters, _FILTERS[kinds[0]]
+        )
+        if path:
+            kind = {text: kind for kind, text in _FILTERS.items()}.get(chosen, "")
+            self.save(path if Path(path).suffix else path + kind)
+
+    def _on_progress(self, progress: Progress) -> None:
+        self._say(f"Frame {progress.step} of {progress.total}")
+
+    def _on_done(self, path: Path) -> None:
+        self._say(f"Wrote {path.name}.")
+
+    def _on_failed(self, problem: str) -> None:
+        self._say("")
+        self.failed.emit(problem)
+
+    def _allow(self, _: Any = None) -> None:
+        no = self._model_why_not or self._player.why_not(self.motion.currentData())
+        if self.running:
+            no = "A movie is being written"
+        allow(self.save_button, _TIP, no)
+        idle = "" if self.running else "No movie is being written"
+        allow(self.cancel_button, "Write no more, and leave nothing behind", idle)
+
+
+def _frames(shots: list[Shot]) -> Iterator[NDArray[Any]]:
+    """Their images for a screen, made one after the other where they are asked for."""
+    relighter = Relighter(shots[0].model)
+    for shot in shots:
+        yield relighter.frame(shot.lit_by, shot.view, exposure=shot.exposure, gamma=shot.gamma)

@@ -1,0 +1,160 @@
+"""Estimates of the surface itself as layers: normals and albedo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from napari.layers import Image
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_btf.directions import angles_to_vectors, format_angles
+from napari_btf.plugin.jobs.task import Task
+from napari_btf.plugin.viewer.layers import TAG, for_display
+from napari_btf.plugin.viewer.placing import free_place
+from napari_btf.plugin.widgets.section import allow
+from napari_btf.plugin.widgets.wrapped_text import Note
+from napari_btf.relighting import SurfaceEstimate, estimate_surface
+from napari_btf.values import to_display
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_btf.plugin.viewer.workspace import Workspace
+    from napari_btf.progress import Job
+    from napari_btf.relighting.shots import Shot
+
+__all__ = ["Surface"]
+
+_TIP = (
+    "Photometric stereo over decoded images of the present view: every texel is taken for matte, "
+    "so gloss and hollows shift the result"
+)
+_METHOD = "photometric stereo over decoded images (Woodham, 1980)"
+
+
+class _Result(NamedTuple):
+    estimate: SurfaceEstimate
+    shot: Shot
+
+
+class Surface(QWidget):
+    """A button, its job in a thread, and the two layers that come of it.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    shot : callable
+        Gives the present `Shot`: its model and view count.
+
+    Signals
+    -------
+    failed
+        A sentence on what is wrong.
+    """
+
+    failed = Signal(str)
+
+    def __init__(self, workspace: Workspace, shot: Callable[[], Shot]) -> None:
+        super().__init__()
+        self._workspace, self._shot = workspace, shot
+        self._why_not = ""
+        self.button = QPushButton("Estimate normals and albedo")
+        self.cancel_button = QPushButton("Cancel")
+        self.note = Note()
+        self.note.setVisible(False)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        row.addWidget(self.button, 1)
+        row.addWidget(self.cancel_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(row)
+        column.addWidget(self.note)
+        self._task = Task(self)
+        self._task.done.connect(self._on_done)
+        self._task.failed.connect(self._on_failed)
+        self._task.changed.connect(self._allow)
+        self.button.clicked.connect(self._start)
+        self.cancel_button.clicked.connect(self.cancel)
+        self._allow()
+
+    @property
+    def running(self) -> bool:
+        """Whether an estimate is being made."""
+        return self._task.running
+
+    def set_why_not(self, why_not: str) -> None:
+        """Disable the button for a reason, or enable it again."""
+        self._why_not = why_not
+        self._allow()
+
+    def cancel(self) -> None:
+        """Make no estimate."""
+        if self.running:
+            self._task.cancel()
+            self._say("Cancelled.")
+
+    def _start(self) -> None:
+        shot = self._shot()
+        self._say("Decoding images of this view...")
+        self._task.start(_estimate(shot), f"Estimating {shot.model.source}".strip())
+
+    def _say(self, text: str) -> None:
+        self.note.setText(text)
+        self.note.setVisible(bool(text))
+
+    def _on_done(self, result: _Result) -> None:
+        viewer = self._workspace.viewer
+        if viewer is None:
+            return
+        active = viewer.layers.selection.active
+        for kind, pixels in _images(result.estimate).items():
+            viewer.add_layer(_layer(viewer, kind, pixels, result.shot))
+        if active is not None and active in viewer.layers:
+            viewer.layers.selection.active = active
+        self._say("Two layers, estimated: not measured.")
+        viewer.reset_view()
+
+    def _on_failed(self, problem: str) -> None:
+        self._say("")
+        self.failed.emit(problem)
+
+    def _allow(self) -> None:
+        busy = "An estimate is being made" if self.running else ""
+        allow(self.button, _TIP, self._why_not or busy)
+        idle = "" if self.running else "No estimate is being made"
+        allow(self.cancel_button, "Make no estimate", idle)
+
+
+def _estimate(shot: Shot) -> Job[_Result]:
+    return _Result((yield from estimate_surface(shot.model, shot.view)), shot)
+
+
+def _images(estimate: SurfaceEstimate) -> dict[str, Any]:
+    """What the layers show, by their kinds, (H, W, C)."""
+    return {
+        # Twice the value less one is the vector again.
+        "normals": np.float32(0.5) * (estimate.normals + np.float32(1.0)),
+        "albedo": to_display(estimate.albedo),
+    }
+
+
+def _layer(viewer: Any, kind: str, pixels: Any, shot: Shot) -> Image:
+    height, width, channels = pixels.shape
+    shown = for_display(pixels)
+    view = angles_to_vectors(*shot.view)
+    facts = {"estimate": True, "method": _METHOD, "view": format_angles(view)}
+    facts["values"] = "(normal + 1) / 2: x right, y up, z out" if kind == "normals" else "sRGB"
+    limits = (0.0, 1.0) if kind == "normals" else (0, 255)
+    place = free_place(viewer, height, width)
+    return Image(
+        shown,
+        name=f"{kind} of {shot.model.source or 'model'} (estimate)",
+        rgb=channels == 3,
+        contrast_limits=limits,
+        metadata={TAG: {"kind": kind, **facts}},
+        translate=(0.0,) * (shown.ndim - (channels == 3) - 2) + place,
+    )

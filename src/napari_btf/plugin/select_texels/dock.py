@@ -1,0 +1,241 @@
+"""Dock *Select texels*: paint the regions that matter, thin them out, look at single texels."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QFormLayout,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import qthrottled
+
+from napari_btf.plugin.select_texels.region_box import NO_REGION, RegionBox, attempt, row_of
+from napari_btf.plugin.select_texels.sampling_box import SamplingBox
+from napari_btf.plugin.select_texels.structure import Structure
+from napari_btf.plugin.select_texels.texel_disk import TexelDisk
+from napari_btf.plugin.viewer.chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin.viewer.overlay import Overlay
+from napari_btf.plugin.viewer.regions import Painted
+from napari_btf.plugin.viewer.workspace import workspace_of
+from napari_btf.plugin.widgets.section import Scrolled, Section, allow
+from napari_btf.plugin.widgets.wrapped_text import Note
+from napari_btf.texels import coordinates
+from napari_btf.texels.sampling import Sampling, sampled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from qtpy.QtGui import QHideEvent, QShowEvent
+
+__all__ = ["SelectTexels"]
+
+#: Events of a Labels layer: brush, fill and polygon; undo, redo and new data; label and colours.
+_FOLLOWED = ("labels_update", "set_data", "selected_label", "colormap")
+
+#: Milliseconds.
+_COUNT_EVERY = 100
+
+_SAVE = "Write the chosen texels as a table with the columns x,y (and region)"
+_LOAD = "Paint the texels of a table with the columns x,y (and region)"
+
+
+class SelectTexels(QWidget):
+    """Paint texels with napari's Labels tools, thin them out, save and load them."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._workspace = workspace_of(napari_viewer)
+        self._followed: Any = None
+
+        self.captures = CaptureChooser(self._workspace)
+        self.painted = Painted(self._workspace)
+        self.regions = RegionBox(self.painted)
+        self.table, self.paint = self.regions.table, self.regions.paint
+        self.sampling = SamplingBox()
+        self.step = self.sampling.step
+        self.overlay = Overlay(self._workspace, "chosen texels", 0.6)
+        self.show_chosen = QCheckBox("show the chosen texels")
+        self.count = Note()
+        self.save = QPushButton("Save CSV...")
+        self.load = QPushButton("Load CSV...")
+        self.structure = Structure(self._workspace, self.painted)
+        self.texel = TexelDisk(self._workspace)
+        self.texel_section = Section("Texel below the mouse", self.texel, open_first=True)
+        self._lay_out()
+
+        self.show_chosen.setChecked(True)
+        # Painting emits many events a second, counting a large image takes milliseconds.
+        self._update = qthrottled(self._show_timed, timeout=_COUNT_EVERY)
+        self.captures.chosen.connect(self._on_capture)
+        self.regions.changed.connect(self._show)
+        self.sampling.changed.connect(self._on_sampling)
+        self.show_chosen.toggled.connect(self._show)
+        self.texel_section.toggled.connect(self._follow_mouse)
+        self.save.clicked.connect(self._ask_save)
+        self.load.clicked.connect(self._ask_load)
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.addRow("capture", self.captures)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.addLayout(form)
+        column.addWidget(self.regions)
+        column.addWidget(self.sampling)
+        column.addWidget(self.show_chosen)
+        column.addWidget(self.count)
+        column.addLayout(row_of(self.load, self.save))
+        column.addWidget(self.structure)
+        column.addWidget(self.texel_section)
+        column.addStretch(1)
+        # Open sections may need more height than the window has.
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(Scrolled(content))
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Follow the painted layer and the mouse."""
+        super().showEvent(event)
+        self._on_capture()
+        self._follow_mouse(self.texel_section.isExpanded())
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Stop following them, and leave nothing on the canvas but the regions."""
+        super().hideEvent(event)
+        self._follow(None)
+        self._follow_mouse(False)
+        self.structure.stop()
+        self.overlay.hide()
+
+    def regions_layer(self) -> Any:
+        """The Labels layer painted over the chosen capture, or None."""
+        return self._workspace.regions_layer(self.captures.layer)
+
+    def texels(self) -> NDArray[np.intp]:
+        """The chosen texels, rows (y, x): painted, and thinned out by the sampling."""
+        return self._workspace.selected_texels(self.captures.layer)
+
+    def start_painting(self) -> Any:
+        """Make the Labels layer if there is none, and take the brush."""
+        return self.regions.start_painting()
+
+    # ----------------------------------------------------------------- files
+
+    def save_csv(self, path: str) -> None:
+        """Write the chosen texels; what is wrong becomes a notification."""
+        texels = self.painted.by_region(self.texels())
+        names = self.painted.chosen_names(texels)
+        if attempt(lambda: coordinates.write_coordinates(path, texels, names)):
+            show_info(f"{len(texels):,} texels written to {path}.")
+
+    def load_csv(self, path: str) -> None:
+        """Paint the texels of a file; what is wrong becomes a notification."""
+        if self.captures.btf is None:
+            show_error(NO_CAPTURE)
+            return
+
+        def load() -> None:
+            self.painted.load(coordinates.read_regions(path, *self.painted.data.shape))
+
+        if attempt(load):
+            # What is in the file is what was chosen: thinning it out again would be wrong.
+            self._on_sampling(Sampling())
+            self.sampling.set_sampling(Sampling())
+
+    # ----------------------------------------------------------------- state
+
+    def _on_capture(self) -> None:
+        capture = self.captures.layer
+        self.painted.capture = capture
+        self._follow(self.regions_layer() if self.isVisible() else None)
+        self.sampling.set_sampling(self._workspace.sampling(capture))
+        self.structure.set_capture(capture)
+        self.texel.set_capture(capture)
+        if self.overlay.was_deleted:
+            # Whoever deletes it does not want to see it.
+            self.overlay.hide()
+            self.show_chosen.setChecked(False)
+        self._show()
+
+    def _on_sampling(self, sampling: Sampling) -> None:
+        if self.captures.layer is not None:
+            self._workspace.set_sampling(self.captures.layer, sampling)
+        self._show()
+
+    def _follow(self, regions: Any) -> None:
+        if self._followed is not None:
+            for name in _FOLLOWED:
+                getattr(self._followed.events, name).disconnect(self._on_painted)
+        self._followed = regions
+        if regions is not None:
+            for name in _FOLLOWED:
+                getattr(regions.events, name).connect(self._on_painted)
+
+    def _follow_mouse(self, following: bool) -> None:
+        self.texel.follow(following and self.isVisible())
+
+    def _on_painted(self, event: Any = None) -> None:
+        self._update()
+
+    def _show_timed(self) -> None:
+        """Count, and count less often where that takes long: painting goes first."""
+        started = time.perf_counter()
+        self._show()
+        self._update.setTimeout(max(_COUNT_EVERY, round(3000 * (time.perf_counter() - started))))
+
+    def _show(self, _: Any = None) -> None:
+        capture, btf = self.captures.layer, self.captures.btf
+        if btf is None:
+            self.regions.set_regions(())
+            self.count.setText(NO_CAPTURE)
+            self.overlay.hide()
+            self._show_controls(0)
+            return
+        kept = sampled(self.painted.data, self._workspace.sampling(capture))
+        regions = self.painted.regions(kept)
+        self.regions.set_regions(regions)
+        chosen, used = int(np.count_nonzero(kept)), sum(region.chosen > 0 for region in regions)
+        self.count.setText(_count_text(chosen, kept.size, used))
+        self._show_controls(chosen)
+        self.structure.region_changed()
+        # Where all that is painted is chosen, the regions themselves show it, in their colours.
+        thinned = chosen and any(region.chosen < region.painted for region in regions)
+        from_all = chosen and not used
+        # Throttled calls may come after the dock was hidden.
+        if self.isVisible() and self.show_chosen.isChecked() and (thinned or from_all):
+            self.overlay.show(capture, kept)
+        else:
+            self.overlay.hide()
+
+    def _show_controls(self, chosen: int) -> None:
+        no_capture = "" if self.captures.btf is not None else NO_CAPTURE
+        nothing = "" if chosen else f"{NO_REGION} Or choose texels at random."
+        allow(self.load, _LOAD, no_capture)
+        allow(self.save, _SAVE, no_capture or nothing)
+        allow(self.sampling, "", no_capture)
+        allow(self.show_chosen, "Light up the texels that are left after sampling", no_capture)
+
+    def _ask_save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save texels", "texels.csv", "CSV (*.csv)")
+        if path:
+            self.save_csv(path)
+
+    def _ask_load(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Load texels", "", "CSV (*.csv)")
+        if path:
+            self.load_csv(path)
+
+
+def _count_text(chosen: int, total: int, regions: int) -> str:
+    if not chosen:
+        return f"Nothing is painted yet: all {total:,} texels would be used."
+    if not regions:
+        return f"{chosen:,} of {total:,} texels, from the whole image"
+    return f"{chosen:,} of {total:,} texels, {regions} region{'s' * (regions != 1)}"

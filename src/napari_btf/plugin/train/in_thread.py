@@ -1,0 +1,163 @@
+"""A training as its thread runs it: with previews, saved and measured; knows no Qt."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.errors import BTFError
+from napari_btf.evaluate.metrics import ssim
+from napari_btf.plugin.viewer.model_layers import LayerData, latent_layer_data
+from napari_btf.progress import Progress
+from napari_btf.training import train
+from napari_btf.values import to_display
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec.choice import FitSettings
+    from napari_btf.codec.model import CompressedBTF
+    from napari_btf.progress import Job
+    from napari_btf.training import TrainingReport
+
+__all__ = ["Orders", "Outcome", "Plan", "Preview", "work"]
+
+#: Seconds between previews at least, and the share of the time they may take.
+_PREVIEW_SECONDS, _PREVIEW_SHARE = 1.0, 0.03
+#: SSIM is measured on so many images: it takes longer than decoding them.
+_SSIM_IMAGES = 9
+_REPORTS_A_SECOND = 4
+
+
+@dataclass
+class Orders:
+    """What the window tells the thread; plain values, so that either may read and write them."""
+
+    stopped: bool = False
+    directions: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is trained.
+
+    Parameters
+    ----------
+    btf : BTF
+    coords : ndarray, shape (T, 2), optional
+    settings : FitSettings
+    held_out : ndarray of bool, shape (N,)
+    path : Path, optional
+        Where the model is to be saved.
+    """
+
+    btf: BTF
+    coords: NDArray[np.intp] | None
+    settings: FitSettings
+    held_out: NDArray[np.bool_]
+    path: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """What a training has come to: a model, and its image under some directions."""
+
+    model: CompressedBTF
+    pixels: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A trained model and what is known about it.
+
+    Parameters
+    ----------
+    plan : Plan
+    model : CompressedBTF
+    report : TrainingReport
+    ssim : float
+        Mean over some images, NaN for small ones.
+    layers : list of tuple
+        The latents as layer data.
+    problem : str
+        Why it could not be saved, or nothing.
+    """
+
+    plan: Plan
+    model: CompressedBTF
+    report: TrainingReport
+    ssim: float
+    layers: list[LayerData]
+    problem: str = ""
+
+
+class _UnforeseenError(Exception):
+    """A RuntimeError of the training, under a name that reaches the dock."""
+
+
+def work(plan: Plan, orders: Orders) -> Generator[tuple[Progress, Preview | None], None, Outcome]:
+    """Train, save, measure; torch raises RuntimeErrors, at which a worker ends without a signal."""
+    try:
+        held_out = plan.held_out if plan.held_out.any() else None
+        job = train(plan.btf, plan.coords, plan.settings, held_out, stop=lambda: orders.stopped)
+        model, report = yield from _with_previews(job, orders)
+        problem = ""
+        if plan.path is not None:
+            try:
+                model = replace(model, path=model.save(plan.path))
+            except BTFError as error:
+                problem = str(error)
+        similarity = yield from _ssim(model, plan.btf)
+        # What takes a while is done here: the size of the file, the percentiles of the latents.
+        assert model.file_size
+        layers = latent_layer_data(model, plan.btf)
+        return Outcome(plan, model, report, similarity, layers, problem)
+    except RuntimeError as error:
+        raise _UnforeseenError(str(error)) from error
+
+
+def _with_previews(
+    job: Job[tuple[CompressedBTF, TrainingReport]], orders: Orders
+) -> Generator[tuple[Progress, Preview | None], None, tuple[CompressedBTF, TrainingReport]]:
+    """Reports of a job, now and then with a preview; not more of either than people can see."""
+    reported, phase, next_preview = -np.inf, "", time.monotonic()
+    with closing(job):
+        while True:
+            try:
+                progress = next(job)
+            except StopIteration as stop:
+                result: tuple[CompressedBTF, TrainingReport] = stop.value
+                return result
+            preview, now = None, time.monotonic()
+            if progress.preview is not None and now >= next_preview and orders.directions:
+                model = progress.preview()
+                preview = Preview(model, to_display(model.image(*orders.directions)))
+                took = time.monotonic() - now
+                next_preview = now + took + max(_PREVIEW_SECONDS, took / _PREVIEW_SHARE)
+            is_last = progress.step == progress.total
+            is_new = progress.phase != phase or is_last or preview is not None
+            if is_new or now >= reported + 1 / _REPORTS_A_SECOND:
+                reported, phase = now, progress.phase
+                yield replace(progress, preview=None), preview
+
+
+def _ssim(model: CompressedBTF, btf: BTF) -> Generator[tuple[Progress, None], None, float]:
+    """Mean structural similarity over some images spread over all."""
+    if btf.values.is_float or min(btf.height, btf.width) < 11:
+        return float("nan")
+    some = np.unique(np.linspace(0, len(btf) - 1, _SSIM_IMAGES).astype(int))
+    found = []
+    images = model.shaded(btf.light[some], btf.view[some])
+    for i, (which, image) in enumerate(zip(some, images, strict=True)):
+        captured = btf.values.encode(btf.frame(int(which)))
+        found.append(ssim(np.clip(image, 0.0, 1.0), captured))
+        yield Progress("similarity", i + 1, len(some)), None
+    return float(np.mean(found))

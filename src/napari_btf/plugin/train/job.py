@@ -1,0 +1,233 @@
+"""One training in a thread: what it is told, what it reports, how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari.qt.threading import GeneratorWorker, create_worker
+from qtpy.QtCore import QObject, Signal, Slot
+
+from napari_btf.plugin.jobs.activity_bar import Bar
+from napari_btf.plugin.train.in_thread import Orders, Outcome, Plan, Preview, work
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_btf.progress import Progress
+
+
+__all__ = ["Run", "Status"]
+
+
+@dataclass(frozen=True, eq=False)
+class Status:
+    """A report for the dock.
+
+    Parameters
+    ----------
+    progress : Progress
+    left : float or None
+        Seconds that this phase still takes, where it can be told.
+    """
+
+    progress: Progress
+    left: float | None
+
+
+class _Control(QObject):
+    """The thread of a training, from start to end: its orders, its bar in the activity dock.
+
+    Without a parent, and kept while the thread works: its window may be destroyed before.
+
+    Signals
+    -------
+    ended
+        The thread is done.
+    """
+
+    ended = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.orders = Orders()
+        self.worker: GeneratorWorker | None = None
+        self.bar: Bar | None = None
+
+    def start(self, worker: GeneratorWorker, name: str) -> None:
+        """Start a thread, with a bar of a name."""
+        self.worker, self.bar = worker, Bar(name)
+        _working.add(self)
+        worker.finished.connect(self._on_finished)
+        worker.start()
+
+    @Slot()
+    def abandon(self) -> None:
+        """End everything, whether the window is still there or not."""
+        self.orders.stopped = True
+        if self.worker is not None:
+            self.worker.quit()
+        self._close_bar()
+
+    @Slot()
+    def _on_finished(self) -> None:
+        self._close_bar()
+        self.worker = None
+        _working.discard(self)
+        self.ended.emit()
+
+    def _close_bar(self) -> None:
+        bar, self.bar = self.bar, None
+        if bar is not None:
+            bar.close()
+
+
+_working: set[_Control] = set()
+
+
+class Run(QObject):
+    """The training of a dock, one at a time.
+
+    Signals
+    -------
+    reported
+        `Status`.
+    previewed
+        `Preview`.
+    done
+        `Outcome`.
+    failed
+        The exception that ended it.
+    changed
+        It started, was paused, went on, or is over.
+    """
+
+    reported = Signal(object)
+    previewed = Signal(object)
+    done = Signal(object)
+    failed = Signal(object)
+    changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._control = _Control()
+        self._control.ended.connect(self._on_ended)
+        self._phase = ("", 0.0, 0)
+        self._pausing = False
+        # The dock may be destroyed with its window while the thread still trains. To a slot of an
+        # object that outlives it: a function that is called from the ruins may end the process.
+        self.destroyed.connect(self._control.abandon)
+
+    @property
+    def running(self) -> bool:
+        """Whether a training runs, or is about to end."""
+        return self._control.worker is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether it stands still."""
+        return self._control.worker is not None and self._control.worker.is_paused
+
+    @property
+    def pausing(self) -> bool:
+        """Whether it will stand still at its next report."""
+        return self._pausing and not self.paused
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether what it gives is dropped."""
+        worker = self._control.worker
+        return worker is None or worker.abort_requested
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is told to end."""
+        return self._control.orders.stopped
+
+    def start(self, plan: Plan) -> None:
+        """Start; does nothing while one runs."""
+        if self.running:
+            return
+        control = self._control
+        control.orders = Orders(directions=control.orders.directions)
+        self._pausing, self._phase = False, ("", 0.0, 0)
+        # Its errors come to `failed` alone, else napari would show them a second time.
+        worker = create_worker(work, plan, control.orders, _start_thread=False, _ignore_errors=True)
+        worker.yielded.connect(self._on_report)
+        worker.returned.connect(self._on_returned)
+        worker.errored.connect(self._on_error)
+        worker.paused.connect(self._on_paused)
+        worker.resumed.connect(self.changed)
+        control.start(worker, f"Training {plan.btf.name}")
+        self.changed.emit()
+
+    def toggle_pause(self) -> None:
+        """Stand still at the next report, or go on."""
+        worker = self._control.worker
+        if worker is None:
+            return
+        if worker.is_paused:
+            self._pausing = False
+            worker.resume()
+        elif not self._pausing:
+            self._pausing = True
+            worker.pause()
+        self.changed.emit()
+
+    def stop_and_keep(self) -> None:
+        """End the training now; encoding and measuring still follow."""
+        self._control.orders.stopped = True
+        if self.paused:
+            self.toggle_pause()
+        self.changed.emit()
+
+    def cancel(self) -> None:
+        """End the job now and drop it."""
+        if self._control.worker is not None:
+            self._control.orders.stopped = True
+            self._control.worker.quit()
+            self.changed.emit()
+
+    def look(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> None:
+        """Preview under other directions from now on, unit vectors."""
+        self._control.orders.directions = light, view
+
+    def _on_paused(self) -> None:
+        # A click on "stop" may have come before the thread stood still.
+        if self._control.orders.stopped:
+            self.toggle_pause()
+        self.changed.emit()
+
+    def _on_report(self, report: tuple[Progress, Preview | None]) -> None:
+        if self.cancelled:
+            return
+        progress, preview = report
+        self.reported.emit(Status(progress, self._left(progress)))
+        if preview is not None:
+            self.previewed.emit(preview)
+        # At the end: the bar lets other events in.
+        if self._control.bar is not None:
+            self._control.bar.show(progress)
+
+    def _left(self, progress: Progress) -> float | None:
+        name, began, first = self._phase
+        if name != progress.phase:
+            self._phase = progress.phase, progress.seconds, progress.step
+            return None
+        done, took = progress.step - first, progress.seconds - began
+        if done <= 0 or took < 0.3:
+            return None
+        return took / done * (progress.total - progress.step)
+
+    def _on_returned(self, outcome: Outcome) -> None:
+        # The thread may have been faster than the click on Cancel.
+        if not self.cancelled:
+            self.done.emit(outcome)
+
+    def _on_error(self, error: Exception) -> None:
+        self.failed.emit(error)
+
+    def _on_ended(self) -> None:
+        self._pausing = False
+        self.changed.emit()

@@ -1,0 +1,144 @@
+"""What a training gave, next to classical codecs, and where the model goes."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.notifications import show_error
+from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_btf.evaluate import evaluate
+from napari_btf.plugin.jobs.background import Background
+from napari_btf.plugin.widgets.section import allow
+from napari_btf.plugin.widgets.wrapped_text import Note
+from napari_btf.running.phases import PHASES
+from napari_btf.training.outlook import duration, size
+
+if TYPE_CHECKING:
+    from napari_btf.evaluate import Evaluation
+    from napari_btf.plugin.train.in_thread import Outcome
+    from napari_btf.progress import Progress
+
+__all__ = ["Summary"]
+
+_COMPARE = "Compare with classical codecs"
+_COMPARE_TIP = "Fit classical codecs of the same size to the same images, and measure them"
+
+
+class Summary(QWidget):
+    """Figures of the last training; the classical codecs come when they are asked for."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._outcome: Outcome | None = None
+        self.table = QLabel()
+        self.table.setAccessibleName("summary")
+        self.compare_button = QPushButton(_COMPARE)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.classical = Note()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for part in (self.table, self.compare_button, self.bar, self.classical):
+            column.addWidget(part)
+        self._jobs = Background(self)
+        self._jobs.progressed.connect(self._on_progress)
+        self._jobs.done.connect(self._on_done)
+        self._jobs.failed.connect(self._on_failed)
+        self._jobs.changed.connect(self._show_state)
+        self.compare_button.clicked.connect(self.toggle_comparison)
+        self._show_state()
+
+    @property
+    def comparing(self) -> bool:
+        """Whether the classical codecs are being fitted."""
+        return self._jobs.running
+
+    def show_outcome(self, outcome: Outcome) -> None:
+        """Show the figures of a training."""
+        self._jobs.cancel()
+        self._outcome = outcome
+        self.classical.setText("")
+        self.table.setText(_table(outcome))
+        self._show_state()
+
+    def toggle_comparison(self) -> None:
+        """Fit the classical codecs, or leave it."""
+        if self._jobs.running:
+            self._jobs.cancel()
+            self.classical.setText("The comparison was cancelled.")
+        elif self._outcome is not None:
+            plan = self._outcome.plan
+            self.classical.setText("")
+            self._jobs.start(evaluate(self._outcome.model, plan.btf, plan.held_out))
+
+    def cancel(self) -> None:
+        """Leave what is being compared: the processor has other work."""
+        self._jobs.cancel()
+
+    def _on_progress(self, progress: Progress) -> None:
+        self.bar.setMaximum(progress.total)
+        self.bar.setValue(progress.step)
+        self.classical.setText(PHASES.get(progress.phase, progress.phase))
+
+    def _on_done(self, found: Evaluation) -> None:
+        self.classical.setText(_verdict(found))
+
+    def _on_failed(self, problem: str) -> None:
+        self.classical.setText(problem)
+        show_error(problem)
+
+    def _show_state(self) -> None:
+        running, there = self._jobs.running, self._outcome is not None
+        self.setVisible(there)
+        self.bar.setVisible(running)
+        self.bar.reset()
+        self.compare_button.setText("Cancel the comparison" if running else _COMPARE)
+        allow(self.compare_button, _COMPARE_TIP, "" if there else "Train a model first.")
+        self.classical.setVisible(running or bool(self.classical.text()))
+
+
+def _table(outcome: Outcome) -> str:
+    report, model = outcome.report, outcome.model
+    rows: list[tuple[str, str]] = [("PSNR, captured directions", f"{report.psnr_train:.2f} dB")]
+    if report.psnr_held_out is not None:
+        rows.append(("PSNR, held-out lights", f"{report.psnr_held_out:.2f} dB"))
+    if np.isfinite(outcome.ssim):
+        rows.append(("SSIM, some of the images", f"{outcome.ssim:.3f}"))
+    ratio = report.bytes_capture / model.file_size
+    rows += [
+        ("size", f"{size(model.file_size)}, {ratio:.3g} : 1"),
+        ("", f"{model.file_size / (model.height * model.width):.1f} bytes per texel"),
+        ("codec", f"{report.codec}, {report.latents} latents"),
+        ("time", duration(report.seconds)),
+    ]
+    cells = "".join(
+        f"<tr><td>{escape(name)}&nbsp;&nbsp;</td><td><b>{escape(value)}</b></td></tr>"
+        for name, value in rows
+    )
+    return f"<table>{cells}</table>"
+
+
+def _verdict(found: Evaluation) -> str:
+    """The best classical codec that is no larger than the model."""
+    totals = found.scores.totals()
+    lines = []
+    for key, what in (("psnr_seen", "captured directions"), ("psnr_unseen", "held-out lights")):
+        if np.isnan(totals[key]):
+            continue
+        rows: list[tuple[float, str]] = [
+            (row.scores.totals()[key], row.name)
+            for row in found.baselines
+            if row.scores is not None and row.nbytes is not None and row.nbytes <= found.bytes_model
+        ]
+        if not rows:
+            return "No classical codec is as small as this model."
+        best, name = max(rows)
+        gain: Any = totals[key] - best
+        lines.append(
+            f"Best classical codec of this size on {what}: {name}, {best:.2f} dB "
+            f"(the model: {gain:+.2f} dB)."
+        )
+    return " ".join(lines)

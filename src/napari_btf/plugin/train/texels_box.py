@@ -1,0 +1,68 @@
+"""A combo box of what to learn from: the whole image, all painted texels, or one region."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtWidgets import QComboBox
+
+from napari_btf.plugin.viewer.layers import TAG
+from napari_btf.plugin.viewer.regions import default_name
+from napari_btf.texels.sampling import masked_texels, region_counts, sampled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_btf.plugin.viewer.chooser import CaptureChooser
+    from napari_btf.plugin.viewer.workspace import Workspace
+
+__all__ = ["PAINTED", "WHOLE", "TexelChooser"]
+
+WHOLE, PAINTED = "whole image", "painted texels"
+
+
+class TexelChooser(QComboBox):
+    """Lists the regions painted over the chosen capture, as they are when it is opened."""
+
+    def __init__(self, workspace: Workspace, captures: CaptureChooser) -> None:
+        super().__init__()
+        self._workspace, self._captures = workspace, captures
+        self.addItem(WHOLE)
+        self.addItem(PAINTED)
+        captures.chosen.connect(self.refresh)
+
+    def showPopup(self) -> None:
+        """List what is painted now."""
+        self.refresh()
+        super().showPopup()
+
+    def texels(self) -> NDArray[np.intp] | None:
+        """The chosen texels, rows (y, x); None for all of them."""
+        if self.currentIndex() <= 0:
+            return None
+        label = self.currentData()
+        if label is None:
+            return self._workspace.selected_texels(self._captures.layer)
+        regions = self._workspace.regions_layer(self._captures.layer)
+        if regions is None:
+            return np.empty((0, 2), dtype=np.intp)
+        region = np.asarray(regions.data) == label
+        return masked_texels(sampled(region, self._workspace.sampling(self._captures.layer)))
+
+    def refresh(self) -> None:
+        """List what is painted now; what was chosen stays, unless its region is gone."""
+        before, label = self.currentIndex(), self.currentData()
+        regions = self._workspace.regions_layer(self._captures.layer)
+        found = [] if regions is None else list(region_counts(regions.data))
+        names = {} if regions is None else regions.metadata[TAG].get("names", {})
+        with QSignalBlocker(self):
+            while self.count() > 2:
+                self.removeItem(2)
+            for i in found:
+                self.addItem(names.get(i) or default_name(i), i)
+            chosen = before if label is None else self.findData(label)
+            self.setCurrentIndex(max(chosen, 0))
+        if self.currentData() != label:
+            self.currentIndexChanged.emit(self.currentIndex())

@@ -1,0 +1,253 @@
+"""Layers of this plugin: what they are made of, how they are found again, where sliders stand.
+
+A layer is known by the tag in its metadata, never by its name: people rename layers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.directions import (
+    SAME_DIRECTION_DEGREES,
+    AzimuthConvention,
+    angle_between,
+    directions_text,
+)
+from napari_btf.errors import CaptureError
+from napari_btf.values import to_display
+
+if TYPE_CHECKING:
+    import dask.array as da
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.btf import BTF
+
+__all__ = [
+    "TAG",
+    "angles_text",
+    "azimuth_of",
+    "capture_layer_data",
+    "capture_of",
+    "clipped",
+    "for_display",
+    "is_kind",
+    "is_spectral",
+    "observation_at",
+    "step_after",
+    "step_at",
+    "texel_at",
+    "turn_capture",
+]
+
+TAG = "napari_btf"
+
+
+def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
+    """A BTF as napari layer data: one Image with the axes view, light, y, x.
+
+    Between light and y a spectral capture has the axis channel.
+    """
+    stack = _shown_stack(btf)
+    colour = btf.channels == 3
+    axes = ("view", "light") if btf.is_grid else ("observation",)
+    channel = ("channel",) if is_spectral(btf.channels) else ()
+    options: dict[str, Any] = {
+        "name": btf.name or "BTF",
+        "rgb": colour,
+        "axis_labels": (*axes, *channel, "y", "x"),
+        "metadata": {TAG: {"kind": "capture", "btf": btf}},
+    }
+    if not colour:
+        # Without limits napari reads images just to guess them.
+        options["contrast_limits"] = (0, int(np.iinfo(stack.dtype).max))
+    return stack, options, "image"
+
+
+def _shown_stack(btf: BTF) -> da.Array:
+    """The observations as the layer shows them: radiance as sRGB with 1 as white."""
+    stack = _for_the_canvas(btf.stack())
+    if btf.values.is_float:
+        import dask.array as da
+
+        stack = da.map_blocks(to_display, stack, dtype=np.uint8)
+    return for_display(stack)
+
+
+def is_spectral(channels: int) -> bool:
+    """Whether an image has neither one channel nor three, so that a slider goes through them."""
+    return channels not in (1, 3)
+
+
+def for_display(pixels: Any) -> Any:
+    """Images (..., H, W, C) as napari shows them: C last for colour, none for grey, else first."""
+    if is_spectral(pixels.shape[-1]):
+        return pixels.transpose(*range(pixels.ndim - 3), -1, -3, -2)
+    return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+
+
+def _for_the_canvas(stack: da.Array) -> da.Array:
+    """The same lazy array, but black where an image cannot be read; see `_Forgiving`."""
+    import dask.array as da
+
+    meta = np.empty((0,) * stack.ndim, dtype=stack.dtype)
+    shown: da.Array = da.from_array(
+        _Forgiving(stack), chunks=stack.chunks, asarray=False, meta=meta
+    )
+    return shown
+
+
+class _Forgiving:
+    """A lazy array whose unreadable images are black, each said once in a notification.
+
+    An error on the way to the canvas would leave napari with a layer it can neither show nor
+    remove.
+    """
+
+    def __init__(self, stack: da.Array) -> None:
+        self._stack = stack
+        self.shape, self.ndim, self.dtype = stack.shape, stack.ndim, stack.dtype
+        self._said: set[str] = set()
+
+    def __getitem__(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        wanted = self._stack[key]
+        try:
+            return np.asarray(wanted)
+        except CaptureError as error:
+            self._say(str(error))
+            return np.zeros(wanted.shape, dtype=wanted.dtype)
+
+    def _say(self, problem: str) -> None:
+        if problem not in self._said:
+            from napari.utils.notifications import show_error
+
+            self._said.add(problem)
+            show_error(problem)
+
+
+def is_kind(layer: Any, kind: str) -> bool:
+    """Whether a layer was made by this plugin for some purpose."""
+    tag = layer.metadata.get(TAG)
+    return isinstance(tag, dict) and tag.get("kind") == kind
+
+
+def capture_of(layer: Any) -> BTF | None:
+    """The BTF a layer shows, or None."""
+    return layer.metadata[TAG]["btf"] if is_kind(layer, "capture") else None
+
+
+def texel_at(layer: Any, position: ArrayLike) -> tuple[int, int] | None:
+    """(y, x) of the texel of a capture layer at a place of the viewer's world, if there is one."""
+    btf = capture_of(layer)
+    assert btf is not None
+    y, x = np.rint(np.asarray(layer.world_to_data(position), dtype=float)[-2:]).astype(int)
+    return (int(y), int(x)) if 0 <= y < btf.height and 0 <= x < btf.width else None
+
+
+def azimuth_of(layer: Any) -> AzimuthConvention:
+    """How the azimuths of a capture layer are taken, relative to the capture as it was read."""
+    return layer.metadata[TAG].get("azimuth", AzimuthConvention())
+
+
+def turn_capture(layer: Any, convention: AzimuthConvention) -> None:
+    """Take the azimuths of a capture layer another way; the layer stays the same one.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Views and lights along its axes are ordered anew.
+    convention : AzimuthConvention
+        Relative to the capture as it was read, whatever was chosen before.
+    """
+    tag = layer.metadata[TAG]
+    read = tag.get("as_read", tag["btf"])
+    btf = read.with_azimuth(convention)
+    # Another dict: a duplicate of the layer shares this one.
+    tag = {**tag, "btf": btf, "as_read": read, "azimuth": convention}
+    layer.metadata = {**layer.metadata, TAG: tag}
+    layer.data = _shown_stack(btf)
+
+
+def clipped(btf: BTF, step: tuple[int, ...]) -> tuple[int, ...]:
+    """Slider positions within the data: other layers may reach further.
+
+    Parameters
+    ----------
+    btf : BTF
+    step : tuple of int
+        ``(view, light)`` or ``(observation,)``.
+    """
+    ends = btf.grid.shape if btf.is_grid else (len(btf),)
+    return tuple(int(np.clip(i, 0, end - 1)) for i, end in zip(step, ends, strict=True))
+
+
+def observation_at(btf: BTF, step: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any], int]:
+    """Light, view and number of the observation at slider positions; -1 if not captured.
+
+    Parameters
+    ----------
+    btf : BTF
+    step : tuple of int
+        ``(view, light)`` or ``(observation,)``; clipped to the data.
+    """
+    step = clipped(btf, step)
+    if not btf.is_grid:
+        return btf.light[step[0]], btf.view[step[0]], step[0]
+    grid = btf.grid
+    v, k = step
+    return grid.lights[k], grid.views[v], int(grid.observations[v, k])
+
+
+def step_after(before: BTF, step: tuple[int, ...], after: BTF) -> tuple[int, ...]:
+    """Slider positions that show in one BTF what ``step`` shows in another.
+
+    Both are the same observations; their directions differ, and so the order of views and lights.
+    """
+    if not before.is_grid:
+        return step
+    v, k = clipped(before, step)
+    # An observation of that view and one of that light: the pair itself may be missing.
+    of_view = before.grid.observations[v].max()
+    of_light = before.grid.observations[:, k].max()
+    return (
+        int(np.argmin(angle_between(after.grid.views, after.view[of_view]))),
+        int(np.argmin(angle_between(after.grid.lights, after.light[of_light]))),
+    )
+
+
+def step_at(
+    btf: BTF, step: tuple[int, ...], *, view: int | None = None, light: int | None = None
+) -> tuple[int, ...]:
+    """Slider positions after a jump to another view, or to another light.
+
+    Parameters
+    ----------
+    btf : BTF
+    step : tuple of int
+        Where the sliders are.
+    view, light : int, optional
+        One of ``btf.grid.views`` or one of ``btf.grid.lights``. The other direction stays; where
+        there is no grid, the observation with the nearest one is taken.
+    """
+    if btf.is_grid:
+        v, k = clipped(btf, step)
+        return v if view is None else view, k if light is None else light
+    here_light, here_view, _ = observation_at(btf, step)
+    wanted, apart = np.ones(len(btf), dtype=bool), np.zeros(len(btf))
+    for chosen, distinct, all_of_them, here in (
+        (view, btf.grid.views, btf.view, here_view),
+        (light, btf.grid.lights, btf.light, here_light),
+    ):
+        if chosen is None:
+            apart += angle_between(all_of_them, here)
+        else:
+            wanted &= angle_between(all_of_them, distinct[chosen]) <= SAME_DIRECTION_DEGREES
+    return (int(np.argmin(np.where(wanted, apart, np.inf))),)
+
+
+def angles_text(btf: BTF, step: tuple[int, ...]) -> str:
+    """What the canvas says about the observation at slider positions (see `observation_at`)."""
+    light, view, i = observation_at(btf, step)
+    text = directions_text(light, view)
+    return text if i >= 0 else f"{text}   (not captured)"

@@ -1,0 +1,79 @@
+"""Where new images stand beside the others, and how all of them come into view."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_btf.codec.model import CompressedBTF
+    from napari_btf.plugin.viewer.workspace import Workspace
+
+__all__ = ["GAP", "Watch", "free_column", "free_place", "free_places"]
+
+#: A place is so much larger than the image that stands there.
+GAP = 1.04
+
+
+def free_place(
+    viewer: Any, height: int, width: int, row: int = 0, but: Sequence[Any] = ()
+) -> tuple[float, float]:
+    """The first of the `free_places`."""
+    return next(free_places(viewer, height, width, row, but))
+
+
+def free_places(
+    viewer: Any, height: int, width: int, row: int = 0, but: Sequence[Any] = ()
+) -> Iterator[tuple[float, float]]:
+    """Where images of some texels cover no layer: (y, x) of their corners, in a row of images.
+
+    Layers in ``but`` do not count: they are about to move themselves.
+    """
+    top, step = row * GAP * height, GAP * width
+    layers = [layer for layer in viewer.layers if layer.ndim >= 2 and layer not in but]
+    taken = [np.asarray(layer.extent.world)[:, -2:] for layer in layers]
+    for column in count():
+        if not any(_overlap(box, top, column * step, height, width) for box in taken):
+            yield top, column * step
+
+
+def free_column(viewer: Any, model: CompressedBTF, *but: Any) -> float:
+    """Where an image of a model stands in the first row; layers that are None are not there."""
+    there = [layer for layer in but if layer is not None]
+    return free_place(viewer, model.height, model.width, but=there)[1]
+
+
+def _overlap(box: Any, top: float, left: float, height: int, width: int) -> bool:
+    (y0, x0), (y1, x1) = box
+    # Half a texel: the extent of an image begins at the middle of its first one, or at its edge.
+    return bool(y0 < top + height - 1 and y1 > top and x0 < left + width - 1 and x1 > left)
+
+
+class Watch:
+    """Brings all layers into view, unless the user has moved the camera since."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._seen: tuple[Any, ...] | None = None
+
+    def begin(self) -> None:
+        """From now on a camera that moves is the user's."""
+        self._seen = self._camera()
+
+    def show_all(self) -> None:
+        """Show everything, if the camera still stands where it was."""
+        viewer = self._workspace.viewer
+        if viewer is not None and self._camera() == self._seen:
+            viewer.reset_view()
+            self._seen = self._camera()
+
+    def _camera(self) -> tuple[Any, ...] | None:
+        viewer = self._workspace.viewer
+        if viewer is None:
+            return None
+        camera = viewer.scene.camera
+        return (camera.zoom, *camera.center)

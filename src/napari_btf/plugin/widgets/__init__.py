@@ -1,0 +1,1 @@
+"""Views that know no capture."""

@@ -1,0 +1,143 @@
+"""What can be asked of a training, in the words of the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.codec import FitSettings, NetworkSettings
+from napari_btf.directions import angles_to_vectors
+from napari_btf.errors import CoordinatesError, UsageError
+from napari_btf.texels.coordinates import read_coordinates
+from napari_btf.texels.sampling import (
+    all_texels,
+    check_seed,
+    every_nth,
+    masked_texels,
+    random_texels,
+)
+from napari_btf.training.run import hold_out_lights, observations_under, split_lights
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.btf import BTF
+
+__all__ = ["TrainingOptions"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingOptions:
+    """Options of a training; see `napari_btf.train`, which takes the same.
+
+    Raises
+    ------
+    UsageError
+        If two of them exclude each other, or a seed or the memory is none.
+    """
+
+    bytes_per_texel: float | None = None
+    target_psnr: float | None = None
+    latents: int | None = None
+    codec: str = "auto"
+    seconds: float | None = None
+    epochs: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    memory: float = 2.0
+    texels: str | Path | ArrayLike | None = None
+    step: int = 1
+    pixels: int | None = None
+    hold_out_lights: str | Path | int | ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        for one, other in (("texels", "pixels"), ("seconds", "epochs")):
+            if getattr(self, one) is not None and getattr(self, other) is not None:
+                raise UsageError(None, f"{one} and {other} exclude each other", "give one of them")
+        check_seed(self.seed)
+        if not np.isfinite(self.memory):
+            raise UsageError(None, f"the memory is {self.memory} GiB", "give a number, such as 2")
+
+    @property
+    def settings(self) -> FitSettings:
+        """What the codec is to do."""
+        # Less than nothing is refused by the codec, as too little.
+        most = int(min(max(self.memory, 0.0), 2.0**20) * 2**30)
+        network = NetworkSettings(self.epochs, self.seconds, self.device, self.seed, most)
+        return FitSettings(
+            self.latents, network, self.bytes_per_texel, self.target_psnr, self.codec
+        )
+
+    def coords(self, btf: BTF) -> NDArray[np.intp]:
+        """Rows ``(y, x)`` of the texels to learn from, (T, 2).
+
+        Raises
+        ------
+        CoordinatesError, UsageError
+            If what is named is no selection of this capture's texels.
+        """
+        chosen = every_nth(_texels(self.texels, btf.height, btf.width), self.step)
+        return chosen if self.pixels is None else random_texels(chosen, self.pixels, self.seed)
+
+    def held_out(self, btf: BTF) -> NDArray[np.bool_] | None:
+        """Which observations are kept for scoring, (N,); None for none.
+
+        Raises
+        ------
+        UsageError
+            If a light is not one of this capture's.
+        """
+        asked: Any = self.hold_out_lights
+        if asked is None:
+            return None
+        if isinstance(asked, (str, Path)):
+            return split_lights(btf, asked)
+        if isinstance(asked, (int, np.integer)):
+            return hold_out_lights(btf, int(asked))
+        values = np.asarray(asked)
+        if values.dtype == bool and values.shape == (len(btf),):
+            return values
+        is_angles = values.ndim == 2 and values.shape[1] == 2 and values.dtype.kind in "iuf"
+        if not is_angles or not np.isfinite(values).all():
+            raise UsageError(
+                None,
+                f"lights to hold out are an array of shape {values.shape} and type {values.dtype}",
+                "give rows of theta and phi, a number n for one of every n lights, or a file",
+            )
+        return observations_under(btf, angles_to_vectors(*values.T.astype(np.float64)))
+
+
+def _texels(asked: str | Path | ArrayLike | None, height: int, width: int) -> NDArray[np.intp]:
+    """Rows ``(y, x)`` of a file, a mask, or coordinates."""
+    if asked is None:
+        return all_texels(height, width)
+    if isinstance(asked, (str, Path)):
+        return read_coordinates(asked, height, width)
+    values = np.asarray(asked)
+    is_coordinates = values.ndim == 2 and values.shape[1] == 2 and values.dtype.kind in "iu"
+    if values.shape == (height, width) and not is_coordinates:
+        coords = masked_texels(values)
+    elif is_coordinates:
+        coords = values.astype(np.intp)
+        outside = ((coords < 0) | (coords >= (height, width))).any(axis=1)
+        if outside.any():
+            y, x = coords[np.argmax(outside)]
+            raise CoordinatesError(
+                None,
+                f"the texel y={y}, x={x} lies outside the {width} x {height} image",
+                "use coordinates of this capture, rows of (y, x)",
+            )
+        # Each once, in their order.
+        coords = np.array(list(dict.fromkeys(map(tuple, coords.tolist()))), dtype=np.intp)
+    else:
+        raise CoordinatesError(
+            None,
+            f"texels are an array of shape {values.shape} and type {values.dtype}",
+            f"give a mask of shape ({height}, {width}), integer rows of (y, x), or a file",
+        )
+    if not len(coords):
+        raise CoordinatesError(None, "no texel is chosen to learn from", "choose some")
+    return coords.reshape(-1, 2)

@@ -1,0 +1,336 @@
+"""From an open capture to a model with figures: what `napari-btf train` and the dock run."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from napari_btf.codec import CompressedBTF, FitSettings, fit
+from napari_btf.codec.choice import check_fit, pick_codec
+from napari_btf.codec.fitting.processes import share_in_memory
+from napari_btf.codec.neural_basis.fit import texels_that_fit
+from napari_btf.directions import (
+    SAME_DIRECTION_DEGREES,
+    angle_between,
+    angles_to_vectors,
+    format_angles,
+)
+from napari_btf.errors import CaptureError, UsageError
+from napari_btf.evaluate import psnr_over
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_btf.btf import BTF
+    from napari_btf.codec.fitting.checkpoint import Checkpoint
+    from napari_btf.progress import Job
+
+T = TypeVar("T")
+
+__all__ = [
+    "TrainingReport",
+    "hold_out_lights",
+    "observations_under",
+    "read_lights",
+    "split_lights",
+    "train",
+]
+
+
+_INSTEAD = (
+    "after this training the parallax codec was not better than a linear model, which is kept; "
+    "train for longer to have it"
+)
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a training gave.
+
+    Parameters
+    ----------
+    psnr_train : float
+        dB over the whole image at all directions trained on.
+    psnr_held_out : float or None
+        dB over the whole image at the directions held out.
+    seconds : float
+        Reading, training, encoding and evaluation, without pauses between reports.
+    bytes_capture : int
+        All pixel values of the capture, uncompressed.
+    texels_trained, latents : int
+    codec : str
+        Name of the codec.
+    phases : dict
+        Seconds of each phase of the job, by its name.
+    note : str
+        What is to be said of the outcome; mostly nothing.
+    """
+
+    psnr_train: float
+    psnr_held_out: float | None
+    seconds: float
+    bytes_capture: int
+    texels_trained: int
+    latents: int
+    codec: str
+    phases: dict[str, float]
+    note: str = ""
+
+    def summary(self, bytes_model: int) -> dict[str, Any]:
+        """The report as plain values, with the size of the model file and the ratio."""
+        return {
+            "psnr_train": self.psnr_train,
+            "psnr_held_out": self.psnr_held_out,
+            "seconds": round(self.seconds, 2),
+            "bytes_model": bytes_model,
+            "bytes_capture": self.bytes_capture,
+            "compression_ratio": round(self.bytes_capture / bytes_model, 2),
+            "texels_trained": self.texels_trained,
+            "latents": self.latents,
+            "codec": self.codec,
+            "phases": {name: round(seconds, 2) for name, seconds in self.phases.items()},
+        }
+
+
+def train(
+    btf: BTF,
+    coords: ArrayLike | None = None,
+    settings: FitSettings | None = None,
+    held_out: NDArray[np.bool_] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    checkpoint: Checkpoint | None = None,
+) -> Job[tuple[CompressedBTF, TrainingReport]]:
+    """Compress a BTF and score the result.
+
+    Parameters
+    ----------
+    btf : BTF
+    coords : array_like of int, shape (T, 2), optional
+        Rows ``(y, x)`` of the texels to learn from; all by default.
+    settings : FitSettings, optional
+    held_out : ndarray of bool, shape (N,), optional
+        Observations the training does not see; they are scored on their own.
+    stop : callable, optional
+        Asked often; true ends the training early and keeps the best so far.
+    checkpoint : Checkpoint, optional
+        Where to note how far it is, and what to go on from.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    CompressedBTF, TrainingReport
+
+    Raises
+    ------
+    UsageError
+        If a setting does not fit the capture; nothing has been read then.
+    CaptureError
+        If an image cannot be read, or holds values that are not numbers.
+    """
+    phases: dict[str, float] = {}
+    settings = settings or FitSettings()
+    if held_out is not None and not held_out.any():
+        held_out = None
+    check_fit(_without(btf, held_out), coords, settings)
+    # All at once, so that what is held out is not read on its own.
+    btf = yield from _timed(share_in_memory(btf, settings.network.memory // 4), phases)
+    _check_finite(btf)
+    seen = _without(btf, held_out)
+    model = yield from _timed(fit(seen, coords, settings, stop, checkpoint), phases)
+    psnr_train = yield from _timed(psnr_over(model, seen), phases)
+    psnr_held_out = None
+    if held_out is not None:
+        psnr_held_out = yield from _timed(psnr_over(model, btf.select(held_out)), phases)
+    chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
+    return model, TrainingReport(
+        psnr_train=psnr_train,
+        psnr_held_out=psnr_held_out,
+        seconds=sum(phases.values()),
+        bytes_capture=btf.nbytes,
+        texels_trained=min(chosen, texels_that_fit(seen, settings.network.memory)),
+        latents=model.latent_count,
+        codec=model.architecture,
+        phases=phases,
+        note=_INSTEAD if pick_codec(seen, settings) != model.architecture else "",
+    )
+
+
+def _without(btf: BTF, held_out: NDArray[np.bool_] | None) -> BTF:
+    """What the training sees."""
+    if held_out is None:
+        return btf
+    if held_out.all():
+        raise UsageError(None, "all observations are held out", "leave some to train on")
+    return btf.select(~held_out)
+
+
+def _check_finite(btf: BTF) -> None:
+    """Refuse numbers that are none, in captures that no reader of this package has checked."""
+    if not (btf.values.is_float and isinstance(btf.frames, np.ndarray)):
+        return
+    for i, frame in enumerate(btf.frames):
+        wrong = int(np.count_nonzero(~np.isfinite(frame)))
+        if wrong:
+            raise CaptureError(
+                btf.source or None,
+                f"observation {i} holds {wrong:,} values that are infinite or not numbers",
+                "mend it, or leave it out",
+            )
+
+
+def _timed(job: Job[T], phases: dict[str, float]) -> Job[T]:
+    """A job whose seconds are added up by phase, and reported as their sum.
+
+    What the caller does with a report, a pause above all, is not the job's.
+    """
+    phase = ""
+    before = time.monotonic()
+    with closing(job):
+        while True:
+            try:
+                progress = next(job)
+            except StopIteration as stop:
+                if phase:
+                    phases[phase] += time.monotonic() - before
+                result: T = stop.value
+                return result
+            phase = progress.phase
+            phases[phase] = phases.get(phase, 0.0) + time.monotonic() - before
+            yield replace(progress, seconds=sum(phases.values()))
+            before = time.monotonic()
+
+
+def read_lights(path: str | Path) -> NDArray[np.float64]:
+    """Read light directions from a text file of ``theta phi`` lines in degrees.
+
+    Blank lines and what follows a ``#`` are passed over; a comma may stand between.
+
+    Returns
+    -------
+    ndarray, shape (M, 3)
+        Unit vectors.
+
+    Raises
+    ------
+    UsageError
+        Naming the line at fault.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(path, f"it cannot be read ({reason})", "check the path") from error
+    angles = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split("#")[0].replace(",", " ").split()
+        if not words:
+            continue
+        try:
+            theta, phi = (float(word) for word in words)
+            if not np.isfinite([theta, phi]).all():
+                raise ValueError("not a finite number")
+        except ValueError as error:
+            raise UsageError(
+                path,
+                f"line {number} is {line.strip()!r}, expected theta and phi in degrees",
+                "correct the line",
+            ) from error
+        angles.append((theta, phi))
+    if not angles:
+        raise UsageError(path, "it has no directions", "add lines of theta and phi")
+    return angles_to_vectors(*np.array(angles).T)
+
+
+def hold_out_lights(btf: BTF, every: int) -> NDArray[np.bool_]:
+    """Which observations have one of every so many lights.
+
+    The lights are taken in the order of `BTF.grid`, from the middle of the first ``every`` on, so
+    that those at the edge of the captured range stay.
+
+    Parameters
+    ----------
+    btf : BTF
+    every : int
+        0 for none.
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+
+    Raises
+    ------
+    UsageError
+        If there are not so many lights, or none would be left.
+    """
+    if every == 0:
+        return np.zeros(len(btf), dtype=bool)
+    lights = len(btf.grid.lights)
+    if not 2 <= every <= lights:
+        raise UsageError(
+            btf.source or None,
+            f"one of {every} lights cannot be held out of {lights}",
+            f"use 2 to {lights}" if lights > 1 else "hold out none",
+        )
+    held_out: NDArray[np.bool_] = btf.grid.light_of % every == every // 2
+    return held_out
+
+
+def split_lights(btf: BTF, path: str | Path) -> NDArray[np.bool_]:
+    """Which observations have one of the lights listed in a file (see `read_lights`).
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+
+    Raises
+    ------
+    UsageError
+        If a listed light is not in the capture.
+    """
+    return observations_under(btf, read_lights(path), path)
+
+
+def observations_under(
+    btf: BTF, lights: ArrayLike, path: str | Path | None = None
+) -> NDArray[np.bool_]:
+    """Which observations have one of some lights.
+
+    Parameters
+    ----------
+    btf : BTF
+    lights : array_like, shape (M, 3)
+        Unit vectors.
+    path : str or Path, optional
+        Where they were read, for the complaint.
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+
+    Raises
+    ------
+    UsageError
+        If one of them is not in the capture.
+    """
+    held_out = np.zeros(len(btf), dtype=bool)
+    for light in np.asarray(lights):
+        apart = angle_between(btf.light, light)
+        if apart.min() > SAME_DIRECTION_DEGREES:
+            raise UsageError(
+                path,
+                f"light {format_angles(light)} is not in the capture, the nearest is "
+                f"{format_angles(btf.light[apart.argmin()])}",
+                "use light directions of the capture",
+            )
+        held_out |= apart <= SAME_DIRECTION_DEGREES
+    return held_out
