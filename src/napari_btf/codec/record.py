@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_btf.codec.fitting.checkpoint import Checkpoint
     from napari_btf.codec.fitting.settings import FitSettings
     from napari_btf.codec.model import CompressedBTF
+    from napari_btf.codec.onnx_graph import Graph
     from napari_btf.progress import Job
 
 __all__ = ["Codec", "Plan"]
@@ -69,6 +70,12 @@ class Codec(Generic[Own]):
         ``unpack(description, tensors, common)``: the model of a file.
     suits : callable
         ``suits(btf)``: whether "auto" may take this codec; it takes the last one that suits.
+    onnx_form : callable, optional
+        ``onnx_form(graph, model)``: add the decoder to an ONNX graph, and return the name of its
+        output, fitted values (N, C). Its inputs are "light", "view", and "latent" or "texel".
+    looks_up_latents : bool
+        Whether decoding a texel looks up the latents of others, so that an exported decoder
+        contains the latent map and takes "texel" instead of "latent".
     several_processes : bool
         Whether several processes of torchrun can train it together.
     starts_blank : bool
@@ -83,6 +90,8 @@ class Codec(Generic[Own]):
     expected: Callable[[dict[str, Any], dict[str, tuple[int, ...]]], Expected]
     unpack: Callable[[dict[str, Any], dict[str, NDArray[Any]], dict[str, Any]], CompressedBTF]
     suits: Callable[[BTF], bool] = _never
+    onnx_form: Callable[[Graph, Any], str] | None = None
+    looks_up_latents: bool = False
     several_processes: bool = True
     starts_blank: bool = False
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from napari_btf.codec.neural_basis.fit import check_neural_basis, fit_neural_basis
 from napari_btf.codec.neural_basis.imagination.imagine import seconds_of_imagining
 from napari_btf.codec.neural_basis.model import NeuralBasisBTF
+from napari_btf.codec.neural_basis.onnx_form import onnx_form
 from napari_btf.codec.neural_basis.storage import expected, unpack
 from napari_btf.codec.record import Codec
 
@@ -70,6 +71,7 @@ NEURAL_BASIS: Codec[NeuralBasisSettings] = Codec(
     fit=_fit,
     seconds=_seconds,
     expected=expected,
+    onnx_form=onnx_form,
     unpack=unpack,
     suits=_suits,
 )

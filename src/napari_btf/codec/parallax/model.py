@@ -32,6 +32,7 @@ from napari_btf.codec.decoding.part import KeptParts
 from napari_btf.codec.features import GRAZING, pair_features, tangent, view_features
 from napari_btf.codec.latents.quantised import FreeLatents
 from napari_btf.codec.model import CompressedBTF
+from napari_btf.codec.parallax.in_torch import Directions, ParallaxForm
 from napari_btf.codec.parallax.lookup import Lookup
 from napari_btf.directions import disk_to_vectors, vectors_to_disk, within_radius
 
@@ -318,6 +319,32 @@ class ParallaxBTF(CompressedBTF):
 
         return work
 
+    def form(self, device: str = "cpu") -> ParallaxForm:
+        """Return latents and networks as tensors on a torch device."""
+        import torch
+
+        def moved(array: NDArray[Any]) -> torch.Tensor:
+            return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+        stored = self.latents.stored(self.latents_as)
+        ends = [self.depth_latents, self.latent_count - self.light_latents]
+        flat = stored.values.reshape(-1, self.latent_count)
+        scales, offsets = np.split(stored.scale, ends), np.split(stored.offset, ends)
+        networks = {}
+        for name, network in self.networks.items():
+            for part, layers in (
+                (name, network.layers),
+                (f"{name}_modulation", network.modulation),
+            ):
+                networks[part] = [moved(array) for array in layers.in_turn]
+        return ParallaxForm(
+            (self.height, self.width),
+            self.periodic,
+            [moved(kind) for kind in np.split(flat, ends, axis=1)],
+            networks,
+            [(moved(scale), moved(offset)) for scale, offset in zip(scales, offsets, strict=True)],
+        )
+
     @cached_property
     def _room(self) -> _Room:
         return _Room()
@@ -379,50 +406,15 @@ class _Room:
 
 
 class _OnDevice(OnDevice["ParallaxBTF"]):
-    """Decodes a model of the codec on a device."""
-
     @cached_property
-    def _tables(self) -> list[torch.Tensor]:
-        return [self.to(table) for table in self._model.tables]
+    def _form(self) -> ParallaxForm:
+        return self._model.form(self._device)
 
     def _shade(
         self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
     ) -> torch.Tensor:
-        import torch
-
-        frame = self._model.for_frame(light, view)
-        of_depth, of_view, of_light = self._tables
-        rows, columns = (
-            self.to(np.asarray(side, np.float32)) for side in (part.rows, part.columns)
-        )
-        places = torch.cartesian_prod(rows, columns)
-        if frame.depth is not None:
-            flat = of_depth[part.slices].float().reshape(len(places), -1)
-            places = places + self.apply(frame.depth, flat) * self.to(frame.along_view)
-            seen = self._fetch(of_view, places)
-        else:
-            seen = of_view[part.slices].float().reshape(len(places), -1)
-        if frame.shift is not None:
-            there = places + self.apply(frame.shift, seen) * self.to(frame.along_light)
-            seen = torch.cat([self._fetch(of_light, there), seen], dim=1)
-        return self.apply(frame.shade, seen)
-
-    def _fetch(self, latents: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """What `Lookup.fetch` does, at places (T, 2)."""
-        import torch
-
-        lookup = self._model.lookup
-        sizes = torch.tensor([lookup.height, lookup.width], device=places.device)
-        if lookup.periodic:
-            inside = places - sizes * (places / sizes).floor()
-        else:
-            inside = places.clamp_min(0.0).minimum(sizes - 1)
-        low = inside.floor()
-        y, x = (inside - low).unsqueeze(2).unbind(dim=1)
-        row, column = low.long().unbind(dim=1)
-        first = row * (lookup.width + 2) + column
-        a, b, c, d = (
-            latents[first + step].float() for step in (0, 1, lookup.width + 2, lookup.width + 3)
-        )
-        above, below = a + x * (b - a), c + x * (d - c)
-        return above + y * (below - above)
+        light, view = (array[np.newaxis] for array in self._model.shown(light, view))
+        tables = view_features(view), pair_features(light, view), tangent(view), tangent(light)
+        flat = np.add.outer(np.asarray(part.rows) * self._model.width, np.asarray(part.columns))
+        texels = self.to(flat.reshape(1, -1).astype(np.int64))
+        return self._form.colours(texels, Directions(*map(self.to, tables)))[0]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_btf.codec.parallax.fit import fit_parallax
 from napari_btf.codec.parallax.model import ParallaxBTF
+from napari_btf.codec.parallax.onnx_form import onnx_form
 from napari_btf.codec.parallax.settings import (
     ParallaxSettings,
     check_parallax,
@@ -35,7 +36,9 @@ PARALLAX: Codec[ParallaxSettings] = Codec(
     fit=fit_parallax,
     seconds=seconds_of_parallax,
     expected=expected,
+    onnx_form=onnx_form,
     unpack=unpack,
     suits=_suits,
+    looks_up_latents=True,
     starts_blank=True,
 )

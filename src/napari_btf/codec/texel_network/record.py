@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari_btf.codec.record import Codec
 from napari_btf.codec.texel_network.fit import fit_texel_network
 from napari_btf.codec.texel_network.model import AbrdfConvBTF, MlpBTF
+from napari_btf.codec.texel_network.onnx_form import onnx_form
 from napari_btf.codec.texel_network.settings import (
     TexelNetworkSettings,
     check_texel_network,
@@ -42,6 +43,7 @@ ABRDF_CONV: Codec[TexelNetworkSettings] = Codec(
     fit=fit_texel_network,
     seconds=seconds_of_texel_network,
     expected=expected_abrdf_conv,
+    onnx_form=onnx_form,
     unpack=unpack_abrdf_conv,
     several_processes=False,
 )
@@ -53,6 +55,7 @@ MLP: Codec[TexelNetworkSettings] = Codec(
     fit=fit_texel_network,
     seconds=seconds_of_texel_network,
     expected=expected_mlp,
+    onnx_form=onnx_form,
     unpack=unpack_mlp,
     several_processes=False,
 )

@@ -1,4 +1,4 @@
-"""Writing down ONNX graphs, one operator after the other."""
+"""Write ONNX graphs, one operator after the other, with the parts that several codecs need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Graph"]
+__all__ = ["Graph", "disk", "linear", "vectors"]
 
 #: Of ai.onnx, and of the file: onnxruntime 1.14 and others of early 2023 know them.
 _OPSET, _IR_VERSION = 17, 8
@@ -135,3 +135,26 @@ class Graph:
         helper.set_model_props(model, dict(description))
         onnx.checker.check_model(model)
         return bytes(model.SerializeToString())
+
+
+def disk(graph: Graph, direction: str, radius: float) -> str:
+    """Places on the stereographic disk, (P, 2), within a radius; in double precision."""
+    direction = graph.double(direction)
+    below = graph("Add", graph.columns(direction, 2, 3), np.array([1.0]))
+    place = graph("Div", graph.columns(direction, 0, 2), below)
+    length = graph("Max", graph.length(place), np.array([1e-12]))
+    shrink = graph("Min", graph("Div", np.array([radius]), length), np.array([1.0]))
+    return graph("Mul", place, shrink)
+
+
+def vectors(graph: Graph, disk: str) -> str:
+    """Unit vectors (P, 3) of places on the disk."""
+    square = graph("ReduceSum", graph("Mul", disk, disk), np.array([-1]), keepdims=1)
+    twice = graph("Mul", disk, np.array([2.0]))
+    up = graph("Sub", np.array([1.0]), square)
+    return graph("Div", graph.beside(twice, up), graph("Add", square, np.array([1.0])))
+
+
+def linear(graph: Graph, h: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
+    """Add a fully connected layer with weights of shape (out, in); return its output."""
+    return graph("Add", graph("MatMul", h, np.ascontiguousarray(weight.T)), bias)
