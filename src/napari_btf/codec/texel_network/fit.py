@@ -21,13 +21,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.codec.fitting.checkpoint import Checkpoint
+from napari_btf.codec.fitting.loop import Loop
 from napari_btf.codec.fitting.settings import NetworkSettings, check_network, pick_device
+from napari_btf.codec.fitting.stage import Stage
 from napari_btf.codec.latents.quantised import quantise
 from napari_btf.codec.neural_basis.fit import check_capture, texels_that_fit
 from napari_btf.codec.projection import gather_abrdfs
 from napari_btf.codec.texel_network.autoencoder import Autoencoder
 from napari_btf.codec.texel_network.model import AbrdfConvBTF, MlpBTF, direction_inputs
-from napari_btf.codec.texel_network.steps import Training, together
+from napari_btf.codec.texel_network.steps import AutoencoderTask, together
 from napari_btf.directions import vectors_to_angles
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress
@@ -45,6 +47,8 @@ __all__ = ["TexelNetworkSettings", "check_texel_network", "fit_texel_network"]
 
 _MOST_LATENTS = 256
 _EPOCHS = 10
+#: Share of a training between two validations.
+_VALIDATE_EVERY = 0.02
 
 
 @dataclass(frozen=True)
@@ -215,10 +219,17 @@ def _train(
 ) -> Generator[Progress, None, None]:
     """Train; the autoencoder ends in the state with the least validation error."""
     recipe, network = settings.recipe, settings.network
-    training = Training(autoencoder, recipe.texels, recipe.each, recipe.decays, network.seed)
-    steps = training.steps_of(network.epochs or _EPOCHS)
+    task = AutoencoderTask(autoencoder, recipe.texels, recipe.each, network.seed)
+    steps = task.steps_of(network.epochs or _EPOCHS)
     steps = max(steps, 1 if network.epochs else recipe.least_steps)
-    yield from training.run(steps, network.seconds, stop, checkpoint)
+    stage = Stage(
+        "train",
+        steps if network.seconds is None else None,
+        network.seconds,
+        decays=recipe.decays,
+        interval=_VALIDATE_EVERY,
+    )
+    yield from Loop(task, stage, checkpoint).run(stop)
 
 
 def _encode(
