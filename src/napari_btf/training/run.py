@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from napari_btf.codec import CompressedBTF, FitSettings, fit
-from napari_btf.codec.choice import check_fit, pick_codec
+from napari_btf.codec.choice import plan
+from napari_btf.codec.fitting.checks import texels_that_fit
 from napari_btf.codec.fitting.processes import share_in_memory
-from napari_btf.codec.neural_basis.fit import texels_that_fit
 from napari_btf.directions import (
     SAME_DIRECTION_DEGREES,
     angle_between,
@@ -42,12 +42,6 @@ __all__ = [
     "split_lights",
     "train",
 ]
-
-
-_INSTEAD = (
-    "after this training the parallax codec was not better than a linear model, which is kept; "
-    "train for longer to have it"
-)
 
 
 @dataclass(frozen=True)
@@ -141,12 +135,14 @@ def train(
     settings = settings or FitSettings()
     if held_out is not None and not held_out.any():
         held_out = None
-    check_fit(_without(btf, held_out), coords, settings)
+    seen = _without(btf, held_out)
+    planned = plan(seen, settings)
+    planned.check(seen, coords)
     # All at once, so that what is held out is not read on its own.
     btf = yield from _timed(share_in_memory(btf, settings.network.memory // 4), phases)
     _check_finite(btf)
     seen = _without(btf, held_out)
-    model = yield from _timed(fit(seen, coords, settings, stop, checkpoint), phases)
+    model = yield from _timed(fit(seen, coords, planned, stop, checkpoint), phases)
     psnr_train = yield from _timed(psnr_over(model, seen), phases)
     psnr_held_out = None
     if held_out is not None:
@@ -161,7 +157,14 @@ def train(
         latents=model.latent_count,
         codec=model.architecture,
         phases=phases,
-        note=_INSTEAD if pick_codec(seen, settings) != model.architecture else "",
+        note="" if model.architecture == planned.codec.name else _note(planned.codec.name),
+    )
+
+
+def _note(codec: str) -> str:
+    return (
+        f"after this training the {codec} codec was not better than a linear model, which is kept; "
+        "train for longer to have it"
     )
 
 

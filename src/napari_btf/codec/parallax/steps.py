@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_btf.codec.parallax.batches import FramePool, Probe
     from napari_btf.codec.parallax.surface import Surface
 
-__all__ = ["SurfaceTask"]
+__all__ = ["SurfaceTask", "batch_shape"]
 
 #: Largest learning rates of Adam for latents and for weights. Larger ones than usual: the training
 #: is short, and ends with a cosine schedule.
@@ -31,6 +31,15 @@ _BETAS = (0.9, 0.99)
 _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS = 128, 32, 256
 #: Threads at most: each has some work in Python for every step.
 _MOST_WORKERS = 4
+
+
+def batch_shape(texels: int) -> tuple[int, int]:
+    """Return the observations in a batch, and the texels of each, for a number of texels.
+
+    About one value for each texel and step, because most of a large surface would go without a
+    step for too long.
+    """
+    return _FRAMES, int(np.clip(texels // _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS))
 
 
 class SurfaceTask:
@@ -64,9 +73,8 @@ class SurfaceTask:
         self._surface, self._pool, self._probe = surface, pool, probe
         self._parameters, self._chosen = parameters, texels
         self.random = np.random.default_rng(seed)
-        # About one value a texel and step, or most of a large surface goes without for too long.
         self._world = world()
-        self._texels = int(np.clip(len(texels) // _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS))
+        self._texels = batch_shape(len(texels))[1]
         self._workers = 1
         if surface.device == "cpu":
             self._workers = min(_MOST_WORKERS, cores())
