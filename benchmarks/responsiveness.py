@@ -21,7 +21,7 @@ import numpy as np
 
 import napari_btf
 from napari_btf.codec import FitSettings, NetworkSettings
-from napari_btf.codec.parallax.steps import Trainer
+from napari_btf.codec.parallax.steps import SurfaceTask
 from napari_btf.progress import finish
 from napari_btf.training import train
 
@@ -40,13 +40,13 @@ class Steps:
     count: int = 0
 
     def watch(self) -> None:
-        step = Trainer.step
+        gradients = SurfaceTask.gradients
 
-        def counted(trainer: Trainer, share: float) -> float:
+        def counted(task: SurfaceTask) -> float:
             self.count += 1
-            return step(trainer, share)
+            return gradients(task)
 
-        Trainer.step = counted  # type: ignore[method-assign]
+        SurfaceTask.gradients = counted  # type: ignore[method-assign]
 
 
 def settings(codec: str, seconds: float) -> FitSettings:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit
@@ -52,7 +55,7 @@ def end_in(phase: str, btf: BTF, coords: np.ndarray | None, path: Path) -> None:
 def test_goes_on_as_if_nothing_had_happened(
     phase: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_btf.codec.parallax.fit.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     btf = small_capture()
     coords = np.argwhere(np.ones((6, 6))) if phase == "encode" else None
     undisturbed = finish(fit(btf, coords, SETTINGS))
@@ -77,7 +80,7 @@ def test_one_seed_gives_one_file(settings: FitSettings) -> None:
 def test_codecs_to_compare_with_go_on_too(
     codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_btf.codec.texel_network.steps.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     path = tmp_path / "notes"
     job = fit(small_capture(), None, OTHERS[codec], checkpoint=Checkpoint(path, every=0.0))
     for progress in job:
@@ -94,7 +97,7 @@ def test_codecs_to_compare_with_go_on_too(
 
 
 def test_a_preview_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_btf.codec.parallax.fit.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     btf = small_capture()
     previews = [
         progress.preview().decode(btf.light[1], btf.view[1])
@@ -129,6 +132,19 @@ def test_damaged_notes_are_refused(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(ModelFileError, match="no unfinished training, or damaged"):
             finish(fit(small_capture(), None, SETTINGS, checkpoint=Checkpoint(path, resume=True)))
+
+
+def test_notes_of_an_earlier_version_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    end_in("train", small_capture(), None, path)
+    with safe_open(path, "np") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        ((key, header),) = file.metadata().items()
+    save_file(tensors, path, {key: json.dumps(json.loads(header) | {"version": 1})})
+    with pytest.raises(ModelFileError, match=r"an earlier version has written it; .*start anew"):
+        finish(fit(small_capture(), None, SETTINGS, checkpoint=Checkpoint(path, resume=True)))
+    anew = finish(fit(small_capture(), None, SETTINGS, checkpoint=Checkpoint(path)))
+    assert to_bytes(anew) == to_bytes(finish(fit(small_capture(), None, SETTINGS)))
 
 
 def test_a_place_that_cannot_be_written_ends_the_notes_alone(tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ import pytest
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
 from napari_btf.codec.fitting.checkpoint import Checkpoint
-from napari_btf.codec.neural_basis.imagination.network import ShadingNetwork, Texels
-from napari_btf.codec.neural_basis.imagination.training import Lesson, Training
 from napari_btf.codec.neural_basis.model import NeuralBasisBTF
 from napari_btf.directions import angle_between, angles_to_vectors
 from napari_btf.evaluate import psnr_over
@@ -100,7 +98,7 @@ def test_seed_and_steps_alone_decide() -> None:
 def test_goes_on_as_if_nothing_had_happened(
     at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_btf.codec.neural_basis.imagination.training.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     path = tmp_path / "notes"
     job = fit(glossy(), None, SETTINGS, checkpoint=Checkpoint(path, every=0.0))
     for progress in job:
@@ -117,7 +115,7 @@ def test_goes_on_as_if_nothing_had_happened(
 
 
 def test_hopeless_imagining_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_btf.codec.neural_basis.imagination.training.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     btf = glossy()
     noise = np.random.default_rng(1).integers(0, 255, btf.frames.shape).astype(np.uint8)
     job = fit(replace(btf, frames=noise), settings=FitSettings(bytes_per_texel=24))
@@ -131,23 +129,9 @@ def test_a_divergence_goes_back_and_does_no_harm(
     rate: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("napari_btf.codec.neural_basis.imagination.imagine.RATE", rate)
-    monkeypatch.setattr("napari_btf.codec.neural_basis.imagination.training.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     btf, phases = glossy(), set()
     model = finish(fit(btf, settings=SETTINGS), lambda report: phases.add(report.phase))
     assert "train slower" in phases
     assert finish(psnr_over(model, btf)) > 50
     assert np.ptp(model.relight((33, 71))) > 10
-
-
-def test_a_step_that_spoils_everything_at_the_end_is_taken_back() -> None:
-    rng = np.random.default_rng(0)
-    normals = np.tile([0.0, 0.0, 1.0], (100, 1)).astype(np.float32)
-    texels = Texels(rng.normal(size=(100, 3)).astype(np.float32), normals)
-    values = rng.random((100, 64, 1)).astype(np.float32)
-    network, btf = ShadingNetwork(3, 1, NetworkSettings()), glossy()
-    before = network(texels, btf.light, btf.view)
-    lesson = Lesson("all", rate=1e30, steps=1, seconds=None, first=0.0, last=1.0)
-    training = Training(network, texels, values, btf.light, btf.view, lesson, seed=0)
-    finish(training.run(lambda: False, Checkpoint(), {}))
-    assert training.step == 1
-    np.testing.assert_array_equal(network(texels, btf.light, btf.view), before)

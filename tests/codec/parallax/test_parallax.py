@@ -115,8 +115,9 @@ def test_the_depth_map_has_sign_and_size(learned: ParallaxBTF) -> None:
 
 
 def test_no_torch_before_it_trains() -> None:
-    modules = "parallax, parallax_storage, parallax_training, parallax_surface"
-    code = f"import sys; from napari_btf.codec import {modules}; print('torch' in sys.modules)"
+    modules = "fit, model, steps, storage, surface"
+    code = f"import sys; from napari_btf.codec.parallax import {modules}"
+    code += "; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
 
@@ -136,7 +137,8 @@ def test_numpy_decodes_what_torch_trained(periodic: bool, light_latents: int) ->
         layers = network.modulation if "modulation" in name else network.layers
         for weight, bias in zip(layers.weights, layers.biases, strict=True):
             tensors += [torch.from_numpy(weight), torch.from_numpy(bias)]
-    surface.restore(tensors)
+    for parameter, tensor in zip(surface.parameters, tensors, strict=True):
+        parameter.detach().copy_(tensor)
     texels = torch.arange(SIZE * SIZE).expand(3, -1)
     with torch.no_grad():
         theirs = surface.colours(torch.arange(3), texels).numpy().reshape(3, SIZE, SIZE, 3)
@@ -321,7 +323,7 @@ def test_a_stop_still_encodes_the_texels_that_were_not_chosen(
     plane: BTF, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parallax_training, "_LAST_SECONDS", 1.5)
-    monkeypatch.setattr(parallax_training, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     coords = np.argwhere(np.ones((SIZE, SIZE // 2)))
     trained: list[Progress] = []
     settings = replace(SMALL, steps=2000)

@@ -148,7 +148,7 @@ def test_a_divergence_goes_back_to_the_best(
     make_btf: Make, codec: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("napari_btf.codec.texel_network.steps._RATE", 1e30)
-    monkeypatch.setattr("napari_btf.codec.texel_network.steps.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     btf, reports = make_btf(lights=20), []
     model = finish(fit(btf, settings=quick(codec)), reports.append)
     assert "train slower" in {report.phase for report in reports}

@@ -114,15 +114,6 @@ class Surface:
         """All that is trained: latents, then `weights`."""
         return [*self.used_latents, *self.weights]
 
-    def state(self) -> list[torch.Tensor]:
-        """A copy of all parameters."""
-        return [parameter.detach().clone() for parameter in self.parameters]
-
-    def restore(self, state: list[torch.Tensor]) -> None:
-        """Go back to a `state`."""
-        for parameter, value in zip(self.parameters, state, strict=True):
-            parameter.detach().copy_(value)
-
     def centre(self, pool: FramePool) -> None:
         """Start from the mean colour, and take the largest usual value as 1."""
         places = np.arange(0, pool.size, max(1, pool.size // 64))

@@ -21,12 +21,14 @@ import numpy as np
 
 from napari_btf.codec.fitting.checkpoint import Checkpoint
 from napari_btf.codec.fitting.checks import texels_that_fit
+from napari_btf.codec.fitting.loop import Loop
 from napari_btf.codec.fitting.settings import pick_device
+from napari_btf.codec.fitting.stage import Stage
 from napari_btf.codec.projection import gather_abrdfs
 from napari_btf.codec.texel_network.autoencoder import Autoencoder
 from napari_btf.codec.texel_network.model import direction_inputs
 from napari_btf.codec.texel_network.settings import TexelNetworkSettings, check_texel_network
-from napari_btf.codec.texel_network.steps import Training, together
+from napari_btf.codec.texel_network.steps import AutoencoderTask, together
 from napari_btf.directions import vectors_to_angles
 from napari_btf.progress import Job, Progress
 from napari_btf.texels.sampling import all_texels, random_texels
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["fit_texel_network"]
 
 _EPOCHS = 10
+#: Share of a training between two validations.
+_VALIDATE_EVERY = 0.02
 
 
 def fit_texel_network(
@@ -134,10 +138,17 @@ def _train(
 ) -> Generator[Progress, None, None]:
     """Train; the autoencoder ends in the state with the least validation error."""
     recipe, network = settings.recipe, settings.network
-    training = Training(autoencoder, recipe.texels, recipe.each, recipe.decays, network.seed)
-    steps = training.steps_of(network.epochs or _EPOCHS)
+    task = AutoencoderTask(autoencoder, recipe.texels, recipe.each, network.seed)
+    steps = task.steps_of(network.epochs or _EPOCHS)
     steps = max(steps, 1 if network.epochs else recipe.least_steps)
-    yield from training.run(steps, network.seconds, stop, checkpoint)
+    stage = Stage(
+        "train",
+        steps if network.seconds is None else None,
+        network.seconds,
+        decays=recipe.decays,
+        interval=_VALIDATE_EVERY,
+    )
+    yield from Loop(task, stage, checkpoint).run(stop)
 
 
 def _encode(
