@@ -38,7 +38,7 @@ def test_csv_there_and_back(run: Run, model: Path, tmp_path: Path) -> None:
     names = ["latent_map_cloth.csv", "weights_model_cloth.csv", "tsne_results_cloth.csv"]
     assert [Path(line).name for line in done.out.split()] == names
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
-    assert "placing latents ..." in done.err
+    assert "placing texels on the map ..." in done.err
     rows = table(folder / names[2])
     assert list(rows[0]) == ["tsne_x", "tsne_y", "image_x", "image_y"]
     texels = [(int(row["image_y"]), int(row["image_x"])) for row in rows]

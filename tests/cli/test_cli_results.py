@@ -30,7 +30,7 @@ def test_evaluate(write_capture: Callable[..., Path], tmp_path: Path) -> None:
     options = ["--error-image", image, "--per-direction", table]
     done = btf("evaluate", model, capture, "--json", *options)
     figures = json.loads(ok(done), parse_constant=pytest.fail)
-    assert done.stderr.splitlines()[-1] == "fitting baselines ..."
+    assert done.stderr.splitlines()[-1] == "fitting classical codecs ..."
 
     assert figures["psnr_seen"] == pytest.approx(training["psnr_train"])
     assert figures["psnr_unseen"] == pytest.approx(training["psnr_held_out"])

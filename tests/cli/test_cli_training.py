@@ -160,6 +160,32 @@ def test_resuming_without_anything_to_resume(weave: Path, tmp_path: Path) -> Non
     assert sorted(tmp_path.iterdir()) == [out]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM for another process")
+def test_a_training_resumed_while_it_encodes_was_a_training(
+    write_capture: Callable[..., Path], tmp_path: Path
+) -> None:
+    capture, out = write_capture(views=3, lights=8), tmp_path / "model.safetensors"
+    options = ["--codec", "parallax", "--latents", "6", "--epochs", "20", "--step", "2"]
+    command = ["train", str(capture), "--out", str(out), *options]
+    with subprocess.Popen(
+        [sys.executable, "-m", "napari_btf", *command, "--log-json"],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if json.loads(line).get("phase") == "encode":
+                process.send_signal(signal.SIGTERM)
+                break
+        said = process.stderr.read()
+    assert process.returncode == 75, said
+    done = btf(*command, "--resume")
+    ok(done)
+    assert "training ..." not in done.stderr
+    assert "encoding texels ..." in done.stderr
+    assert "nothing to train" not in done.stderr
+
+
 def test_stopping_keeps_the_best_so_far(frontal: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.safetensors"
     command = [sys.executable, "-m", "napari_btf", "train", str(frontal), "--out", str(out)]

@@ -102,6 +102,8 @@ class Training:
             _say_if_fewer(options.pixels, len(coords))
             job = train(btf, coords, options.settings, held_out, stop, checkpoint)
             model, report = run(job, phases, at)
+            # A resumed training may have nothing left to do but to encode.
+            has_trained = checkpoint.found is not None or "train" in phases
             stopped = stop()
             at(None)
             if not is_first:
@@ -110,7 +112,7 @@ class Training:
             checkpoint.remove()
         if checkpoint.failure:
             say(f"note: the training could not be noted on the way: {checkpoint.failure}")
-        if (options.seconds or options.epochs) is not None and "train" not in phases:
+        if (options.seconds or options.epochs) is not None and not has_trained:
             say("note: there was nothing to train, this model has a closed form")
         target = options.target_psnr
         if target is not None and report.psnr_train < target:
