@@ -43,7 +43,7 @@ def test_names_of_any_kind_and_bad_images(weave: Path, tmp_path: Path) -> None:
 
 
 def test_azimuths_of_another_convention(weave: Path, tmp_path: Path) -> None:
-    refused(btf("info", weave, "--azimuth", "north"), "'north' is no azimuth convention")
+    refused(btf("info", weave, "--azimuth", "north"), "'north' is not an azimuth convention")
     store = tmp_path / "turned.zarr"
     done = btf("convert", weave, store, "--azimuth", "cw+90")
     assert "azimuths are taken as cw+90" in done.stderr
