@@ -106,7 +106,7 @@ def test_a_path_that_goes_beyond_says_so_once(model: CompressedBTF, run: Run) ->
     lights = "the captured lights reach theta 63; "
     code, _, said = run("relight", "--path", "circle:89", *how)
     assert code == 0
-    note = f"{lights}10 of 10 frames show the nearest lights there are"
+    note = f"{lights}10 of 10 frames show the nearest possible light"
     assert said.splitlines() == ["writing frames ...", f"note: {note}"]
     _, _, said = run("relight", "--path", "circle:89", *how, "--log-json")
     notes = [part for part in map(json.loads, said.splitlines()) if "note" in part]
