@@ -75,7 +75,7 @@ def test_embeddings_given_or_left_out(run: Run, model: Path, tmp_path: Path) -> 
         (("--embedding", points, "--no-embedding"), "--embedding has no place with"),
         (("--embedding", tmp_path / "none.csv"), "none.csv: there is no such file"),
         (("--embedding", model), "it cannot be read"),
-        (("--tag", "a/b"), "'a/b' is no tag"),
+        (("--tag", "a/b"), "the tag 'a/b' cannot be part of a file name"),
     ):
         done = run("export", model, "--to", "csv", "--out", tmp_path / "new", *arguments)
         assert (done.code, done.out) == (2, "")
@@ -156,7 +156,7 @@ def test_imports_that_cannot_be(
     assert (done.code, done.err) == (
         2,
         f"error: {weights}: there is no such file beside the latents, and only models of the "
-        "codecs abrdf-conv and mlp have one; use the model's own .safetensors file, or train with "
+        "codecs abrdf-conv and mlp have one; use the .safetensors file of the model, or train with "
         "--codec abrdf-conv.\n",
     )
     assert not out.exists()

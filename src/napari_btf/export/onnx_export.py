@@ -1,12 +1,13 @@
-"""Writing decoders as ONNX files: (latents, light, view) in, values out.
+"""Writes decoders as ONNX files, which map latents, light and view to values.
 
-``decoder_TAG.onnx`` has the inputs ``latent`` (N, K), ``light`` and ``view`` (P, 3), unit vectors,
-P being 1 or N, and the output ``value`` (N, C): 0..1 of integer captures, radiance of floating
-point ones. Directions beyond the captured ones give the edge of what was captured, as everywhere.
-``latent_map_TAG.npy`` holds the latents, (H, W, K).
+``decoder_TAG.onnx`` has the inputs ``latent`` (N, K) and the unit vectors ``light`` and ``view``
+(P, 3), where P is 1 or N. The output ``value`` (N, C) is 0..1 for integer captures and radiance
+for floating-point ones. Directions outside the captured range are clamped to its edge, as in all
+decoders. ``latent_map_TAG.npy`` contains the latents, (H, W, K).
 
-A decoder that looks latents up where rays land has the map inside, and ``texel`` (N, 2), rows
-``(y, x)``, instead of ``latent``.
+The decoder of the codec parallax fetches latents where rays hit the surface. Its file therefore
+contains the latent map, and has the input ``texel`` (N, 2), rows ``(y, x)``, instead of
+``latent``.
 """
 
 from __future__ import annotations
@@ -38,31 +39,32 @@ if TYPE_CHECKING:
 
 __all__ = ["decoder_onnx", "write_onnx"]
 
-#: Of the length over which the spline's kernel falls.
+#: Factor of distances in the Matern kernel of the spline, whose length scale is ``LENGTH``.
 _PER_LENGTH = np.array([np.sqrt(3.0) / LENGTH])
 _ZERO, _ONE = np.zeros(1, dtype=np.float32), np.ones(1, dtype=np.float32)
 
 
 def write_onnx(model: CompressedBTF, folder: str | Path, tag: str = "0") -> list[Path]:
-    """Write a model's decoder as an ONNX file, and its latents as an array of numpy.
+    """Write the decoder of a model as an ONNX file, and its latents as a ``.npy`` file.
 
     Parameters
     ----------
     model : CompressedBTF
+        For the codec parallax, the ONNX file contains the latents and there is no ``.npy`` file.
     folder : str or Path
-        Made if it is missing; older files of the same names are replaced.
+        Created if it does not exist; older files of the same names are replaced.
     tag : str
-        The end of the files' names.
+        The last part of the file names.
 
     Returns
     -------
     list of Path
-        What was written: all of it, or nothing.
+        The files that were written. On an error no file is written.
 
     Raises
     ------
     UsageError
-        If the package onnx is missing, the model too large, or the place cannot be written to.
+        If the package onnx is missing, the model is too large, or the folder cannot be written to.
     """
     check_tag(tag)
     contents = {Path(folder) / f"decoder_{tag}.onnx": decoder_onnx(model)}
@@ -74,12 +76,14 @@ def write_onnx(model: CompressedBTF, folder: str | Path, tag: str = "0") -> list
 
 
 def decoder_onnx(model: CompressedBTF) -> bytes:
-    """The decoder of a model as an ONNX file, whose metadata say what it is of.
+    """Return the decoder of a model as the content of an ONNX file.
+
+    The metadata of the file give the codec, the size of the surface and the captured type.
 
     Raises
     ------
     UsageError
-        If the package onnx is missing, or the model too large.
+        If the package onnx is missing, or if the model is too large.
     """
     graph = Graph()
     texels: dict[str, Any] = {"latent": (np.float32, ("texels", model.latent_count))}
@@ -111,7 +115,10 @@ def decoder_onnx(model: CompressedBTF) -> bytes:
 
 
 def _disk(graph: Graph, direction: str, radius: float) -> str:
-    """Places on the stereographic disk, (P, 2), within a radius; in double precision."""
+    """Project directions (P, 3) on the stereographic disk, (P, 2), and clamp them to a radius.
+
+    The result is in double precision.
+    """
     direction = graph.double(direction)
     below = graph("Add", graph.columns(direction, 2, 3), np.array([1.0]))
     place = graph("Div", graph.columns(direction, 0, 2), below)
@@ -121,7 +128,7 @@ def _disk(graph: Graph, direction: str, radius: float) -> str:
 
 
 def _vectors(graph: Graph, disk: str) -> str:
-    """Unit vectors (P, 3) of places on the disk."""
+    """Convert points on the stereographic disk, (P, 2), to unit vectors, (P, 3)."""
     square = graph("ReduceSum", graph("Mul", disk, disk), np.array([-1]), keepdims=1)
     twice = graph("Mul", disk, np.array([2.0]))
     up = graph("Sub", np.array([1.0]), square)
@@ -129,6 +136,7 @@ def _vectors(graph: Graph, disk: str) -> str:
 
 
 def _texel_network(graph: Graph, model: TexelNetworkBTF) -> str:
+    """Add the decoder of the codecs abrdf-conv and mlp: values (N, C)."""
     disks = [_disk(graph, "light", model.radii[0]), _disk(graph, "view", model.radii[1])]
     directions = graph.single(graph.beside(*disks) if model.coordinates == 4 else disks[0])
     first, *others = model.layers.weights
@@ -143,10 +151,12 @@ def _texel_network(graph: Graph, model: TexelNetworkBTF) -> str:
 
 
 def _linear(graph: Graph, h: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
+    """Add a linear layer with weights (out, in)."""
     return graph("Add", graph("MatMul", h, np.ascontiguousarray(weight.T)), bias)
 
 
 def _neural_basis(graph: Graph, model: NeuralBasisBTF) -> str:
+    """Add the decoder of the codec neural-basis: a basis of the directions, times the latents."""
     basis = model.basis
     space, spline, dome = basis.space, basis.spline, basis.continuation.dome
     asked = graph.beside(
@@ -182,14 +192,14 @@ def _neural_basis(graph: Graph, model: NeuralBasisBTF) -> str:
 
 
 def _kernel(graph: Graph, points: str, spline: DirectionSpline) -> str:
-    """How much each centre says at points (P, D): (P, centres), after Matern."""
+    """Add the Matern kernel between points (P, D) and the spline's centres: (P, centres)."""
     scaled = graph("Mul", _distances(graph, points, spline.points[spline.centres]), _PER_LENGTH)
     rise = graph("Add", scaled, np.array([1.0]))
     return graph("Mul", rise, graph("Exp", graph("Neg", scaled)))
 
 
 def _bumps(graph: Graph, points: str, spline: DirectionSpline) -> str:
-    """How much each bump says at points (P, D): Wendland's (1 - r)^4 (4 r + 1)."""
+    """Add Wendland's kernel (1 - r)^4 (4 r + 1) between points (P, D) and all bumps: (P, N)."""
     r = graph("Div", _distances(graph, points, spline.points), spline.reach)
     left = graph("Max", graph("Sub", np.array([1.0]), r), np.array([0.0]))
     fourth = graph("Mul", graph("Mul", left, left), graph("Mul", left, left))
@@ -198,21 +208,22 @@ def _bumps(graph: Graph, points: str, spline: DirectionSpline) -> str:
 
 
 def _span(start: int, end: int) -> tuple[NDArray[Any], ...]:
-    """Start, end and axis of a slice along the second axis."""
+    """Return start, end and axis of a slice along the second axis, as the operator takes them."""
     return np.array([start]), np.array([end]), np.array([1])
 
 
 def _distances(graph: Graph, points: str, others: NDArray[np.float64]) -> str:
-    """Distances (P, N) of points (P, D) to others (N, D)."""
+    """Add the distances (P, N) between points (P, D) and other points (N, D)."""
     apart = graph("Sub", graph("Unsqueeze", points, np.array([1])), others[np.newaxis])
     squares = graph("ReduceSum", graph("Mul", apart, apart), np.array([-1]), keepdims=0)
     return graph("Sqrt", squares)
 
 
 def _parallax(graph: Graph, model: ParallaxBTF) -> str:
+    """Add the decoder of the codec parallax, which contains the latent map: values (N, C)."""
     light = _vectors(graph, _disk(graph, "light", model.light_radius))
     if model.fixed_view:
-        # As many as there are lights.
+        # Adding 0 * light repeats the fixed view once per light.
         view = graph("Add", graph("Mul", light, np.array([0.0])), model.view[:1])
     else:
         view = _vectors(graph, _disk(graph, "view", model.view_radius))
@@ -239,14 +250,14 @@ def _parallax(graph: Graph, model: ParallaxBTF) -> str:
 
 
 def _texel_latents(graph: Graph, latents: NDArray[np.float32], width: int) -> str:
-    """Latents at the texels themselves."""
+    """Add a lookup of latents (H, W, K) at the input ``texel``, without interpolation: (N, K)."""
     row = graph("Mul", graph.columns("texel", 0, 1), np.array([width]))
     flat = graph("Squeeze", graph("Add", row, graph.columns("texel", 1, 2)), np.array([1]))
     return graph("Gather", latents.reshape(-1, latents.shape[2]), flat)
 
 
 def _tangent(graph: Graph, vectors: str) -> str:
-    """Texels (down, right) that rays move in a texel of height."""
+    """Add the displacement (down, right) of rays per unit of height, in texels: (P, 2)."""
     up = graph("Max", graph.columns(vectors, 2, 3), np.array([GRAZING]))
     down = graph("Neg", graph.columns(vectors, 1, 2))
     moved = graph.beside(down, graph.columns(vectors, 0, 1))
@@ -254,7 +265,7 @@ def _tangent(graph: Graph, vectors: str) -> str:
 
 
 def _modulated(graph: Graph, network: Network, latents: str, features: str) -> str:
-    """Outputs of a network whose hidden units are scaled and shifted by the directions."""
+    """Add a network whose hidden units are scaled and shifted by features of the directions."""
     modulation = _smooth(graph, network.modulation, features)
     h, start, last = latents, 0, len(network.layers.biases) - 1
     for i, (weight, bias) in enumerate(
@@ -272,7 +283,7 @@ def _modulated(graph: Graph, network: Network, latents: str, features: str) -> s
 
 
 def _smooth(graph: Graph, layers: Layers, features: str) -> str:
-    """Layers with SiLU between them."""
+    """Add a network with SiLU between its layers."""
     h = features
     for i, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
         if i:
@@ -282,7 +293,7 @@ def _smooth(graph: Graph, layers: Layers, features: str) -> str:
 
 
 def _fetch(graph: Graph, model: ParallaxBTF, latents: NDArray[np.float32], places: str) -> str:
-    """Latents between texels, interpolated bilinearly."""
+    """Add a bilinear lookup of latents (H, W, K) at places (N, 2), rows (y, x): (N, K)."""
     sizes = np.array([model.height, model.width], dtype=np.float32)
     if model.periodic:
         rounds = graph("Floor", graph("Div", places, sizes))
