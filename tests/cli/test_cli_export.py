@@ -72,7 +72,7 @@ def test_embeddings_given_or_left_out(run: Run, model: Path, tmp_path: Path) -> 
         2,
     ]
     for arguments, words in (
-        (("--embedding", points, "--no-embedding"), "--embedding has no place with"),
+        (("--embedding", points, "--no-embedding"), "--embedding cannot be combined with"),
         (("--embedding", tmp_path / "none.csv"), "none.csv: there is no such file"),
         (("--embedding", model), "it cannot be read"),
         (("--tag", "a/b"), "the tag 'a/b' cannot be part of a file name"),
@@ -81,7 +81,7 @@ def test_embeddings_given_or_left_out(run: Run, model: Path, tmp_path: Path) -> 
         assert (done.code, done.out) == (2, "")
         assert words in done.err
     done = run("export", model, "--to", "onnx", "--out", folder, "--embedding", points)
-    assert (done.code, "no place with --to onnx" in done.err) == (2, True)
+    assert (done.code, "cannot be combined with --to onnx" in done.err) == (2, True)
     done = run("export", model, "--to", "csv", "--out", points, "--no-embedding")
     assert (done.code, "it is a file; name a folder" in done.err) == (2, True)
     assert not (tmp_path / "new").exists()

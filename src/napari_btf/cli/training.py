@@ -1,4 +1,4 @@
-"""The verb `train`: from a capture to a model, or from many to as many."""
+"""The command `train`, which compresses one capture or several into models."""
 
 from __future__ import annotations
 
@@ -34,62 +34,65 @@ def train(
         str,
         typer.Option(
             "--codec",
-            help="neural-basis, parallax, or auto: parallax where many views were captured. To "
-            "compare with: abrdf-conv, mlp.",
+            help="Codec: neural-basis, parallax, or auto (see above); for comparison also "
+            "abrdf-conv and mlp, which evaluate a network for each texel.",
         ),
     ] = "auto",
     bytes_per_texel: Annotated[
         float | None,
         typer.Option(
             metavar="B",
-            help="Size of the model: B bytes for each texel and 64 KiB (8 if not given).",
+            help="Largest size of the model: B bytes per texel, plus 64 KiB (default: 8).",
         ),
     ] = None,
     target_psnr: Annotated[
         float | None,
-        typer.Option(metavar="DB", help="The smallest model of this quality, in dB."),
+        typer.Option(metavar="DB", help="Make the smallest model that reaches this PSNR, in dB."),
     ] = None,
     latents: Annotated[
-        int | None, typer.Option(metavar="K", help="Latents per texel, finely quantised.")
+        int | None, typer.Option(metavar="K", help="Number of latents per texel, finely quantised.")
     ] = None,
     texels: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.csv",
             callback=reachable,
-            help="Learn from these texels (header x,y or x,y,region) only.",
+            help="Train only on the texels in this file (header x,y or x,y,region).",
         ),
     ] = None,
     pixels: Annotated[
-        int | None, typer.Option(metavar="N", help="Learn from N texels chosen at random.")
+        int | None, typer.Option(metavar="N", help="Train on N texels, chosen at random.")
     ] = None,
     step: Annotated[
-        int, typer.Option(metavar="N", help="Keep 1 of every N texels in both directions.")
+        int, typer.Option(metavar="N", help="Train only on every N-th texel in both directions.")
     ] = 1,
     hold_out_lights: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             callback=reachable,
-            help="Lights (lines of theta phi) kept for scoring only.",
+            help="Text file of lights (lines of theta phi) that are not trained on, but used to "
+            "measure the quality.",
         ),
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(metavar="S", help="Train for S seconds; neural-basis at most so long."),
+        typer.Option(metavar="S", help="Train for S seconds; neural-basis may end earlier."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(metavar="N", help="Train for N passes.")] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Train for N epochs.")] = None,
     seed: Seed = 0,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="Device to train on: auto, cpu, cuda or mps.")
+    ] = "auto",
     memory: Annotated[
-        float, typer.Option(metavar="GIB", help="Memory for data, in GiB, at most.")
+        float, typer.Option(metavar="GIB", help="Largest amount of memory for data, in GiB.")
     ] = 2.0,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Go on with a training of this MODEL that was ended, if there is one. With "
-            "--out-dir, leave models that are there already as they are.",
+            help="Continue an unfinished training of this MODEL, if there is one. With --out-dir, "
+            "also keep models that exist already.",
         ),
     ] = False,
     pattern: Pattern = None,
@@ -97,13 +100,19 @@ def train(
     azimuth: Azimuth = "ccw",
     as_json: AsJson = False,
 ) -> None:
-    """Compress a capture into a model, and score it; or several captures, one after the other.
+    """Compress a capture into a model and measure its quality, or do so for several captures.
 
-    Ctrl-C during the training keeps the best so far; once more, or while reading, gives up.
-    How far it is is noted beside MODEL every few seconds; --resume goes on from there.
+    The codec neural-basis computes the colour of a texel as a weighted sum of functions of light
+    and view, with the latents of the texel as weights. The codec parallax uses small networks that
+    also follow the rays of light and view along a surface with height. With auto, parallax is used
+    for captures of at least 16 views and 256 images.
+
+    Ctrl-C during the training ends it and keeps the best model so far; a second one, or one while
+    images are read, cancels everything. Every few seconds a checkpoint is written beside MODEL,
+    from which --resume continues.
 
     Several captures are named one by one, or by a quoted pattern such as 'captures/*', which
-    passes over what is no capture. One that fails does not stop the others.
+    skips files that are no captures. If one capture fails, the others are still trained.
 
     For example: napari-btf train cloth --out cloth.safetensors --bytes-per-texel 16
     """
@@ -128,7 +137,7 @@ def train(
     if (out is None) == (out_dir is None):
         raise UsageError(
             None,
-            "one of --out and --out-dir is needed",
+            "exactly one of --out and --out-dir is needed",
             "give --out MODEL for one capture, --out-dir DIR for several",
         )
     if out_dir is not None:
@@ -136,5 +145,7 @@ def train(
         return
     assert out is not None
     if len(captures) > 1:
-        raise UsageError(None, f"{len(captures)} captures, one --out", "give --out-dir DIR")
+        raise UsageError(
+            None, f"--out takes one capture, not {len(captures)}", "give --out-dir DIR"
+        )
     train_one(captures[0], out, training, as_json)
