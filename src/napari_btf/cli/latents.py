@@ -43,7 +43,7 @@ def embed(
         ),
     ],
     method: Annotated[
-        EmbeddingMethod, typer.Option(help='Method; umap needs pip install "napari-btf[umap]".')
+        EmbeddingMethod, typer.Option(help="Method; umap needs the package umap-learn.")
     ] = EmbeddingMethod.tsne,
     exact: Annotated[
         bool, typer.Option("--exact", help="Fit all texels, even if there are more than --budget.")
@@ -52,7 +52,7 @@ def embed(
         int | None,
         typer.Option(
             metavar="N",
-            help="Fit at most N texels, and place the others among them [default: 16384].",
+            help="Fit at most N texels, and place the others among them (default: 16384).",
         ),
     ] = None,
     texels: Annotated[

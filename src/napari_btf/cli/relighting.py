@@ -91,7 +91,7 @@ def relight(
         float | None, typer.Option(metavar="S", help="Duration of the path in seconds.")
     ] = None,
     fps: Annotated[
-        float | None, typer.Option(metavar="N", help="Frames per second of a path [default: 25].")
+        float | None, typer.Option(metavar="N", help="Frames per second of a path (default: 25).")
     ] = None,
     size: Annotated[
         str | None,
