@@ -60,7 +60,7 @@ def capture() -> BTF:
 
 
 def one(codec: str, size: int, observations: int) -> dict[str, Any]:
-    """Train on one size in this process."""
+    """Train on a capture of one size in this process, and return the numbers of its row."""
     btf = finish(into_memory(capture()))
     if observations < len(btf):
         btf = btf.select(np.sort(np.random.default_rng(0).permutation(len(btf))[:observations]))

@@ -148,7 +148,10 @@ def plot(
 def _chosen(
     model: CompressedBTF, texels: Path | None, step: int
 ) -> tuple[NDArray[np.intp], list[str] | None]:
-    """Return rows (y, x) of the texels to place, and their regions, None if the file has none."""
+    """Return the texels to place, rows (y, x), and the name of the region of each.
+
+    The names are None if there is no file, or if it has no regions.
+    """
     import numpy as np
 
     from napari_btf.texels.coordinates import read_regions

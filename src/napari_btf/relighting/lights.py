@@ -82,7 +82,7 @@ class LinearValues:
         return to_linear(decoded) if self._encoded else decoded
 
     def stored(self, linear: NDArray[np.float32]) -> NDArray[np.generic]:
-        """Return linear light in the data type of the capture; values above white are clipped."""
+        """Convert linear light to the data type of the capture; integers are clipped at white."""
         values = self._values
         most = np.finfo(values.dtype).max if values.is_float else 1.0
         clipped = np.clip(linear, 0.0, min(float(most), float(np.finfo(np.float32).max)))

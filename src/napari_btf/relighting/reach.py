@@ -33,7 +33,10 @@ def limits(model: CompressedBTF) -> tuple[float, float]:
 
 
 def outside(model: CompressedBTF, light: Angles | None, view: Angles | None = None) -> str | None:
-    """Return one sentence on how the shown directions differ from the requested ones, or None."""
+    """Return one sentence on how the shown directions differ from the requested ones.
+
+    Return None if they do not differ; see `differences`.
+    """
     return ", and ".join(differences(model, light, view)) or None
 
 
