@@ -216,7 +216,7 @@ def test_a_wrong_command_gets_one_sentence(
     done = run(*command)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("error: ")
-    assert done.err.endswith(f"; see napari-btf {arguments[0]} --help.\n")
+    assert done.err.endswith(f" {arguments[0]} --help.\n")
     assert len(done.err.splitlines()) == 1
     for word in words:
         assert word in done.err
