@@ -20,8 +20,9 @@ from scipy.spatial import cKDTree
 
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings
-from napari_btf.codec.parallax.fit import ParallaxSettings, fit_parallax
+from napari_btf.codec.parallax.fit import fit_parallax
 from napari_btf.codec.parallax.model import ParallaxBTF
+from napari_btf.codec.parallax.settings import ParallaxSettings
 from napari_btf.codec.parallax.storage import pack
 from napari_btf.directions import angles_to_vectors, vectors_to_disk
 from napari_btf.evaluate import psnr_over

@@ -25,7 +25,7 @@ from rate_distortion_page import MODEL, Row, figure, page, plot
 from napari_btf.baselines import BASELINES
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit
-from napari_btf.codec.neural_basis.budget import FREE_BYTES
+from napari_btf.codec.fitting.settings import FREE_BYTES
 from napari_btf.errors import UsageError
 from napari_btf.evaluate import evaluate, score
 from napari_btf.formats import read

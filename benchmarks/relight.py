@@ -43,8 +43,9 @@ from napari_btf.codec.decoding.compiled import numpy_alone
 from napari_btf.codec.latents.stored import LATENT_TYPES
 from napari_btf.codec.latents.transformed import code_latents
 from napari_btf.codec.neural_basis.model import NeuralBasisBTF
-from napari_btf.codec.parallax.fit import ParallaxSettings, fit_parallax
+from napari_btf.codec.parallax.fit import fit_parallax
 from napari_btf.codec.parallax.model import ParallaxBTF
+from napari_btf.codec.parallax.settings import ParallaxSettings
 from napari_btf.codec.parallax.surface import Surface
 from napari_btf.directions import angles_to_vectors
 from napari_btf.formats import read

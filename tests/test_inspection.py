@@ -11,7 +11,6 @@ import pytest
 
 from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, load
-from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import UsageError
 from napari_btf.inspection import decode_texels, edited, texel_abrdfs, walk
@@ -91,7 +90,7 @@ def moved(model: CompressedBTF) -> tuple[CompressedBTF, np.ndarray, np.ndarray]:
 
 
 def test_an_edit_changes_what_was_selected_alone(model: CompressedBTF) -> None:
-    before, file = images(model), to_bytes(model)
+    before, file = images(model), model.to_bytes()
     latents = model.latent_map.copy()
     other, mask, offsets = moved(model)
     assert type(other) is type(model)
@@ -107,7 +106,7 @@ def test_an_edit_changes_what_was_selected_alone(model: CompressedBTF) -> None:
     # The other one is what it was, in memory and as a file.
     np.testing.assert_array_equal(model.latent_map, latents)
     np.testing.assert_array_equal(images(model), before)
-    assert to_bytes(model) == file
+    assert model.to_bytes() == file
 
 
 def test_an_edited_model_may_be_saved(model: CompressedBTF, tmp_path: Path) -> None:

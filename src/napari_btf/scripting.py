@@ -16,7 +16,7 @@ from napari_btf.formats import conversion
 from napari_btf.progress import finish
 from napari_btf.running.interrupts import interruptible
 from napari_btf.running.reporting import shown
-from napari_btf.training.options import TrainingOptions
+from napari_btf.training.options import OPTION_NAMES, TrainingOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,21 +103,8 @@ def train(
     CaptureError
         If an image cannot be read.
     """
-    options = TrainingOptions(
-        bytes_per_texel=bytes_per_texel,
-        target_psnr=target_psnr,
-        latents=latents,
-        codec=codec,
-        seconds=seconds,
-        epochs=epochs,
-        seed=seed,
-        device=device,
-        memory=memory,
-        texels=texels,
-        step=step,
-        pixels=pixels,
-        hold_out_lights=hold_out_lights,
-    )
+    given = locals()
+    options = TrainingOptions(**{name: given[name] for name in OPTION_NAMES})
     phases: set[str] = set()
     with interruptible(phases) as stop:
         job = training.train(

@@ -178,7 +178,7 @@ def test_layers_that_do_not_follow_one_another(tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     narrow = [line for line in lines if not (line.startswith("output_rgb,w") and ",6," in line)]
     path.write_text("\n".join(narrow))
-    with pytest.raises(ModelFileError, match=r"layer output_rgb has 3 x 6 weights .* 7 inputs"):
+    with pytest.raises(ModelFileError, match=r"layer output_rgb has 3 x 6 weights.* 7 inputs"):
         read_csv(tmp_path, size=(5, 4))
     write_csv(made_up(latents=4), tmp_path, "b")
     (tmp_path / "latent_map_b.csv").write_bytes((tmp_path / "latent_map_0.csv").read_bytes())

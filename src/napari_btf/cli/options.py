@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
 from napari_btf.cli.console import log_json, reachable, say
 from napari_btf.errors import UsageError
+from napari_btf.training.options import OPTION_NAMES, TrainingOptions
 
 __all__ = [
     "AsJson",
@@ -26,6 +28,7 @@ __all__ = [
     "parse_size",
     "quality_text",
     "read_capture",
+    "with_training_options",
 ]
 
 _CAPTURE = (
@@ -95,11 +98,53 @@ def long(verb: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(verb, eval_str=True)
     keyword = inspect.Parameter.KEYWORD_ONLY
     log = inspect.Parameter("log_json", keyword, default=False, annotation=LogJson)
-    parameters = [*signature.parameters.values(), log]
-    # typer reads the signature and the annotations.
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    _take(run, [*signature.parameters.values(), log])
     return run
+
+
+def with_training_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Replace the parameter ``options`` of a command by an option for each training option.
+
+    The training options are the fields of `TrainingOptions`.
+    """
+
+    @wraps(verb)
+    def run(*arguments: Any, **given: Any) -> None:
+        options = TrainingOptions(**{name: given.pop(name) for name in OPTION_NAMES})
+        verb(*arguments, options=options, **given)
+
+    parameters = []
+    for parameter in inspect.signature(verb, eval_str=True).parameters.values():
+        is_place = parameter.name == "options"
+        parameters += _training_parameters() if is_place else [parameter]
+    _take(run, parameters)
+    return run
+
+
+def _training_parameters() -> list[inspect.Parameter]:
+    """Return a parameter for each field of `TrainingOptions`, as typer expects it."""
+    kinds = get_type_hints(TrainingOptions, localns={"ArrayLike": Path})
+    parameters = []
+    for option in fields(TrainingOptions):
+        # Where Python accepts a file or an array, the command line accepts only a file.
+        is_file = Path in get_args(kinds[option.name])
+        kind = Path | None if is_file else kinds[option.name]
+        declared = typer.Option(callback=reachable if is_file else None, **option.metadata)
+        parameters.append(
+            inspect.Parameter(
+                option.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=option.default,
+                annotation=Annotated[kind, declared],
+            )
+        )
+    return parameters
+
+
+def _take(verb: Any, parameters: list[inspect.Parameter]) -> None:
+    """Set the parameters of a command; typer reads both the signature and the annotations."""
+    verb.__signature__ = inspect.Signature(parameters)
+    verb.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
 
 
 def read_capture(capture: Path, pattern: str | None, skip_bad: bool, azimuth: str) -> Any:

@@ -9,14 +9,24 @@ import typer
 
 from napari_btf.cli.batch import Training, find_captures, train_many, train_one
 from napari_btf.cli.console import reachable
-from napari_btf.cli.options import AsJson, Azimuth, Captures, Pattern, Seed, SkipBad
+from napari_btf.cli.options import (
+    AsJson,
+    Azimuth,
+    Captures,
+    Pattern,
+    SkipBad,
+    with_training_options,
+)
 from napari_btf.errors import UsageError
+from napari_btf.training.options import TrainingOptions
 
 __all__ = ["train"]
 
 
+@with_training_options
 def train(
     captures: Captures,
+    *,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="MODEL", callback=reachable, help="Model file to write."),
@@ -30,63 +40,7 @@ def train(
             "for summary.csv.",
         ),
     ] = None,
-    codec_name: Annotated[
-        str,
-        typer.Option(
-            "--codec",
-            help="Codec: neural-basis, parallax, or auto (see above); for comparison also "
-            "abrdf-conv and mlp, which evaluate a network for each texel.",
-        ),
-    ] = "auto",
-    bytes_per_texel: Annotated[
-        float | None,
-        typer.Option(
-            metavar="B",
-            help="Largest size of the model: B bytes per texel, plus 64 KiB (default: 8).",
-        ),
-    ] = None,
-    target_psnr: Annotated[
-        float | None,
-        typer.Option(metavar="DB", help="Make the smallest model that reaches this PSNR, in dB."),
-    ] = None,
-    latents: Annotated[
-        int | None, typer.Option(metavar="K", help="Number of latents per texel, finely quantised.")
-    ] = None,
-    texels: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.csv",
-            callback=reachable,
-            help="Train only on the texels in this file (header x,y or x,y,region).",
-        ),
-    ] = None,
-    pixels: Annotated[
-        int | None, typer.Option(metavar="N", help="Train on N texels, chosen at random.")
-    ] = None,
-    step: Annotated[
-        int, typer.Option(metavar="N", help="Train only on every N-th texel in both directions.")
-    ] = 1,
-    hold_out_lights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            callback=reachable,
-            help="Text file of lights (lines of theta phi) that are not trained on, but used to "
-            "measure the quality.",
-        ),
-    ] = None,
-    seconds: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Train for S seconds; neural-basis may end earlier."),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(metavar="N", help="Train for N epochs.")] = None,
-    seed: Seed = 0,
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="Device to train on: auto, cpu, cuda or mps.")
-    ] = "auto",
-    memory: Annotated[
-        float, typer.Option(metavar="GIB", help="Largest amount of memory for data, in GiB.")
-    ] = 2.0,
+    options: TrainingOptions,
     resume: Annotated[
         bool,
         typer.Option(
@@ -116,23 +70,6 @@ def train(
 
     For example: napari-btf train cloth --out cloth.safetensors --bytes-per-texel 16
     """
-    from napari_btf.training.options import TrainingOptions
-
-    options = TrainingOptions(
-        bytes_per_texel=bytes_per_texel,
-        target_psnr=target_psnr,
-        latents=latents,
-        codec=codec_name,
-        seconds=seconds,
-        epochs=epochs,
-        seed=seed,
-        device=device,
-        memory=memory,
-        texels=texels,
-        step=step,
-        pixels=pixels,
-        hold_out_lights=hold_out_lights,
-    )
     training = Training(options, resume, pattern, skip_bad, azimuth)
     if (out is None) == (out_dir is None):
         raise UsageError(

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.texel_network.model import TexelNetworkBTF
 from napari_btf.errors import UsageError
 from napari_btf.files import write_files
 
@@ -93,8 +92,8 @@ def write_csv(
     """
     weights, latents = csv_paths(folder, tag)
     contents = {latents: _latents(model.latent_map).encode()}
-    if isinstance(model, TexelNetworkBTF):
-        lines = [WEIGHTS_HEADER, *_weights(model.layers), ""]
+    if model.texel_network is not None:
+        lines = [WEIGHTS_HEADER, *_weights(model.texel_network), ""]
         contents[weights] = "\n".join(lines).encode()
     if embedding is not None:
         contents[Path(folder) / f"tsne_results_{tag}.csv"] = _embedding(*embedding).encode()

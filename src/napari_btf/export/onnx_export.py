@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.codec.features import GRAZING
 from napari_btf.codec.neural_basis.model import NeuralBasisBTF
 from napari_btf.codec.parallax.model import ParallaxBTF
-from napari_btf.codec.parallax.networks import GRAZING
 from napari_btf.codec.texel_network.model import TexelNetworkBTF
 from napari_btf.errors import UsageError
 from napari_btf.export.csv_export import check_tag

@@ -12,7 +12,7 @@ from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit
 from napari_btf.codec.fitting.checkpoint import Checkpoint
 from napari_btf.codec.parallax.model import ParallaxBTF
-from napari_btf.codec.storage import to_bytes
+from napari_btf.codec.writing import to_bytes
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import ModelFileError, UsageError
 from napari_btf.progress import finish

@@ -12,7 +12,6 @@ from napari_btf.codec.fitting.checkpoint import Checkpoint
 from napari_btf.codec.neural_basis.imagination.network import ShadingNetwork, Texels
 from napari_btf.codec.neural_basis.imagination.training import Lesson, Training
 from napari_btf.codec.neural_basis.model import NeuralBasisBTF
-from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angle_between, angles_to_vectors
 from napari_btf.evaluate import psnr_over
 from napari_btf.progress import finish
@@ -94,7 +93,7 @@ def test_seed_and_steps_alone_decide() -> None:
     assert len(model.imagined_light) > 0
     # Seconds that are enough change nothing, too.
     allowed = replace(SETTINGS, network=NetworkSettings(epochs=10, seconds=600.0))
-    assert to_bytes(fitted(glossy(), allowed)) == to_bytes(model)
+    assert fitted(glossy(), allowed).to_bytes() == model.to_bytes()
 
 
 @pytest.mark.parametrize("at", [150, 700])
@@ -114,7 +113,7 @@ def test_goes_on_as_if_nothing_had_happened(
         lambda report: seen.append(report.step) if report.train_error else None,
     )
     assert min(seen) > at - 20
-    assert to_bytes(resumed) == to_bytes(fitted(glossy()))
+    assert resumed.to_bytes() == fitted(glossy()).to_bytes()
 
 
 def test_hopeless_imagining_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,8 +20,9 @@ from napari_btf.codec import load
 from napari_btf.codec.parallax import fit as parallax_training
 from napari_btf.codec.parallax import steps as parallax_steps
 from napari_btf.codec.parallax.batches import hold_out, is_periodic, load_pool
-from napari_btf.codec.parallax.fit import ParallaxSettings, fit_parallax
+from napari_btf.codec.parallax.fit import fit_parallax
 from napari_btf.codec.parallax.model import ParallaxBTF
+from napari_btf.codec.parallax.settings import ParallaxSettings
 from napari_btf.codec.parallax.storage import expected, pack
 from napari_btf.codec.parallax.surface import Surface
 from napari_btf.directions import angles_to_vectors

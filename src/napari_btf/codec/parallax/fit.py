@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.btf import SMALL_BYTES
 from napari_btf.codec.fitting.checkpoint import Checkpoint, Notes
 from napari_btf.codec.fitting.processes import world
-from napari_btf.codec.fitting.settings import NetworkSettings, check_network, pick_device
-from napari_btf.codec.neural_basis.fit import check_capture
+from napari_btf.codec.fitting.settings import pick_device
 from napari_btf.codec.parallax.batches import hold_out, is_periodic, load_pool, load_probe
+from napari_btf.codec.parallax.settings import ParallaxSettings, check_parallax
 from napari_btf.codec.parallax.size import of_quality, within
 from napari_btf.codec.parallax.steps import Course, Trainer
 from napari_btf.codec.parallax.surface import Surface
-from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from napari_btf.codec.parallax.batches import FramePool
     from napari_btf.codec.parallax.model import ParallaxBTF
 
-__all__ = ["ParallaxSettings", "check_parallax", "fit_parallax"]
+__all__ = ["fit_parallax"]
 
 #: Share of the training in which the steps grow to their full size.
 _WARM_UP = 0.03
@@ -42,55 +40,6 @@ _LAST_SECONDS = 5.0
 #: A batch's error this many times the least validation error is a divergence.
 _DIVERGED = 30.0
 REPORT_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class ParallaxSettings:
-    """Size, length and place of the training.
-
-    Parameters
-    ----------
-    latents : int
-        Latents fetched where the view ray lands.
-    depth_latents, light_latents : int
-        Latents that the height is read from, and those fetched towards the light. None are used
-        where the view, or the light, never varies.
-    hidden : int
-        Units of each of the three hidden layers of the shading network. One more stands for the
-        biases when it is decoded: 55 make a size that processors like.
-    steps : int
-        Batches of about as many values as there are texels, 4,096 to 32,768; used if ``seconds``
-        is None.
-    seconds : float, optional
-        Train for this long instead.
-    periodic : bool, optional
-        Whether the surface goes on beyond its borders as at the opposite ones; by default it is
-        found out from the images.
-    device : str
-        ``"auto"``, or a torch device such as ``"cpu"`` or ``"cuda"``.
-    seed : int
-    pool_bytes : int
-        Frames kept in memory, at most. Of a larger capture a random part is, of which one frame is
-        replaced at every step.
-    most_bytes : int, optional
-        Of the file. Latents are quantised more coarsely until it is met.
-    target_psnr : float, optional
-        dB over the captured directions. Latents are quantised as coarsely as it allows; the
-        finest ones are taken if it is not reached.
-    """
-
-    latents: int = 16
-    depth_latents: int = 6
-    light_latents: int = 4
-    hidden: int = 55
-    steps: int = 12_000
-    seconds: float | None = None
-    periodic: bool | None = None
-    device: str = "auto"
-    seed: int = 0
-    pool_bytes: int = SMALL_BYTES
-    most_bytes: int | None = None
-    target_psnr: float | None = None
 
 
 def fit_parallax(
@@ -194,29 +143,6 @@ def _flat(btf: BTF, coords: ArrayLike | None) -> NDArray[np.intp]:
         return np.arange(btf.height * btf.width)
     rows, columns = np.asarray(coords, dtype=np.intp).reshape(-1, 2).T
     return np.unique(rows * btf.width + columns)
-
-
-def check_parallax(btf: BTF, coords: ArrayLike | None, settings: ParallaxSettings) -> None:
-    """Refuse what `fit_parallax` cannot do, before anything is read.
-
-    Raises
-    ------
-    UsageError
-    """
-    for name, least, most in (
-        ("latents", 1, 256),
-        ("depth_latents", 0, 256),
-        ("light_latents", 0, 256),
-        ("hidden", 1, 1024),
-        ("steps", 1, 2**31),
-    ):
-        if not least <= getattr(settings, name) <= most:
-            raise UsageError(None, f"{name} is {getattr(settings, name)}", f"use {least} to {most}")
-    if coords is not None and not len(np.asarray(coords)):
-        raise UsageError(None, "no texels are chosen", "choose some, or none to use all")
-    # What all codecs check; how many latents a linear one could use is no matter here.
-    check_capture(btf)
-    check_network(NetworkSettings(1, settings.seconds, settings.device, settings.seed))
 
 
 @dataclass

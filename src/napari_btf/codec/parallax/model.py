@@ -26,26 +26,25 @@ import numpy as np
 
 from napari_btf.codec.decoding.compiled import decoding
 from napari_btf.codec.decoding.layers import FrameLayers, Scratch
+from napari_btf.codec.decoding.layers_storage import pack_layers
+from napari_btf.codec.decoding.on_device import OnDevice
 from napari_btf.codec.decoding.part import KeptParts
+from napari_btf.codec.features import GRAZING, pair_features, tangent, view_features
 from napari_btf.codec.latents.quantised import FreeLatents
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.parallax.lookup import Lookup
-from napari_btf.codec.parallax.networks import (
-    Network,
-    pair_features,
-    tangent,
-    view_features,
-)
 from napari_btf.directions import disk_to_vectors, vectors_to_disk, within_radius
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec.decoding.layers import Shade
     from napari_btf.codec.decoding.part import Part
     from napari_btf.codec.latents.quantised import QuantisedLatents
+    from napari_btf.codec.parallax.networks import Network
 
 __all__ = ["ARCHITECTURE", "FrameNetworks", "ParallaxBTF"]
 
@@ -136,6 +135,47 @@ class ParallaxBTF(CompressedBTF):
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
         return self.latents.values()
+
+    def _decoder_on(self, device: str) -> _OnDevice:
+        return _OnDevice(self, device)
+
+    def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """The description and the tensors of a file, see `CompressedBTF.pack`."""
+        tensors = self.latents.quantised.tensors()
+        description: dict[str, Any] = {
+            "depth_latents": self.depth_latents,
+            "light_latents": self.light_latents,
+            "periodic": self.periodic,
+            "light_radius": self.light_radius,
+            "view_radius": self.view_radius,
+        }
+        for name, network in self.networks.items():
+            for part, layers in (
+                (name, network.layers),
+                (f"{name}_modulation", network.modulation),
+            ):
+                said, packed = pack_layers(part, layers)
+                description |= said
+                tensors |= packed
+        return description, tensors
+
+    def decoder_parts(self) -> dict[str, Any]:
+        """The decoder as plain values and arrays, see `CompressedBTF.decoder_parts`."""
+        return {
+            "light_radius": self.light_radius,
+            "view_radius": self.view_radius,
+            "view": self.view[0] if self.fixed_view else None,
+            "depth_latents": self.depth_latents,
+            "light_latents": self.light_latents,
+            "periodic": self.periodic,
+            "grazing": GRAZING,
+            **{name: network.parts() for name, network in self.networks.items()},
+        }
+
+    @property
+    def networks(self) -> dict[str, Network]:
+        """The three networks by name."""
+        return {"depth": self.depth, "shift": self.shift, "shade": self.shade}
 
     def with_latents(self, latent_map: ArrayLike) -> ParallaxBTF:
         """The same networks with other latents, shape (H, W, K)."""
@@ -336,3 +376,53 @@ class _Room:
     def __reduce__(self) -> tuple[type[_Room], tuple[()]]:
         # A copy of a model, or one sent to another process, starts with a room of its own.
         return _Room, ()
+
+
+class _OnDevice(OnDevice["ParallaxBTF"]):
+    """Decodes a model of the codec on a device."""
+
+    @cached_property
+    def _tables(self) -> list[torch.Tensor]:
+        return [self.to(table) for table in self._model.tables]
+
+    def _shade(
+        self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
+    ) -> torch.Tensor:
+        import torch
+
+        frame = self._model.for_frame(light, view)
+        of_depth, of_view, of_light = self._tables
+        rows, columns = (
+            self.to(np.asarray(side, np.float32)) for side in (part.rows, part.columns)
+        )
+        places = torch.cartesian_prod(rows, columns)
+        if frame.depth is not None:
+            flat = of_depth[part.slices].float().reshape(len(places), -1)
+            places = places + self.apply(frame.depth, flat) * self.to(frame.along_view)
+            seen = self._fetch(of_view, places)
+        else:
+            seen = of_view[part.slices].float().reshape(len(places), -1)
+        if frame.shift is not None:
+            there = places + self.apply(frame.shift, seen) * self.to(frame.along_light)
+            seen = torch.cat([self._fetch(of_light, there), seen], dim=1)
+        return self.apply(frame.shade, seen)
+
+    def _fetch(self, latents: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """What `Lookup.fetch` does, at places (T, 2)."""
+        import torch
+
+        lookup = self._model.lookup
+        sizes = torch.tensor([lookup.height, lookup.width], device=places.device)
+        if lookup.periodic:
+            inside = places - sizes * (places / sizes).floor()
+        else:
+            inside = places.clamp_min(0.0).minimum(sizes - 1)
+        low = inside.floor()
+        y, x = (inside - low).unsqueeze(2).unbind(dim=1)
+        row, column = low.long().unbind(dim=1)
+        first = row * (lookup.width + 2) + column
+        a, b, c, d = (
+            latents[first + step].float() for step in (0, 1, lookup.width + 2, lookup.width + 3)
+        )
+        above, below = a + x * (b - a), c + x * (d - c)
+        return above + y * (below - above)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_btf.codec.parallax.batches import FramePool, Probe
     from napari_btf.codec.parallax.surface import Surface
 
-__all__ = ["Course", "Trainer"]
+__all__ = ["Course", "Trainer", "batch_shape"]
 
 #: Largest steps of Adam for latents and for weights. Larger ones than usual: the training is
 #: short, and ends with a cosine schedule.
@@ -35,6 +35,15 @@ _BETAS = (0.9, 0.99)
 _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS = 128, 32, 256
 #: Threads at most: each has some work in Python for every step.
 _MOST_WORKERS = 4
+
+
+def batch_shape(texels: int) -> tuple[int, int]:
+    """Return the observations in a batch, and the texels of each, for a number of texels.
+
+    About one value for each texel and step, because most of a large surface would go without a
+    step for too long.
+    """
+    return _FRAMES, int(np.clip(texels // _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +65,8 @@ class Trainer:
     def __init__(self, surface: Surface, pool: FramePool, course: Course, seed: int) -> None:
         self._surface, self._pool, self._course = surface, pool, course
         self._rng = np.random.default_rng(seed)
-        # About one value a texel and step, or most of a large surface goes without for too long.
         self._world = world()
-        self._texels = int(np.clip(len(course.texels) // _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS))
+        self._texels = batch_shape(len(course.texels))[1]
         self._workers = 1
         if surface.device == "cpu":
             self._workers = min(_MOST_WORKERS, cores())

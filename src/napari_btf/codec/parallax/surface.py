@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_btf.codec.decoding.layers import Layers
-from napari_btf.codec.latents.quantised import quantise
-from napari_btf.codec.parallax.model import ParallaxBTF
-from napari_btf.codec.parallax.networks import (
+from napari_btf.codec.features import (
     PAIR_FEATURES,
     VIEW_FEATURES,
-    Network,
     pair_features,
     tangent,
     view_features,
 )
+from napari_btf.codec.latents.quantised import quantise
+from napari_btf.codec.parallax.model import ParallaxBTF
+from napari_btf.codec.parallax.networks import Network
 from napari_btf.directions import vectors_to_disk
 
 if TYPE_CHECKING:

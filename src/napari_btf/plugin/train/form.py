@@ -20,8 +20,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_btf.codec.choice import CODECS, FitSettings
-from napari_btf.codec.fitting.settings import NetworkSettings
+from napari_btf.codec.choice import CODECS
+from napari_btf.codec.fitting.settings import FitSettings, NetworkSettings
 from napari_btf.errors import UsageError
 from napari_btf.plugin.train.in_thread import Plan
 from napari_btf.plugin.train.texels_box import TexelChooser

@@ -35,7 +35,15 @@ if TYPE_CHECKING:
     from napari_btf.codec.fitting.settings import NetworkSettings
     from napari_btf.interpolation.basis import Continuation, DirectionSpace
 
-__all__ = ["FEWEST_PAIRS", "MOST_PAIRS", "STEPS", "Imagined", "Known", "imagine"]
+__all__ = [
+    "FEWEST_PAIRS",
+    "MOST_PAIRS",
+    "STEPS",
+    "Imagined",
+    "Known",
+    "imagine",
+    "seconds_of_imagining",
+]
 
 #: Captured pairs: with fewer none can be spared to test with, with more there are no gaps.
 FEWEST_PAIRS, MOST_PAIRS = 16, 512
@@ -56,6 +64,8 @@ _NETWORK_LATENTS = 16
 _TEXELS = 20_000
 #: Steps of a training without a length.
 STEPS = 2400
+#: Measured seconds of a step.
+_STEP_SECONDS = 0.008
 #: All imagined pairs count for so much of the captured ones.
 _WEIGHT = 0.5
 _BLOCK_VALUES = 1 << 22
@@ -151,6 +161,14 @@ def imagine(
     gaps = _gaps(space, known, light, view)
     surprise = _Surprise(network, known, gaps, share * scale)
     return (yield from _joined(known, gaps, latents, learned, describe, surprise))
+
+
+def seconds_of_imagining(observations: int, settings: NetworkSettings) -> float:
+    """Return the expected seconds on two cores, at most: a small surface has no room for it."""
+    if not FEWEST_PAIRS <= observations <= MOST_PAIRS:
+        return 0.0
+    needed = STEPS * _STEP_SECONDS
+    return needed if settings.seconds is None else min(needed, settings.seconds)
 
 
 class _Description:
