@@ -106,7 +106,7 @@ def _by_size(rows: list[Row]) -> str:
 
 
 def _others(rows: list[Row]) -> str:
-    """The codecs of one size, and all photographs."""
+    """Make the table of methods with a fixed size, and of interpolation of all photographs."""
     lines = ["| codec | kB | ratio | seen / unseen |", "| --- | ---: | ---: | --- |"]
     told = set()
     for row in sorted(rows, key=lambda row: int(row["bytes"])):
@@ -122,7 +122,7 @@ def _others(rows: list[Row]) -> str:
 
 
 def plot(rows: list[Row], titles: dict[str, str], path: Path) -> None:
-    """PSNR over bytes per texel: full lines for unseen directions, broken ones for seen."""
+    """Plot PSNR over bytes per texel, with solid lines for unseen, dashed for seen directions."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 

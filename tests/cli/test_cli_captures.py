@@ -129,7 +129,7 @@ def test_stopping_a_conversion_keeps_what_is_done(tmp_path: Path) -> None:
         _, stderr = process.communicate(timeout=300)
     assert process.returncode == 1, stderr
     assert "Traceback" not in stderr
-    assert "error: stopped; what was done is kept" in stderr
+    assert "error: stopped; the same command continues the conversion" in stderr
     assert not store.exists()
     before = {path: path.stat().st_mtime_ns for path in partial.rglob("c/0/*/*/0")}
     assert before

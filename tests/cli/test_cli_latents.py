@@ -123,7 +123,7 @@ def test_without_a_model(run: Run, table: Path, tmp_path: Path) -> None:
     for what in ("mean", "latent:0", "cluster"):
         done = run("plot", table, "--out", out, "--color", what)
         assert done.code == 2
-        assert f"--color {what} looks into the model; name it with --model" in done.err
+        assert f"--color {what} needs the model; name it with --model" in done.err
 
 
 @pytest.mark.parametrize("what", ["center", "position"])
@@ -145,8 +145,8 @@ def test_the_size_of_the_surface(
     guessed, note = picture()
     assert guessed == picture("--size", "9,12")[0] != right[0]
     assert note == (
-        "note: the surface is taken to have 9 x 12 texels, as far as those in the file reach; "
-        "--size W,H or --model says how large it is\n"
+        "note: the surface is assumed to have 9 x 12 texels, up to the last ones in the file; "
+        "give its size by --size W,H or --model\n"
     )
     assert run("plot", table, "--out", tmp_path / "x.png", "--color", "region").err == ""
 

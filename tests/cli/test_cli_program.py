@@ -40,7 +40,7 @@ main(sys.argv[1:])
     )
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "error: this should not have happened (RuntimeError: broken library)" in done.stderr
+    assert "error: unexpected error (RuntimeError: broken library)" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -74,7 +74,7 @@ def test_a_quality_out_of_reach_is_said(frontal: Path, tmp_path: Path) -> None:
         done = btf(*command, "--target-psnr", target)
         figures = json.loads(ok(done))
         assert (figures["psnr_train"] >= target) == reached
-        assert (f"note: {target} dB were asked for" in done.stderr) != reached
+        assert (f"note: the target is {target} dB" in done.stderr) != reached
 
 
 def test_chosen_texels(weave: Path, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_chosen_texels(weave: Path, tmp_path: Path) -> None:
     ):
         done = btf(*common, *extra)
         assert json.loads(ok(done))["texels_trained"] == count
-        note = "note: 257 texels were asked for, there are 256; all of them are trained on"
+        note = "note: --pixels is 257, but only 256 texels can be used; all are used"
         assert (note in done.stderr) == (257 in extra)
 
 
@@ -156,7 +156,7 @@ def test_resuming_without_anything_to_resume(weave: Path, tmp_path: Path) -> Non
     refused(btf("train", weave, "--out", out, "--latents", 4, "--resume"), "damaged")
     done = btf("train", weave, "--out", out, "--latents", 4)
     ok(done)
-    assert "--resume would go on from there" in done.stderr
+    assert "--resume would continue it" in done.stderr
     assert sorted(tmp_path.iterdir()) == [out]
 
 

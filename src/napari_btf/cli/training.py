@@ -1,4 +1,4 @@
-"""The verb `train`: from a capture to a model, or from many to as many."""
+"""The command `train`, which compresses one capture or several into models."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def train(
         bool,
         typer.Option(
             "--resume",
-            help="Go on with a training of this MODEL that was ended, if there is one. With "
-            "--out-dir, leave models that are there already as they are.",
+            help="Continue an unfinished training of this MODEL, if there is one. With --out-dir, "
+            "also keep models that exist already.",
         ),
     ] = False,
     pattern: Pattern = None,
@@ -54,13 +54,19 @@ def train(
     azimuth: Azimuth = "ccw",
     as_json: AsJson = False,
 ) -> None:
-    """Compress a capture into a model, and score it; or several captures, one after the other.
+    """Compress a capture into a model and measure its quality, or do so for several captures.
 
-    Ctrl-C during the training keeps the best so far; once more, or while reading, gives up.
-    How far it is is noted beside MODEL every few seconds; --resume goes on from there.
+    The codec neural-basis computes the colour of a texel as a weighted sum of functions of light
+    and view, with the latents of the texel as weights. The codec parallax uses small networks that
+    also follow the rays of light and view along a surface with height. With auto, parallax is used
+    for captures of at least 16 views and 256 images.
+
+    Ctrl-C during the training ends it and keeps the best model so far; a second one, or one while
+    images are read, cancels everything. Every few seconds a checkpoint is written beside MODEL,
+    from which --resume continues.
 
     Several captures are named one by one, or by a quoted pattern such as 'captures/*', which
-    passes over what is no capture. One that fails does not stop the others.
+    skips files that are no captures. If one capture fails, the others are still trained.
 
     For example: napari-btf train cloth --out cloth.safetensors --bytes-per-texel 16
     """
@@ -68,7 +74,7 @@ def train(
     if (out is None) == (out_dir is None):
         raise UsageError(
             None,
-            "one of --out and --out-dir is needed",
+            "exactly one of --out and --out-dir is needed",
             "give --out MODEL for one capture, --out-dir DIR for several",
         )
     if out_dir is not None:
@@ -76,5 +82,7 @@ def train(
         return
     assert out is not None
     if len(captures) > 1:
-        raise UsageError(None, f"{len(captures)} captures, one --out", "give --out-dir DIR")
+        raise UsageError(
+            None, f"--out takes one capture, not {len(captures)}", "give --out-dir DIR"
+        )
     train_one(captures[0], out, training, as_json)

@@ -1,6 +1,6 @@
-"""Writing models as JSON, for web pages: latents, decoder and embedding in one file.
+"""Writes models as JSON for web pages: latents, decoder and embedding in one file.
 
-docs/exports.md says what each key means, and how a value is decoded.
+docs/exports.md explains each key, and how to decode a value.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ def write_json(
     ----------
     model : CompressedBTF
     folder : str or Path
-        Made if it is missing; an older file of the same name is replaced.
+        Created if it does not exist; an older file of the same name is replaced.
     tag : str
-        The end of the file's name.
+        The last part of the file name.
     embedding : (points, coords), optional
-        Points (T, 2) in the plane and their texels, rows ``(y, x)``; none by default.
+        Points in the plane, (T, 2), and their texels, rows ``(y, x)``; null in the file by default.
 
     Returns
     -------
     list of Path
-        What was written.
+        The file that was written.
 
     Raises
     ------
     UsageError
-        If the place cannot be written to.
+        If the folder cannot be written to, or if the tag cannot be part of a file name.
     """
     check_tag(tag)
     lights, light_of = np.unique(model.light, axis=0, return_inverse=True)
@@ -87,7 +87,7 @@ def write_json(
 
 
 def _array(values: ArrayLike, dtype: type = np.float32) -> dict[str, Any]:
-    """An array as its shape, its type, and its little-endian bytes in base 64, last axis first."""
+    """Encode an array as its shape, its type, and its little-endian bytes (C order) in base 64."""
     array = np.ascontiguousarray(values, dtype=np.dtype(dtype).newbyteorder("<"))
     data = base64.b64encode(array.tobytes()).decode()
     return {"shape": list(array.shape), "dtype": np.dtype(dtype).name, "data": data}

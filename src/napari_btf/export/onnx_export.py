@@ -1,12 +1,13 @@
-"""Writing decoders as ONNX files: (latents, light, view) in, values out.
+"""Writes decoders as ONNX files, which map latents, light and view to values.
 
-``decoder_TAG.onnx`` has the inputs ``latent`` (N, K), ``light`` and ``view`` (P, 3), unit vectors,
-P being 1 or N, and the output ``value`` (N, C): 0..1 of integer captures, radiance of floating
-point ones. Directions beyond the captured ones give the edge of what was captured, as everywhere.
-``latent_map_TAG.npy`` holds the latents, (H, W, K).
+``decoder_TAG.onnx`` has the inputs ``latent`` (N, K) and the unit vectors ``light`` and ``view``
+(P, 3), where P is 1 or N. The output ``value`` (N, C) is 0..1 for integer captures and radiance
+for floating-point ones. Directions outside the captured range are clamped to its edge, as in all
+decoders. ``latent_map_TAG.npy`` contains the latents, (H, W, K).
 
-A decoder that looks latents up where rays land has the map inside, and ``texel`` (N, 2), rows
-``(y, x)``, instead of ``latent``.
+The decoder of the codec parallax fetches latents where rays hit the surface. Its file therefore
+contains the latent map, and has the input ``texel`` (N, 2), rows ``(y, x)``, instead of
+``latent``.
 """
 
 from __future__ import annotations
@@ -32,25 +33,26 @@ _ONE = np.ones(1, dtype=np.float32)
 
 
 def write_onnx(model: CompressedBTF, folder: str | Path, tag: str = "0") -> list[Path]:
-    """Write a model's decoder as an ONNX file, and its latents as an array of numpy.
+    """Write the decoder of a model as an ONNX file, and its latents as a ``.npy`` file.
 
     Parameters
     ----------
     model : CompressedBTF
+        For the codec parallax, the ONNX file contains the latents and there is no ``.npy`` file.
     folder : str or Path
-        Made if it is missing; older files of the same names are replaced.
+        Created if it does not exist; older files of the same names are replaced.
     tag : str
-        The end of the files' names.
+        The last part of the file names.
 
     Returns
     -------
     list of Path
-        What was written: all of it, or nothing.
+        The files that were written. On an error no file is written.
 
     Raises
     ------
     UsageError
-        If the package onnx is missing, the model too large, or the place cannot be written to.
+        If the package onnx is missing, the model is too large, or the folder cannot be written to.
     """
     check_tag(tag)
     contents = {Path(folder) / f"decoder_{tag}.onnx": decoder_onnx(model)}
@@ -62,12 +64,14 @@ def write_onnx(model: CompressedBTF, folder: str | Path, tag: str = "0") -> list
 
 
 def decoder_onnx(model: CompressedBTF) -> bytes:
-    """The decoder of a model as an ONNX file, whose metadata say what it is of.
+    """Return the decoder of a model as the content of an ONNX file.
+
+    The metadata of the file give the codec, the size of the surface and the captured type.
 
     Raises
     ------
     UsageError
-        If the package onnx is missing, or the model too large.
+        If the package onnx is missing, or if the model is too large.
     """
     graph = Graph()
     codec = TABLE[model.architecture]

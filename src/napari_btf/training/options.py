@@ -50,45 +50,53 @@ class TrainingOptions:
         default="auto",
         metadata=_said(
             None,
-            "neural-basis, parallax, or auto: parallax where many views were captured. For "
-            "comparison: abrdf-conv, mlp.",
+            "Codec: neural-basis, parallax, or auto (see above); for comparison also abrdf-conv "
+            "and mlp, which evaluate a network for each texel.",
         ),
     )
     bytes_per_texel: float | None = field(
         default=None,
         metadata=_said(
-            "B", "Size of the model: B bytes for each texel and 64 KiB (8 if not given)."
+            "B", "Largest size of the model: B bytes per texel, plus 64 KiB (default: 8)."
         ),
     )
     target_psnr: float | None = field(
-        default=None, metadata=_said("DB", "The smallest model of this quality, a PSNR in dB.")
+        default=None, metadata=_said("DB", "Make the smallest model that reaches this PSNR, in dB.")
     )
     latents: int | None = field(
-        default=None, metadata=_said("K", "Latents per texel, finely quantised.")
+        default=None, metadata=_said("K", "Number of latents per texel, finely quantised.")
     )
     texels: str | Path | ArrayLike | None = field(
         default=None,
-        metadata=_said("FILE.csv", "Learn from these texels only (header x,y or x,y,region)."),
+        metadata=_said(
+            "FILE.csv", "Train only on the texels in this file (header x,y or x,y,region)."
+        ),
     )
     pixels: int | None = field(
-        default=None, metadata=_said("N", "Learn from N texels chosen at random.")
+        default=None, metadata=_said("N", "Train on N texels, chosen at random.")
     )
     step: int = field(
-        default=1, metadata=_said("N", "Keep 1 of every N texels in both directions.")
+        default=1, metadata=_said("N", "Train only on every N-th texel in both directions.")
     )
     hold_out_lights: str | Path | int | ArrayLike | None = field(
         default=None,
-        metadata=_said("FILE", "Lights (lines of theta phi) kept for scoring only."),
+        metadata=_said(
+            "FILE",
+            "Text file of lights (lines of theta phi) that are not trained on, but used to measure "
+            "the quality.",
+        ),
     )
     seconds: float | None = field(
-        default=None, metadata=_said("S", "Train for S seconds; neural-basis at most this long.")
+        default=None, metadata=_said("S", "Train for S seconds; neural-basis may end earlier.")
     )
-    epochs: int | None = field(
-        default=None, metadata=_said("N", "Train for N passes over the capture.")
+    epochs: int | None = field(default=None, metadata=_said("N", "Train for N epochs."))
+    seed: int = field(default=0, metadata=_said(None, "Seed of all random choices."))
+    device: str = field(
+        default="auto", metadata=_said("NAME", "Device to train on: auto, cpu, cuda or mps.")
     )
-    seed: int = field(default=0, metadata=_said(None, "Seed of every random choice."))
-    device: str = field(default="auto", metadata=_said("NAME", "auto, cpu, cuda or mps."))
-    memory: float = field(default=2.0, metadata=_said("GIB", "Memory for data, in GiB, at most."))
+    memory: float = field(
+        default=2.0, metadata=_said("GIB", "Largest amount of memory for data, in GiB.")
+    )
 
     def __post_init__(self) -> None:
         for one, other in (("texels", "pixels"), ("seconds", "epochs")):

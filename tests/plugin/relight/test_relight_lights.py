@@ -371,7 +371,7 @@ def test_a_model_of_few_lights_has_no_estimate(
     workspace_of(loaded).model = few
     dock.surface.button.click()
     qtbot.waitUntil(lambda: bool(notifications))
-    assert "do not tell the shape of a surface" in notifications[0].message
+    assert "do not determine normals" in notifications[0].message
     assert dock.surface.button.isEnabled()
 
 

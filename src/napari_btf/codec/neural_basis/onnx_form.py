@@ -59,14 +59,14 @@ def onnx_form(graph: Graph, model: NeuralBasisBTF) -> str:
 
 
 def _kernel(graph: Graph, points: str, spline: DirectionSpline) -> str:
-    """How much each centre says at points (P, D): (P, centres), after Matern."""
+    """Add the Matern kernel between points (P, D) and the spline's centres: (P, centres)."""
     scaled = graph("Mul", _distances(graph, points, spline.points[spline.centres]), _PER_LENGTH)
     rise = graph("Add", scaled, np.array([1.0]))
     return graph("Mul", rise, graph("Exp", graph("Neg", scaled)))
 
 
 def _bumps(graph: Graph, points: str, spline: DirectionSpline) -> str:
-    """How much each bump says at points (P, D): Wendland's (1 - r)^4 (4 r + 1)."""
+    """Add Wendland's kernel (1 - r)^4 (4 r + 1) between points (P, D) and all bumps: (P, N)."""
     r = graph("Div", _distances(graph, points, spline.points), spline.reach)
     left = graph("Max", graph("Sub", np.array([1.0]), r), np.array([0.0]))
     fourth = graph("Mul", graph("Mul", left, left), graph("Mul", left, left))
@@ -75,12 +75,12 @@ def _bumps(graph: Graph, points: str, spline: DirectionSpline) -> str:
 
 
 def _span(start: int, end: int) -> tuple[NDArray[Any], ...]:
-    """Start, end and axis of a slice along the second axis."""
+    """Return start, end and axis of a slice along the second axis, as the operator takes them."""
     return np.array([start]), np.array([end]), np.array([1])
 
 
 def _distances(graph: Graph, points: str, others: NDArray[np.float64]) -> str:
-    """Distances (P, N) of points (P, D) to others (N, D)."""
+    """Add the distances (P, N) between points (P, D) and other points (N, D)."""
     apart = graph("Sub", graph("Unsqueeze", points, np.array([1])), others[np.newaxis])
     squares = graph("ReduceSum", graph("Mul", apart, apart), np.array([-1]), keepdims=0)
     return graph("Sqrt", squares)

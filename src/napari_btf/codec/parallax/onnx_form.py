@@ -56,14 +56,14 @@ def onnx_form(graph: Graph, model: ParallaxBTF) -> str:
 
 
 def _texel_latents(graph: Graph, latents: NDArray[np.float32], width: int) -> str:
-    """Latents at the texels themselves."""
+    """Add a lookup of latents (H, W, K) at the input ``texel``, without interpolation: (N, K)."""
     row = graph("Mul", graph.columns("texel", 0, 1), np.array([width]))
     flat = graph("Squeeze", graph("Add", row, graph.columns("texel", 1, 2)), np.array([1]))
     return graph("Gather", latents.reshape(-1, latents.shape[2]), flat)
 
 
 def _tangent(graph: Graph, direction: str) -> str:
-    """Texels (down, right) that rays move in a texel of height."""
+    """Add the displacement (down, right) of rays per unit of height, in texels: (P, 2)."""
     up = graph("Max", graph.columns(direction, 2, 3), np.array([GRAZING]))
     down = graph("Neg", graph.columns(direction, 1, 2))
     moved = graph.beside(down, graph.columns(direction, 0, 1))
@@ -71,7 +71,7 @@ def _tangent(graph: Graph, direction: str) -> str:
 
 
 def _modulated(graph: Graph, network: Network, latents: str, features: str) -> str:
-    """Outputs of a network whose hidden units are scaled and shifted by the directions."""
+    """Add a network whose hidden units are scaled and shifted by features of the directions."""
     modulation = _smooth(graph, network.modulation, features)
     h, start, last = latents, 0, len(network.layers.biases) - 1
     for i, (weight, bias) in enumerate(
@@ -89,7 +89,7 @@ def _modulated(graph: Graph, network: Network, latents: str, features: str) -> s
 
 
 def _smooth(graph: Graph, layers: Layers, features: str) -> str:
-    """Layers with SiLU between them."""
+    """Add a network with SiLU between its layers."""
     h = features
     for i, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
         if i:
@@ -99,7 +99,7 @@ def _smooth(graph: Graph, layers: Layers, features: str) -> str:
 
 
 def _fetch(graph: Graph, model: ParallaxBTF, latents: NDArray[np.float32], places: str) -> str:
-    """Latents between texels, interpolated bilinearly."""
+    """Add a bilinear lookup of latents (H, W, K) at places (N, 2), rows (y, x): (N, K)."""
     sizes = np.array([model.height, model.width], dtype=np.float32)
     if model.periodic:
         rounds = graph("Floor", graph("Div", places, sizes))
