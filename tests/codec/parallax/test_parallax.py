@@ -23,7 +23,7 @@ from napari_btf.codec.parallax.batches import hold_out, is_periodic, load_pool
 from napari_btf.codec.parallax.fit import fit_parallax
 from napari_btf.codec.parallax.model import ParallaxBTF
 from napari_btf.codec.parallax.settings import ParallaxSettings
-from napari_btf.codec.parallax.storage import expected, pack
+from napari_btf.codec.parallax.storage import expected
 from napari_btf.codec.parallax.surface import Surface
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import ModelFileError, UsageError
@@ -203,7 +203,7 @@ def test_pairs_that_are_no_grid_are_kept(tmp_path: Path) -> None:
 
 
 def test_files_that_contradict_themselves_are_noticed() -> None:
-    description, tensors = pack(random_model())
+    description, tensors = random_model().pack()
     description |= {"height": SIZE, "width": SIZE, "channels": 3}
     description["latents"] = len(tensors["latent_scale"])
     shapes = {name: values.shape for name, values in tensors.items()}
@@ -231,7 +231,7 @@ def test_other_values_and_channels(dtype: type, channels: int) -> None:
 
 def test_seeds_repeat(plane: BTF) -> None:
     a, b, c = (
-        pack(finish(fit_parallax(plane, settings=replace(SMALL, seed=seed))))[1]
+        finish(fit_parallax(plane, settings=replace(SMALL, seed=seed))).pack()[1]
         for seed in (1, 1, 2)
     )
     assert all(np.array_equal(a[name], b[name]) for name in a)
