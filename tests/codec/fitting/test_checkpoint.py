@@ -15,7 +15,6 @@ from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit
 from napari_btf.codec.fitting.checkpoint import Checkpoint
 from napari_btf.codec.parallax.model import ParallaxBTF
-from napari_btf.codec.writing import to_bytes
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import ModelFileError, UsageError
 from napari_btf.progress import finish
@@ -67,12 +66,12 @@ def test_goes_on_as_if_nothing_had_happened(
         lambda progress: steps.append(progress.step) if progress.phase == phase else None,
     )
     assert min(steps) > 100
-    assert to_bytes(resumed) == to_bytes(undisturbed)
+    assert resumed.to_bytes() == undisturbed.to_bytes()
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, *OTHERS.values()], ids=lambda s: s.codec)
 def test_one_seed_gives_one_file(settings: FitSettings) -> None:
-    first, second = (to_bytes(finish(fit(small_capture(), None, settings))) for _ in range(2))
+    first, second = (finish(fit(small_capture(), None, settings)).to_bytes() for _ in range(2))
     assert first == second
 
 
@@ -93,7 +92,7 @@ def test_codecs_to_compare_with_go_on_too(
         lambda progress: steps.append(progress.step) if progress.phase == "train" else None,
     )
     assert min(steps) > 250
-    assert to_bytes(resumed) == to_bytes(finish(fit(small_capture(), None, OTHERS[codec])))
+    assert resumed.to_bytes() == finish(fit(small_capture(), None, OTHERS[codec])).to_bytes()
 
 
 def test_a_preview_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +143,7 @@ def test_notes_of_an_earlier_version_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"an earlier version has written it; .*start anew"):
         finish(fit(small_capture(), None, SETTINGS, checkpoint=Checkpoint(path, resume=True)))
     anew = finish(fit(small_capture(), None, SETTINGS, checkpoint=Checkpoint(path)))
-    assert to_bytes(anew) == to_bytes(finish(fit(small_capture(), None, SETTINGS)))
+    assert anew.to_bytes() == finish(fit(small_capture(), None, SETTINGS)).to_bytes()
 
 
 def test_a_place_that_cannot_be_written_ends_the_notes_alone(tmp_path: Path) -> None:

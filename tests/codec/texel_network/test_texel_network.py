@@ -18,8 +18,8 @@ from safetensors.numpy import load_file, save_file
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
 from napari_btf.codec.choice import plan
+from napari_btf.codec.fitting import checks
 from napari_btf.codec.fitting.settings import MEMORY
-from napari_btf.codec.neural_basis import fit as fitting
 from napari_btf.codec.texel_network.autoencoder import Autoencoder
 from napari_btf.codec.texel_network.model import (
     AbrdfConvBTF,
@@ -130,7 +130,7 @@ def test_the_encoder_encodes_other_texels(
     other = replace(btf, frames=btf.frames[:, 16:])
     assert psnr(images, other.frames / 255) > mean_psnr(other) + 4
     # In blocks of a few texels it comes out the same.
-    monkeypatch.setattr(fitting, "_GATHERED_BYTES", MEMORY // (260 * 60))
+    monkeypatch.setattr(checks, "_GATHERED_BYTES", MEMORY // (260 * 60))
     again = finish(fit(btf, coords, quick(codec)))
     np.testing.assert_allclose(again.latent_map, model.latent_map, atol=1e-4)
 
