@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import small_model
 
 from napari_btf.btf import BTF
 from napari_btf.codec import CODECS, FitSettings, NetworkSettings, load
 from napari_btf.codec.choice import plan
 from napari_btf.codec.table import TABLE
 from napari_btf.errors import UsageError
+from small_models import small_model
 
 Make = Callable[..., BTF]
 
@@ -43,9 +43,9 @@ def test_a_plan_knows_its_time_and_refuses_what_cannot_be(make_btf: Make, name: 
     assert 0.2 <= seconds < 8.0
     with pytest.raises(UsageError, match="latents"):
         plan(btf, FitSettings(latents=0, codec=name)).check(btf, None)
+    wrong = FitSettings(latents=6, network=NetworkSettings(seconds=-3.0), codec=name)
     with pytest.raises(UsageError, match=r"-3\.0 seconds of training"):
-        wrong = NetworkSettings(seconds=-3.0)
-        plan(btf, FitSettings(latents=6, network=wrong, codec=name)).check(btf, None)
+        plan(btf, wrong).check(btf, None)
 
 
 def test_planning_reads_no_image_and_needs_no_device(make_btf: Make) -> None:
