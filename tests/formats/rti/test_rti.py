@@ -260,13 +260,13 @@ class TestAnglesInTheNames:
         btf = read(folder)
         assert (btf.format, len(btf)) == ("image folder", 12)
         assert btf.notes == (
-            '"dirs.lp" was not used, the image names carry the angles; '
+            '"dirs.lp" was not used, because the image names give the angles; '
             "open the .lp file itself to use it",
         )
         assert read(folder / "dirs.lp").format == "RTI folder"
         assert len(read(folder / "dirs.lp")) == 5
         archive = zipped(folder, folder.parent / "x.zip")
-        assert read(archive).notes == ('"dirs.lp" was not used, the image names carry the angles',)
+        assert read(archive).notes == ('"dirs.lp" was not used, because the image names give the angles',)
 
     def test_a_folder_with_neither_is_told_of_both(self, tmp_path: Path) -> None:
         images(tmp_path, ["a.png"])

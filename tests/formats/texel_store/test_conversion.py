@@ -57,7 +57,7 @@ class TestInterruption:
         target = tmp_path / "b.zarr"
         first = convert(read(store), target)
         next(first)
-        with pytest.raises(StoreError, match=r"b\.zarr: another conversion writes it right now"):
+        with pytest.raises(StoreError, match=r"b\.zarr: another conversion is writing it"):
             next(convert(read(store), target))
         assert finish(first) == target
         assert sorted(path.name for path in tmp_path.iterdir() if "b.zarr" in path.name) == [
