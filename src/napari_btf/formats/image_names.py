@@ -54,7 +54,7 @@ def parse_angles(name: str) -> Angles | None:
     ----------
     name : str
         File name, with or without folders and extension. An angle that is missing in the file's
-        own name is searched in the names of its folders.
+        own name is taken from the names of its folders.
 
     Raises
     ------

@@ -123,7 +123,7 @@ class TestInterruption:
             first.unlink,
         ):
             damage()
-            with pytest.raises(StoreError, match=r"0/0/0/0: it does not read back.*--restart"):
+            with pytest.raises(StoreError, match=r"0/0/0/0: its content differs.*--restart"):
                 finish(convert(made_up()[0], target, layout=SMALL))
             assert not target.exists()
 

@@ -112,7 +112,7 @@ def parse_light_file(path: Path, text: str) -> LightFile:
 
 
 def _entries(path: Path, text: str, oddities: dict[str, None]) -> tuple[int | None, list[_Entry]]:
-    """Parse the lines; return the number of images in the first line, or None, and the entries."""
+    """Parse all lines; return the stated number of images (None if missing) and the entries."""
     count = None
     entries: list[_Entry] = []
     last = 0

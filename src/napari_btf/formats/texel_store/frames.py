@@ -39,7 +39,7 @@ class StoredFrames:
 
     @property
     def frames(self) -> StoredFrames:
-        """This object itself, which is both the frames and their gatherer."""
+        """The gatherer itself, since it is also the lazy array of its observations."""
         return self
 
     @cached_property
@@ -92,7 +92,7 @@ class StoredFrames:
         return self.shards.visit(self._wanted_for(list(layers), list(texels)), put)
 
     def _wanted_for(self, layers: list[Place], tiles: list[Place]) -> list[Wanted]:
-        """List the chunks at all pairs of a layer of observations and a tile of texels, by shard."""
+        """List by shard the chunks at all pairs of a layer of observations and a tile."""
         depth, rows, columns = self.shards.grid[:3]
         deep = _by(layers, (depth,))
         flat = _by(tiles, (rows, columns))

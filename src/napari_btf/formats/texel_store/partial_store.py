@@ -211,7 +211,7 @@ def _create(folder: Path, btf: BTF, layout: Layout, dtype: np.dtype[Any]) -> Non
 
 
 def _subject(btf: BTF, layout: Layout) -> dict[str, Any]:
-    """Return the identity of a conversion; an interrupted one resumes only if it is equal."""
+    """Return a description of a conversion; it resumes only from one with the same description."""
     images = sorted({0, len(btf) // 2, len(btf) - 1})
     return {
         "conversion": VERSION,

@@ -157,7 +157,7 @@ class _Frames:
 
     @property
     def frames(self) -> _Frames:
-        """This object itself, which is both the frames and their gatherer."""
+        """The gatherer itself, since it is also the lazy array of its observations."""
         return self
 
     @property
