@@ -2,7 +2,8 @@
 
 Every format has the same two functions. ``recognises(path)`` is cheap, never raises and returns
 whether the path looks like this format; ``read(path, options)`` returns a `BTF` or raises a
-`CaptureError`. Model files belong in `napari_btf.codec`, and renderings in `napari_btf.export`.
+`CaptureError`. Model files belong in `napari_btf.codec`, and their other forms in
+`napari_btf.export`.
 """
 
 from __future__ import annotations

@@ -92,8 +92,8 @@ def _header(page: TiffPage) -> ImageHeader:
         raise ImageFileError(f"has {dtype} values, expected 8 or 16 bits or floating point")
     if photometric == "MINISWHITE" and dtype.kind == "f":
         raise ImageFileError("has floating point values with 0 as white")
-    # 1 and 2 mean alpha. 0 means "unspecified", which some programs use for alpha and spectral
-    # images use for their channels.
+    # Extra samples 1 and 2 mean alpha. 0 means "unspecified", which some programs use for alpha and
+    # spectral images use for their channels.
     extra = tuple(int(value) for value in page.extrasamples)
     alpha = sum(value in (1, 2) for value in extra)
     if not alpha and samples in (2, 4):
