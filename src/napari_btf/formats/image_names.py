@@ -103,7 +103,7 @@ class NamePattern:
     Parameters
     ----------
     text : str
-        Expression that is searched in the relative name of each image, folders included. It needs
+        Expression that may match any part of an image's relative name, folders included. It needs
         the named groups tl and pl, and also tv and pv unless all images have the view 0, 0.
 
     Raises
