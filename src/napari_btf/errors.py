@@ -60,7 +60,7 @@ class ModelFileError(BTFError):
 
 
 class ProcessLostError(BTFError):
-    """A worker process or worker node ended before its share of the work was done."""
+    """A process that shared the work, or the scheduler of the cluster, ended too early."""
 
 
 class StoreError(BTFError):

@@ -32,8 +32,8 @@ def renamed(weave: Path, folder: Path) -> Path:
 def test_names_of_any_kind_and_bad_images(weave: Path, tmp_path: Path) -> None:
     folder = renamed(weave, tmp_path / "lamps")
     pattern = r"lamp(?P<tl>\d+)at(?P<pl>\d+)"
-    refused(btf("info", folder), "no image name carries", "give a pattern")
-    refused(btf("info", folder, "--pattern", "lamp(?P<tl>"), "is no regular expression")
+    refused(btf("info", folder), "no image name contains", "give a pattern")
+    refused(btf("info", folder, "--pattern", "lamp(?P<tl>"), "is not a regular expression")
     refused(btf("info", folder, "--pattern", pattern), "lamp050at000", "is empty")
     done = btf("info", folder, "--pattern", pattern, "--skip-bad", "--json")
     facts = json.loads(ok(done))

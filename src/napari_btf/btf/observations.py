@@ -100,8 +100,9 @@ def read_in_order(frames: Frames, start: int = 0) -> Iterator[NDArray[Any]]:
 
 
 def _one_by_one(frames: Frames, start: int) -> Iterator[NDArray[Any]]:
-    # Small images are read in batches, because a task per image would cost more time than
-    # decoding the image.
+    # The source is read directly, because slicing a dask array of thousands of chunks takes longer
+    # than decoding a small image. Small images are read in batches, because a task per image would
+    # cost too much time, too.
     dozen = int(np.clip(_READ_AT_ONCE // _bytes_of_one(frames), 1, 64))
     count = frames.shape[0]
 

@@ -130,7 +130,7 @@ class TestWrongFiles:
         content = bytearray(Capture().to_bytes())
         content[10] += 1
         place.write_bytes(content)
-        self.refused(place, "header takes 295 bytes where it says 296")
+        self.refused(place, "header takes 295 bytes, but states 296")
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_values_that_are_not_finite_are_named_when_they_are_read(
