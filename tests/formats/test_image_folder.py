@@ -314,7 +314,7 @@ class TestSkipBad:
             (1, "is empty"),
             (4, "truncated"),
             (6, "17 x 12"),
-            (7, "has a format"),
+            (7, "is of a format"),
         ):
             assert f'"{paths[i].name}" (' in notes
             assert reason in notes

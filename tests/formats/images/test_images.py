@@ -222,7 +222,7 @@ class TestRadiance:
             one(tmp_path, content[: int(left * len(content))], ".hdr").frame(0)
 
     def test_an_envi_header_is_no_image(self, tmp_path: Path) -> None:
-        with pytest.raises(CaptureError, match="has a format that cannot be read"):
+        with pytest.raises(CaptureError, match="is of a format that cannot be read"):
             one(tmp_path, b"ENVI\nsamples = 10\n", ".hdr")
 
 

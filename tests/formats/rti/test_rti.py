@@ -217,7 +217,7 @@ class TestSeveralLightFiles:
         (folder / "sub" / "z.lp").write_text(text_of(["a.png", "b.png", "c.png", "d.png", "e.png"]))
         btf = read(folder)
         assert len(btf) == 5
-        assert btf.notes[0].startswith('"z.lp" was used, not "a.lp", "sub/z.lp": its images are')
+        assert btf.notes[0].startswith('"z.lp" was used, not "a.lp", "sub/z.lp": its images all')
         assert values(read(folder / "a.lp")) == [1, 2]
 
     def test_none_that_can_be_used(self, capture: Write) -> None:
