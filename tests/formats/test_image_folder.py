@@ -264,7 +264,7 @@ class TestWrongCaptures:
         radiance[1, 2, 0] = value
         tifffile.imwrite(tmp_path / "tl0_pl0_tv0_pv0.tif", radiance, photometric="rgb")
         btf = read(tmp_path)
-        with pytest.raises(CaptureError, match=r"tl0.*tif: the image holds 1 values that are inf"):
+        with pytest.raises(CaptureError, match=r"tl0.*tif: the image has 1 values that are inf"):
             btf.frame(0)
 
     def test_angles_that_contradict_each_other(self, write_capture: Write) -> None:
@@ -310,7 +310,12 @@ class TestSkipBad:
         notes = "\n".join(btf.notes)
         assert "1 images with wrong names were left out" in notes
         assert "4 images were left out" in notes
-        for i, reason in ((1, "is empty"), (4, "truncated"), (6, "17 x 12"), (7, "not of a kind")):
+        for i, reason in (
+            (1, "is empty"),
+            (4, "truncated"),
+            (6, "17 x 12"),
+            (7, "is of a format"),
+        ):
             assert f'"{paths[i].name}" (' in notes
             assert reason in notes
 

@@ -102,7 +102,7 @@ def test_angles_that_do_not_fit(tmp_path: Path, text: str, problem: str) -> None
 def test_damaged_stacks(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("theta_l,phi_l\n0,0\n10,0\n")
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY broken")
-    with pytest.raises(CaptureError, match=r"a\.npy: it is damaged or no \.npy array"):
+    with pytest.raises(CaptureError, match=r"a\.npy: it is damaged or not a \.npy array"):
         read(tmp_path / "a.npy")
     (tmp_path / "a.npy").unlink()
     tifffile.imwrite(

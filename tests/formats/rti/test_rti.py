@@ -217,7 +217,7 @@ class TestSeveralLightFiles:
         (folder / "sub" / "z.lp").write_text(text_of(["a.png", "b.png", "c.png", "d.png", "e.png"]))
         btf = read(folder)
         assert len(btf) == 5
-        assert btf.notes[0].startswith('"z.lp" was used, not "a.lp", "sub/z.lp": its images are')
+        assert btf.notes[0].startswith('"z.lp" was used, not "a.lp", "sub/z.lp": its images all')
         assert values(read(folder / "a.lp")) == [1, 2]
 
     def test_none_that_can_be_used(self, capture: Write) -> None:
@@ -280,7 +280,7 @@ class TestAnglesInTheNames:
 class TestWrongCaptures:
     def test_no_light_file(self, tmp_path: Path) -> None:
         images(tmp_path, ["a.png"])
-        with pytest.raises(CaptureError, match=r"there is no \.lp file in it; expected one"):
+        with pytest.raises(CaptureError, match=r"there is no \.lp file in it; expected a file"):
             rti.read(tmp_path)
 
     def test_a_broken_zip(self, tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ class TestWrongCaptures:
         with pytest.raises(CaptureError) as caught:
             read(folder)
         assert str(caught.value) == (
-            f"{folder / 'dirs.lp'}: none of the 5 images it names is there "
+            f"{folder / 'dirs.lp'}: none of the 5 images it names can be found "
             '("v.CR2", "w.CR2", "x.CR2" and 2 more); put the images (JPEG, PNG, TIFF, EXR...) '
             "beside the .lp file or into a folder beside it, or open the folder that contains both."
         )

@@ -163,7 +163,7 @@ class TestPlaces:
     def test_a_store_is_not_overwritten_by_itself(self, store: Path) -> None:
         before = content(store)
         other = made_up(seed=5)[0]
-        with pytest.raises(StoreError, match=r"store\.zarr: there is a texel store.*--overwrite"):
+        with pytest.raises(StoreError, match=r"store\.zarr: this texel store already.*--overwrite"):
             finish(convert(other, store))
         assert content(store) == before
         finish(convert(other, store, overwrite=True))
@@ -189,7 +189,7 @@ class TestPlaces:
         (tmp_path / "link.zarr").symlink_to(tmp_path / "nowhere")
         zarr.open_group(tmp_path / "other.zarr", mode="w")
         for name in ("file", "folder", "link", "other"):
-            with pytest.raises(StoreError, match=rf"{name}\.zarr: there is something else"):
+            with pytest.raises(StoreError, match=rf"{name}\.zarr: it exists and is not"):
                 finish(convert(made_up()[0], tmp_path / f"{name}.zarr", overwrite=overwrite))
         assert len(list(tmp_path.iterdir())) == 4
 

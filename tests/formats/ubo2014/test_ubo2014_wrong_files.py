@@ -37,7 +37,7 @@ class TestWrongFiles:
     def test_another_kind_of_file(self, place: Path, content: bytes) -> None:
         place.write_bytes(content)
         assert not recognises(place)
-        self.refused(place, "no BTF of the University of Bonn .*starts with !DFMF08FCR or !FMF12")
+        self.refused(place, "not a BTF of the University .*starts with !DFMF08FCR or !FMF12")
 
     @pytest.mark.parametrize(
         ("content", "message"),

@@ -133,7 +133,7 @@ def _pillow_header(file: BinaryIO, start: bytes) -> ImageHeader:
     except Image.DecompressionBombError as error:
         raise ImageFileError("has more pixels than any image of a capture") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise ImageFileError("has a format that cannot be read") from error
+        raise ImageFileError("is of a format that cannot be read") from error
     deep_png = start.startswith(_PNG) and start[24] == 16
     bits16 = deep_png or mode.startswith("I;16") or mode == "I"
     if mode == "F":
