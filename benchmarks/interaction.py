@@ -42,7 +42,7 @@ class Window(DockWindow):
         self.until(lambda: self.dock.image_layer() is not None)
         self.shown: tuple[float, float] | None = None
         self.drawn = 0
-        self.dock.frames.made.connect(self._on_made)
+        self.dock.renderer.made.connect(self._on_made)
         self.canvas = self.viewer.window._qt_viewer.canvas._scene_canvas
         # After everything else that draws: the canvas is whole then.
         self.canvas.events.draw.connect(self._on_draw, position="last")

@@ -53,7 +53,7 @@ class Hand:
     def rest(self, seconds: float) -> None:
         """Let the window work."""
         end = time.perf_counter() + seconds
-        while time.perf_counter() < end or self.dock.frames.busy:
+        while time.perf_counter() < end or self.dock.renderer.busy:
             self.app.processEvents()
             time.sleep(0.002)
 
