@@ -43,7 +43,7 @@ class Window(DockWindow):
         self.until(lambda: self.dock.image_layer() is not None)
         self.shown: tuple[float, float] | None = None
         self.drawn = 0
-        self.dock.frames.made.connect(self._on_made)
+        self.dock.renderer.made.connect(self._on_made)
         self.canvas = self.viewer.window._qt_viewer.canvas._scene_canvas
         # As the last callback, because the canvas is complete only after all others have drawn.
         self.canvas.events.draw.connect(self._on_draw, position="last")

@@ -54,7 +54,7 @@ class Hand:
     def rest(self, seconds: float) -> None:
         """Process events for some seconds, and until the frame is complete."""
         end = time.perf_counter() + seconds
-        while time.perf_counter() < end or self.dock.frames.busy:
+        while time.perf_counter() < end or self.dock.renderer.busy:
             self.app.processEvents()
             time.sleep(0.002)
 

@@ -17,11 +17,11 @@ import sys, time
 from qtpy.QtCore import QCoreApplication
 import napari_btf
 from napari_btf.codec.decoding.compiled import kernels
-from napari_btf.plugin.jobs.renderer import Frames
+from napari_btf.plugin.jobs.renderer import Renderer
 from napari_btf.relighting.shots import Shot
 app = QCoreApplication([])
 model = napari_btf.load(sys.argv[1])
-frames, made = Frames(), []
+frames, made = Renderer(), []
 frames.made.connect(lambda frame: made.append((kernels() is not None, frame.pixels)))
 def wait(until):
     end = time.monotonic() + 120
