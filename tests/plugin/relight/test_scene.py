@@ -9,7 +9,7 @@ import pytest
 
 from napari_btf import CompressedBTF
 from napari_btf.plugin.relight.scene import MOST_LAMPS, NO_MODEL, NORMAL, Direction, Scene
-from napari_btf.relighting import find_environment
+from napari_btf.relighting import Environment, find_environment
 from napari_btf.relighting.motion import Pose
 
 
@@ -90,8 +90,12 @@ def test_an_environment_takes_the_place_of_the_lamps(scene: Scene, heard: list[s
     scene.surround(studio)
     assert heard == ["replaced", "allowed", "changed"]
     scene.turn_to(370)
-    assert scene.shot().lighting == replace(studio, turn=10.0)
-    assert scene.shot(Pose(turn=-10)).lighting == replace(studio, turn=350.0)
+    shown = scene.shot().lighting
+    assert isinstance(shown, Environment)
+    assert (shown.name, shown.turn) == (studio.name, 10.0)
+    turned = scene.shot(Pose(turn=-10)).lighting
+    assert isinstance(turned, Environment)
+    assert turned.turn == 350.0
     assert scene.pose.turn == 10
     assert not scene.is_light_free
     scene.surround(None)
