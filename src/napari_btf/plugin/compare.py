@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, QWidget
 
@@ -17,10 +16,12 @@ from napari_btf.evaluate.comparison import check_match
 from napari_btf.evaluate.metrics import psnr
 from napari_btf.plugin.jobs.background import Latest
 from napari_btf.plugin.viewer.chooser import NO_CAPTURE, CaptureChooser
-from napari_btf.plugin.viewer.layers import TAG, for_display, is_kind, observation_at
+from napari_btf.plugin.viewer.following import follow_while_shown
+from napari_btf.plugin.viewer.layers import observation_at
 from napari_btf.plugin.viewer.model_chooser import ModelChooser
 from napari_btf.plugin.viewer.placing import free_place
 from napari_btf.plugin.viewer.settings import recall, remember
+from napari_btf.plugin.viewer.shown_image import ShownImage
 from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.plugin.widgets.wrapped_text import Note
@@ -58,7 +59,7 @@ class Compare(QWidget):
         super().__init__()
         self._workspace = workspace_of(napari_viewer)
         self._pair: _Pair | None = None
-        self._places: dict[str, tuple[float, float]] = {}
+        self._images = {kind: ShownImage(self._workspace, kind) for kind in _KINDS}
         self.captures = CaptureChooser(self._workspace)
         self.models = ModelChooser(self._workspace)
         self.compare = QCheckBox("Show decoded and error beside the capture")
@@ -90,34 +91,31 @@ class Compare(QWidget):
         self.captures.chosen.connect(self._on_choice)
         self.compare.toggled.connect(self._on_toggled)
         self.gain.valueChanged.connect(self._on_gain)
+        viewer = self._workspace.viewer
+        follow_while_shown(
+            self,
+            {
+                self._workspace.model_changed: self._on_choice,
+                viewer.dims.events.current_step: self._ask,
+                viewer.layers.events.removed: self._close_up_later,
+            },
+        )
         self._show_state()
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Follow the sliders and the model."""
+        """Show the present model."""
         super().showEvent(event)
-        self._workspace.model_changed.connect(self._on_choice)
-        viewer = self._workspace.viewer
-        if viewer is not None:
-            viewer.dims.events.current_step.connect(self._ask)
-            viewer.layers.events.removed.connect(self._close_up_later)
         self._on_choice()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following them."""
+        """Leave the layers where they are, and remember the gain."""
         super().hideEvent(event)
-        self._workspace.model_changed.disconnect(self._on_choice, missing_ok=True)
-        viewer = self._workspace.viewer
-        if viewer is not None:
-            viewer.dims.events.current_step.disconnect(self._ask)
-            viewer.layers.events.removed.disconnect(self._close_up_later)
         self._later.stop()
         remember("comparing", {"gain": self.gain.value()})
 
     def layer(self, kind: str) -> Any:
         """The layer "decoded" or "error", or None."""
-        viewer = self._workspace.viewer
-        layers = [] if viewer is None else [x for x in viewer.layers if is_kind(x, kind)]
-        return layers[-1] if layers else None
+        return self._images[kind].layer
 
     @property
     def why_not(self) -> str:
@@ -151,10 +149,8 @@ class Compare(QWidget):
             return
         self._latest.cancel()
         self.figures.setText("")
-        viewer = self._workspace.viewer
-        for layer in [self.layer(kind) for kind in _KINDS]:
-            if layer is not None:
-                viewer.layers.remove(layer)
+        for image in self._images.values():
+            image.remove()
 
     def _ask(self, event: Any = None) -> None:
         btf, layer, model = self.captures.btf, self.captures.layer, self._workspace.model
@@ -191,34 +187,10 @@ class Compare(QWidget):
         self._paint("error", shown)
 
     def _paint(self, kind: str, pixels: NDArray[Any]) -> None:
-        viewer, layer = self._workspace.viewer, self.layer(kind)
-        height, width, channels = pixels.shape
-        pixels, colour = for_display(pixels), channels == 3
-        if layer is not None and (layer.data.shape, layer.data.dtype) == (
-            pixels.shape,
-            pixels.dtype,
-        ):
-            layer.data = pixels
-            return
-        if layer is not None:
-            # napari needs another layer for another size or type.
-            viewer.layers.remove(layer)
-        active = viewer.layers.selection.active
-        place = self._places[kind] = free_place(viewer, height, width)
-        viewer.add_layer(
-            Image(
-                pixels,
-                name=kind,
-                rgb=colour,
-                contrast_limits=(0, int(np.iinfo(pixels.dtype).max)),
-                metadata={TAG: {"kind": kind}},
-                translate=(0.0,) * (pixels.ndim - colour - 2) + place,
-            )
-        )
-        # The sliders and the brush stay with the layer that has them.
-        if active is not None and active in viewer.layers:
-            viewer.layers.selection.active = active
-        if kind == _KINDS[-1]:
+        viewer, image = self._workspace.viewer, self._images[kind]
+        height, width, _ = pixels.shape
+        column = free_place(viewer, height, width, but=[image.layer])[1]
+        if image.show(pixels, kind, column, select=False) and kind == _KINDS[-1]:
             viewer.reset_view()
 
     def _close_up_later(self, event: Any = None) -> None:
@@ -228,20 +200,14 @@ class Compare(QWidget):
     def _close_up(self) -> None:
         """Leave no gap where another layer was; what people moved stays where they put it."""
         viewer = self._workspace.viewer
-        layers = {kind: self.layer(kind) for kind in _KINDS}
-        mine = {
-            kind: layer
-            for kind, layer in layers.items()
-            if layer is not None and tuple(layer.translate[-2:]) == self._places.get(kind)
-        }
-        left = list(mine.values())
-        for kind, layer in mine.items():
+        images = [image for image in self._images.values() if image.is_in_place]
+        left = [image.layer for image in images]
+        for image in images:
+            layer = image.layer
             height, width = layer.data.shape[-3 if layer.rgb else -2 :][:2]
-            place = free_place(viewer, height, width, but=left)
+            column = free_place(viewer, height, width, but=left)[1]
             left.remove(layer)
-            if place != self._places[kind]:
-                self._places[kind] = place
-                layer.translate = (*layer.translate[:-2], *place)
+            image.make_room(column)
 
 
 def _compare(model: CompressedBTF, btf: BTF, step: tuple[int, ...]) -> Job[_Pair]:

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_btf.directions import AzimuthConvention, angle_between
 from napari_btf.plugin.viewer.chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.layers import (
     angles_text,
     azimuth_of,
@@ -31,7 +32,7 @@ from napari_btf.plugin.widgets.disk import Disk
 from napari_btf.plugin.widgets.wrapped_text import Note
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QHideEvent, QResizeEvent, QShowEvent
+    from qtpy.QtGui import QResizeEvent, QShowEvent
 
     from napari_btf.btf import BTF
 
@@ -85,22 +86,14 @@ class Directions(QWidget):
         self.views.picked.connect(self._go_to_view)
         self.counted.currentIndexChanged.connect(self._turn)
         self.zero.valueChanged.connect(self._turn)
+        sliders = self._workspace.viewer.dims.events.current_step
+        follow_while_shown(self, {sliders: self._on_sliders})
         self._on_capture()
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Follow the sliders."""
+        """Show the chosen capture as it is now."""
         super().showEvent(event)
-        viewer = self._workspace.viewer
-        if viewer is not None:
-            viewer.dims.events.current_step.connect(self._on_sliders)
         self._on_capture()
-
-    def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following them."""
-        super().hideEvent(event)
-        viewer = self._workspace.viewer
-        if viewer is not None:
-            viewer.dims.events.current_step.disconnect(self._on_sliders)
 
     @property
     def convention(self) -> AzimuthConvention:

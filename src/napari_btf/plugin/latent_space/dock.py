@@ -20,9 +20,10 @@ from napari_btf.plugin.latent_space.map.colouring import coloured, coloured_by_l
 from napari_btf.plugin.latent_space.region_link import RegionLink
 from napari_btf.plugin.latent_space.segment.segment import Segment
 from napari_btf.plugin.latent_space.selection_box import SelectionBox
-from napari_btf.plugin.select_texels.region_box import attempt, row_of
+from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.model_chooser import ModelChooser
 from napari_btf.plugin.viewer.workspace import workspace_of
+from napari_btf.plugin.widgets.basics import attempt, row_of
 from napari_btf.plugin.widgets.section import Scrolled, Section, allow
 from napari_btf.plugin.widgets.wrapped_text import Note
 from napari_btf.texels.sampling import all_texels, every_nth, masked_texels, region_counts
@@ -113,6 +114,13 @@ class LatentSpace(QWidget):
         self.open_button.clicked.connect(self._ask_open)
         self.save_button.clicked.connect(self._ask_save)
         self._later.timeout.connect(self._on_layers)
+        follow_while_shown(
+            self,
+            {
+                self._workspace.model_changed: self._on_model,
+                self._workspace.captures_changed: self._on_layers_later,
+            },
+        )
 
     def _wire_selection(self) -> None:
         self.bar.inverted.connect(lambda: self._change(lambda selection: selection.invert()))
@@ -135,19 +143,15 @@ class LatentSpace(QWidget):
     # ----------------------------------------------------------------- coming and going
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Follow model, layers, mouse and brush."""
+        """Follow mouse and brush, and show the present model."""
         super().showEvent(event)
-        self._workspace.model_changed.connect(self._on_model)
-        self._workspace.captures_changed.connect(self._on_layers_later)
         self.links.follow(True)
         self._show_model()
         self._follow_inspect()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following them, and leave nothing on the canvas; a job goes on."""
+        """Stop following mouse and brush, and leave nothing on the canvas; a job goes on."""
         super().hideEvent(event)
-        self._workspace.model_changed.disconnect(self._on_model, missing_ok=True)
-        self._workspace.captures_changed.disconnect(self._on_layers_later, missing_ok=True)
         self._later.stop()
         self.links.follow(False)
         self.regions.set_model(self._model, False)

@@ -9,6 +9,7 @@ from napari.layers import Points
 
 from napari_btf.plugin.viewer.layers import TAG
 from napari_btf.plugin.viewer.overlay import Overlay
+from napari_btf.plugin.viewer.own_layer import OwnLayer
 from napari_btf.plugin.viewer.selection import LIT
 
 if TYPE_CHECKING:
@@ -74,23 +75,13 @@ class Highlight:
             overlay.hide()
 
 
-class Ring:
-    """A ring around one texel, in every layer that shows it: one layer of points.
+class Ring(OwnLayer):
+    """A ring around one texel, in every layer that shows the texel: one layer of points.
 
     Parameters
     ----------
     workspace : Workspace
     """
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._layer: Any = None
-
-    @property
-    def layer(self) -> Any:
-        """The layer while it is in the viewer, or None."""
-        viewer = self._workspace.viewer
-        return self._layer if viewer is not None and self._layer in viewer.layers else None
 
     def show(self, bases: list[Any], texel: tuple[int, int]) -> None:
         """Put the ring around a texel (y, x) of these layers."""
@@ -120,15 +111,10 @@ class Ring:
 
     def hide(self) -> None:
         """Take the layer out of the viewer."""
-        layer, self._layer = self.layer, None
-        if layer is not None:
-            self._workspace.viewer.layers.remove(layer)
+        self.remove()
 
     def _add(self, places: NDArray[np.float64]) -> None:
-        layers = self._workspace.viewer.layers
-        active, selected = layers.selection.active, set(layers.selection)
-        # Known before it is there: the docks hear of the new layer while it is added.
-        self._layer = Points(
+        layer = Points(
             places,
             name="texel",
             symbol="disc",
@@ -139,10 +125,7 @@ class Ring:
             canvas_size_limits=(_SIZE, _SIZE),
             metadata={TAG: {"kind": "overlay"}},
         )
-        layers.append(self._layer)
-        # A new layer is selected by napari: the brush would be lost with every one.
-        layers.selection = selected
-        layers.selection.active = active
+        self.add(layer)
 
 
 def _place(layer: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_btf.plugin.latent_space.highlight import Highlight, Ring
+from napari_btf.plugin.viewer.following import MouseEvents
 from napari_btf.plugin.viewer.grid_layers import grid_layers, texel_below
 from napari_btf.plugin.viewer.layers import is_kind
-from napari_btf.plugin.viewer.mouse_callback import MouseCallback
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +59,7 @@ class Links(QObject):
         self._bases: list[Any] = []
         self._is_lit = True
         self._following = False
-        self._mouse = MouseCallback(self._on_mouse)
+        self._mouse = MouseEvents(workspace.viewer, "mouse_move_callbacks")
         self.highlight = Highlight(workspace)
         self.ring = Ring(workspace)
         canvas.chosen.connect(self._on_chosen)
@@ -88,11 +88,12 @@ class Links(QObject):
         if following == self._following or viewer is None:
             return
         self._following = following
-        self._mouse.put_in(viewer.mouse_move_callbacks, following)
         if following:
+            self._mouse.connect(self._on_mouse)
             self._link_selection()
             self.follow_layers()
         else:
+            self._mouse.disconnect(self._on_mouse)
             self._unlink_selection()
             self.highlight.hide()
             self.ring.hide()

@@ -9,6 +9,7 @@ from superqt.utils import qthrottled
 
 from napari_btf.errors import UsageError
 from napari_btf.plugin.viewer.grid_layers import base_of
+from napari_btf.plugin.viewer.own_layer import keep_selection
 from napari_btf.plugin.viewer.regions import Painted
 from napari_btf.texels.sampling import region_counts
 
@@ -110,16 +111,13 @@ class RegionLink(QObject):
                 f"{name} has regions, but there is no image to paint them on",
                 "open the capture, or the model as layers, and then the table again",
             )
-        layers = viewer.layers
-        active, selected = layers.selection.active, set(layers.selection)
-        # It is no brush that the selection could follow.
+        # The user paints nothing here that the selection could follow.
         self._restoring = True
         try:
-            added = self.regions.add(texels)
+            with keep_selection(viewer):
+                added = self.regions.add(texels)
         finally:
             self._restoring = False
-        layers.selection = selected
-        layers.selection.active = active
         self.changed.emit()
         return _sentence(name, added)
 

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import qthrottled
 
-from napari_btf.plugin.select_texels.region_box import NO_REGION, RegionBox, attempt, row_of
+from napari_btf.plugin.select_texels.region_box import NO_REGION, RegionBox
 from napari_btf.plugin.select_texels.sampling_box import SamplingBox
 from napari_btf.plugin.select_texels.structure import Structure
 from napari_btf.plugin.select_texels.texel_disk import TexelDisk
@@ -25,6 +25,7 @@ from napari_btf.plugin.viewer.chooser import NO_CAPTURE, CaptureChooser
 from napari_btf.plugin.viewer.overlay import Overlay
 from napari_btf.plugin.viewer.regions import Painted
 from napari_btf.plugin.viewer.workspace import workspace_of
+from napari_btf.plugin.widgets.basics import attempt, row_of
 from napari_btf.plugin.widgets.section import Scrolled, Section, allow
 from napari_btf.plugin.widgets.wrapped_text import Note
 from napari_btf.texels import coordinates
@@ -77,7 +78,6 @@ class SelectTexels(QWidget):
         self.regions.changed.connect(self._show)
         self.sampling.changed.connect(self._on_sampling)
         self.show_chosen.toggled.connect(self._show)
-        self.texel_section.toggled.connect(self._follow_mouse)
         self.save.clicked.connect(self._ask_save)
         self.load.clicked.connect(self._ask_load)
 
@@ -101,16 +101,14 @@ class SelectTexels(QWidget):
         outer.addWidget(Scrolled(content))
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Follow the painted layer and the mouse."""
+        """Follow the painted layer."""
         super().showEvent(event)
         self._on_capture()
-        self._follow_mouse(self.texel_section.isExpanded())
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following them, and leave nothing on the canvas but the regions."""
+        """Stop following the layer, and leave nothing on the canvas but the regions."""
         super().hideEvent(event)
         self._follow(None)
-        self._follow_mouse(False)
         self.structure.stop()
         self.overlay.hide()
 
@@ -177,9 +175,6 @@ class SelectTexels(QWidget):
         if regions is not None:
             for name in _FOLLOWED:
                 getattr(regions.events, name).connect(self._on_painted)
-
-    def _follow_mouse(self, following: bool) -> None:
-        self.texel.follow(following and self.isVisible())
 
     def _on_painted(self, event: Any = None) -> None:
         self._update()

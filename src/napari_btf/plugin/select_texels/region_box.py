@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from napari_btf.errors import BTFError
 from napari_btf.plugin.select_texels.region_table import RegionTable
 from napari_btf.plugin.viewer.chooser import NO_CAPTURE
+from napari_btf.plugin.widgets.basics import attempt, row_of
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.texels.regions import inverted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from napari_btf.plugin.viewer.regions import Painted, Region
 
-__all__ = ["NO_REGION", "RegionBox", "attempt", "row_of"]
+__all__ = ["NO_REGION", "RegionBox"]
 
 NO_REGION = "Paint a region first."
 _NO_LABEL = "Choose a region: label 0 erases."
@@ -103,21 +103,3 @@ class RegionBox(QWidget):
     def _on_remove(self) -> None:
         self._painted.remove(self._painted.label)
         self.changed.emit()
-
-
-def attempt(action: Callable[[], object]) -> bool:
-    """Whether an action succeeded; what is wrong becomes a notification."""
-    try:
-        action()
-    except BTFError as error:
-        show_error(str(error))
-        return False
-    return True
-
-
-def row_of(*buttons: QPushButton) -> QHBoxLayout:
-    """Buttons side by side."""
-    row = QHBoxLayout()
-    for button in buttons:
-        row.addWidget(button)
-    return row

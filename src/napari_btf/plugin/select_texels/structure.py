@@ -20,8 +20,8 @@ from napari_btf.plugin.jobs.background import Background
 from napari_btf.plugin.select_texels.superpixels import Parts
 from napari_btf.plugin.select_texels.threshold import Threshold
 from napari_btf.plugin.viewer.chooser import NO_CAPTURE
+from napari_btf.plugin.viewer.following import MouseEvents
 from napari_btf.plugin.viewer.layers import capture_of, texel_at
-from napari_btf.plugin.viewer.mouse_callback import MouseCallback
 from napari_btf.plugin.viewer.overlay import Overlay
 from napari_btf.plugin.widgets.section import Section
 from napari_btf.progress import Progress
@@ -59,7 +59,7 @@ class Structure(QWidget):
         self._capture: Any = None
         self._btf: BTF | None = None
         self._surface: Surface | None = None
-        self._mouse = MouseCallback(self._on_mouse)
+        self._mouse = MouseEvents(workspace.viewer, "mouse_drag_callbacks")
         self.jobs = Background(self)
         self.threshold = Threshold()
         self.parts = Parts()
@@ -207,12 +207,13 @@ class Structure(QWidget):
         if viewer is None:
             return
         clicking = clicking and self.parts.found is not None and self._btf is not None
-        self._mouse.put_in(viewer.mouse_drag_callbacks, clicking)
         if clicking and self.parts.found is not None:
+            self._mouse.connect(self._on_mouse)
             # With the brush in hand a click would paint.
             self._painted.ensure().mode = "pan_zoom"
             self.edges.show(self._capture, boundaries(self.parts.found), _YELLOW)
         else:
+            self._mouse.disconnect(self._on_mouse)
             self.edges.hide()
 
     def _on_mouse(self, viewer: Any, event: Any) -> Iterator[None]:

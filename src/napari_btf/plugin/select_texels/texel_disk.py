@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_btf.directions import angle_between, format_angles
 from napari_btf.plugin.jobs.background import Background
+from napari_btf.plugin.viewer.following import MouseEvents, follow_while_shown
 from napari_btf.plugin.viewer.layers import capture_of, observation_at, step_at, texel_at
-from napari_btf.plugin.viewer.mouse_callback import MouseCallback
 from napari_btf.plugin.widgets.disk import Disk
 from napari_btf.plugin.widgets.wrapped_text import Note
 from napari_btf.texels.abrdf import (
@@ -25,6 +25,7 @@ from napari_btf.texels.abrdf import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_btf.btf import BTF
     from napari_btf.plugin.viewer.workspace import Workspace
@@ -38,19 +39,17 @@ _REST = 120
 
 
 class TexelDisk(QWidget):
-    """Follows the mouse over a capture while it is told to."""
+    """Follows the mouse over a capture while it is shown."""
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
         self._workspace = workspace
         self._capture: Any = None
-        self._following = False
         self._texel: tuple[int, int] | None = None
         self._view: NDArray[np.float64] | None = None
         self._patch: Patch | None = None
         self._wanted: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self._reading: tuple[NDArray[np.intp], tuple[slice, slice]] | None = None
-        self._mouse = MouseCallback(self._on_mouse)
         self.disk = Disk()
         self.disk.setMinimumSize(180, 190)
         self.disk.setAccessibleName("ABRDF")
@@ -70,6 +69,14 @@ class TexelDisk(QWidget):
         self.jobs.done.connect(self._on_read)
         self.jobs.failed.connect(self._on_failed)
         self.disk.picked.connect(self._go_to_light)
+        viewer = workspace.viewer
+        follow_while_shown(
+            self,
+            {
+                MouseEvents(viewer, "mouse_move_callbacks"): self._on_mouse,
+                viewer.dims.events.current_step: self._on_sliders,
+            },
+        )
 
     @property
     def texel(self) -> tuple[int, int] | None:
@@ -91,20 +98,16 @@ class TexelDisk(QWidget):
             self._forget()
         self._on_sliders()
 
-    def follow(self, following: bool) -> None:
-        """Start or stop following the mouse and the sliders."""
-        viewer = self._workspace.viewer
-        if viewer is None or following == self._following:
-            return
-        self._following = following
-        self._mouse.put_in(viewer.mouse_move_callbacks, following)
-        if following:
-            viewer.dims.events.current_step.connect(self._on_sliders)
-            self._on_sliders()
-        else:
-            viewer.dims.events.current_step.disconnect(self._on_sliders)
-            self._rest.stop()
-            self.jobs.cancel()
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Show the view that the sliders stand for now."""
+        super().showEvent(event)
+        self._on_sliders()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Read nothing more."""
+        super().hideEvent(event)
+        self._rest.stop()
+        self.jobs.cancel()
 
     def look_at(self, y: int, x: int) -> None:
         """Show a texel: at once if its values are at hand, else when they are read."""
@@ -128,7 +131,7 @@ class TexelDisk(QWidget):
 
     def _on_sliders(self, event: Any = None) -> None:
         btf = self.btf
-        if btf is None or not self._following:
+        if btf is None or not self.isVisible():
             return
         light, view, _ = observation_at(btf, self._workspace.step(btf))
         if self._view is None or angle_between(view, self._view) > 0 or self._is_stale(btf):

@@ -24,8 +24,10 @@ from napari_btf.plugin.train.job import Run
 from napari_btf.plugin.train.preview import PreviewLayer
 from napari_btf.plugin.train.summary import Summary
 from napari_btf.plugin.viewer.chooser import NO_CAPTURE
+from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.model_chooser import ModelChooser
 from napari_btf.plugin.viewer.model_layers import model_of
+from napari_btf.plugin.viewer.own_layer import add_quietly
 from napari_btf.plugin.viewer.placing import Watch, free_place
 from napari_btf.plugin.viewer.settings import recall, remember
 from napari_btf.plugin.viewer.workspace import workspace_of
@@ -114,17 +116,16 @@ class Train(QWidget):
         self.run.done.connect(self._on_done)
         self.run.failed.connect(self._on_error)
         self.run.changed.connect(self._on_run)
+        follow_while_shown(self, {self._workspace.model_changed: self._show_state})
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Follow the model."""
+        """Show whether there is a model now."""
         super().showEvent(event)
-        self._workspace.model_changed.connect(self._show_state)
         self._show_state()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following it; remember the choices."""
+        """Remember the choices."""
         super().hideEvent(event)
-        self._workspace.model_changed.disconnect(self._show_state, missing_ok=True)
         remember("training", self.form.values())
 
     @property
@@ -209,11 +210,8 @@ class Train(QWidget):
         assert model is not None
         corner = free_place(viewer, model.height, model.width, row=1)
         layer.translate = (0.0,) * (layer.ndim - 2) + corner
-        active = viewer.layers.selection.active
-        viewer.add_layer(layer)
         # Whoever paints meanwhile goes on painting.
-        if active is not None and active in viewer.layers:
-            viewer.layers.selection.active = active
+        add_quietly(viewer, layer)
         self._watch.show_all()
         if self._waiting:
             QTimer.singleShot(0, self._add_next)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from napari.layers import Image
 from qtpy.QtCore import QObject
 
 from napari_btf.plugin.jobs.background import Latest
-from napari_btf.plugin.viewer.layers import TAG, capture_of, for_display, is_kind, observation_at
-from napari_btf.plugin.viewer.placing import free_place
+from napari_btf.plugin.viewer.layers import capture_of, observation_at
+from napari_btf.plugin.viewer.placing import free_column
+from napari_btf.plugin.viewer.shown_image import ShownImage
 from napari_btf.values import to_display
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_btf.codec.model import CompressedBTF
@@ -35,7 +35,8 @@ class PreviewLayer(QObject):
         self._workspace, self._run, self._watch = workspace, run, watch
         self._capture: Any = None
         self._model: CompressedBTF | None = None
-        self._wanted = self._added = False
+        self._wanted = False
+        self._image = ShownImage(workspace, "preview")
         self._decoder = Latest(self)
         self._decoder.done.connect(self._paint)
         run.previewed.connect(self._on_preview)
@@ -43,28 +44,25 @@ class PreviewLayer(QObject):
     @property
     def layer(self) -> Any:
         """The layer, or None."""
-        viewer = self._workspace.viewer
-        layers = [] if viewer is None else [x for x in viewer.layers if is_kind(x, "preview")]
-        return layers[-1] if layers else None
+        return self._image.layer
 
     def begin(self, capture: Any) -> None:
         """Follow the sliders of a capture layer for the training that starts."""
         self.end()
-        self._capture, self._wanted, self._added = capture, True, False
+        self._capture, self._wanted = capture, True
         self._watch.begin()
         self._workspace.viewer.dims.events.current_step.connect(self._on_sliders)
         self._on_sliders()
 
     def end(self) -> None:
         """Take the layer away: the training is over."""
-        viewer, layer = self._workspace.viewer, self.layer
+        viewer = self._workspace.viewer
         self._model, self._wanted, self._capture = None, False, None
         self._decoder.cancel()
         if viewer is None:
             return
         viewer.dims.events.current_step.disconnect(self._on_sliders)
-        if layer is not None:
-            viewer.layers.remove(layer)
+        self._image.remove()
 
     def _on_sliders(self, event: Any = None) -> None:
         viewer = self._workspace.viewer
@@ -88,31 +86,12 @@ class PreviewLayer(QObject):
         viewer, model = self._workspace.viewer, self._model
         if viewer is None or model is None or not self._wanted:
             return
-        pixels, layer = for_display(pixels), self.layer
-        if layer is not None:
-            layer.data = pixels
+        if self._image.was_deleted:
+            # Whoever deletes the layer does not want to see it: another training brings it back.
             return
-        if self._added:
-            # Whoever removes the layer wants none: another training brings it back.
-            return
-        self._added = True
-        colour = model.channels == 3
-        active = viewer.layers.selection.active
-        viewer.add_layer(
-            Image(
-                pixels,
-                name=f"preview of {model.source or 'the training'}",
-                rgb=colour,
-                contrast_limits=(0, int(np.iinfo(pixels.dtype).max)),
-                metadata={TAG: {"kind": "preview"}},
-                translate=(0.0,) * (pixels.ndim - colour - 2)
-                + free_place(viewer, model.height, model.width),
-            )
-        )
-        # A user who paints meanwhile keeps the layer that is painted on.
-        if active is not None and active in viewer.layers:
-            viewer.layers.selection.active = active
-        self._watch.show_all()
+        name = f"preview of {model.source or 'the training'}"
+        if self._image.show(pixels, name, free_column(viewer, model), select=False):
+            self._watch.show_all()
 
 
 def _decode(

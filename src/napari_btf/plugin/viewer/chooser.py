@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
+from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.layers import capture_of
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QHideEvent, QShowEvent
+    from qtpy.QtGui import QShowEvent
 
     from napari_btf.btf import BTF
     from napari_btf.plugin.viewer.workspace import Workspace
@@ -34,6 +35,7 @@ class CaptureChooser(QComboBox):
         self._layers: list[Any] = []
         self.setToolTip("The capture to work on")
         self.activated.connect(lambda _: self.chosen.emit())
+        follow_while_shown(self, {workspace.captures_changed: self._refresh})
         self._refresh()
 
     @property
@@ -48,15 +50,9 @@ class CaptureChooser(QComboBox):
         return None if self.layer is None else capture_of(self.layer)
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Follow the layer list."""
+        """List the captures as they are now."""
         super().showEvent(event)
-        self._workspace.captures_changed.connect(self._refresh)
         self._refresh()
-
-    def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following it."""
-        super().hideEvent(event)
-        self._workspace.captures_changed.disconnect(self._refresh, missing_ok=True)
 
     def _refresh(self) -> None:
         before = self.layer

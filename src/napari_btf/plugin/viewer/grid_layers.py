@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.plugin.viewer.layers import TAG, capture_of, is_kind
+from napari_btf.plugin.viewer.captures import captures_of
+from napari_btf.plugin.viewer.layers import TAG, is_kind
 from napari_btf.plugin.viewer.model_layers import model_of
 
 if TYPE_CHECKING:
@@ -15,25 +16,10 @@ if TYPE_CHECKING:
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.plugin.viewer.workspace import Workspace
 
-__all__ = ["base_of", "captures_of", "grid_layers", "texel_below"]
+__all__ = ["base_of", "grid_layers", "texel_below"]
 
 #: Besides captures and latents; they show the model that Relight works with.
 _IMAGES = ("relit", "photograph", "decoded", "error")
-
-
-def captures_of(workspace: Workspace, model: CompressedBTF) -> list[Any]:
-    """The layers of captures that a model may stand for, the likeliest first.
-
-    Those of its size; only those of its name if there are any.
-    """
-    size = model.height, model.width
-    found = []
-    for layer in workspace.capture_layers():
-        btf = capture_of(layer)
-        if btf is not None and (btf.height, btf.width) == size:
-            found.append((layer, btf.name))
-    named = [layer for layer, name in found if name == model.source]
-    return named or [layer for layer, _ in found]
 
 
 def base_of(workspace: Workspace, model: CompressedBTF) -> Any:

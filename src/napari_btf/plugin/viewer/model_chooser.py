@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
+from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.training.outlook import size
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QHideEvent, QShowEvent
+    from qtpy.QtGui import QShowEvent
 
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.plugin.viewer.workspace import Workspace
@@ -33,18 +34,13 @@ class ModelChooser(QComboBox):
         self.setMinimumContentsLength(12)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.activated.connect(self._on_activated)
+        follow_while_shown(self, {workspace.model_changed: self._refresh})
         self._refresh()
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Follow the models."""
+        """List the models as they are now."""
         super().showEvent(event)
-        self._workspace.model_changed.connect(self._refresh)
         self._refresh()
-
-    def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following them."""
-        super().hideEvent(event)
-        self._workspace.model_changed.disconnect(self._refresh, missing_ok=True)
 
     def _refresh(self) -> None:
         models, chosen = self._workspace.models, self._workspace.model

@@ -9,6 +9,7 @@ from napari.layers import Image
 from napari.utils import Colormap
 
 from napari_btf.plugin.viewer.layers import TAG
+from napari_btf.plugin.viewer.own_layer import OwnLayer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,8 +21,8 @@ __all__ = ["Overlay"]
 RGB = tuple[float, float, float]
 
 
-class Overlay:
-    """One layer that comes and goes; nothing but its mask is ever shown in it.
+class Overlay(OwnLayer):
+    """A layer that shows a mask over a capture.
 
     Parameters
     ----------
@@ -32,21 +33,9 @@ class Overlay:
     """
 
     def __init__(self, workspace: Workspace, name: str, opacity: float) -> None:
-        self._workspace = workspace
+        super().__init__(workspace)
         self._name = name
         self._opacity = opacity
-        self._layer: Any = None
-
-    @property
-    def layer(self) -> Any:
-        """The layer while it is in the viewer, or None."""
-        return None if self._layer is None or self.was_deleted else self._layer
-
-    @property
-    def was_deleted(self) -> bool:
-        """Whether someone else took the layer out of the viewer."""
-        viewer = self._workspace.viewer
-        return self._layer is not None and (viewer is None or self._layer not in viewer.layers)
 
     def show(self, capture: Any, mask: NDArray[np.bool_], colour: RGB = (1.0, 1.0, 1.0)) -> None:
         """Show a mask over a capture layer.
@@ -60,7 +49,6 @@ class Overlay:
         """
         layer = self.layer
         if layer is not None and layer.metadata[TAG]["capture"] != capture.unique_id:
-            self.hide()
             layer = None
         if layer is None:
             self._add(capture, mask, colour)
@@ -73,15 +61,10 @@ class Overlay:
 
     def hide(self) -> None:
         """Take the layer out of the viewer."""
-        layer, self._layer = self.layer, None
-        if layer is not None:
-            self._workspace.viewer.layers.remove(layer)
+        self.remove()
 
     def _add(self, capture: Any, mask: NDArray[np.bool_], colour: RGB) -> None:
-        layers = self._workspace.viewer.layers
-        active, selected = layers.selection.active, set(layers.selection)
-        # Known before it is there: the docks hear of the new layer while it is added.
-        self._layer = Image(
+        layer = Image(
             mask.view(np.uint8),
             name=self._name,
             colormap=_colormap(colour),
@@ -92,10 +75,7 @@ class Overlay:
             translate=capture.translate[-2:],
             metadata={TAG: {"kind": "overlay", "capture": capture.unique_id, "colour": colour}},
         )
-        layers.append(self._layer)
-        # A new layer is selected by napari: the brush would be lost with every one.
-        layers.selection = selected
-        layers.selection.active = active
+        self.add(layer)
 
     def _raise(self) -> None:
         layers = self._workspace.viewer.layers

@@ -1,4 +1,4 @@
-"""One image layer that always shows the latest image, whatever people do to it."""
+"""One image layer that always shows the latest image, whatever the user does to the layer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from napari.layers import Image
 from qtpy.QtCore import QTimer
 
 from napari_btf.plugin.viewer.layers import TAG, for_display, is_kind
+from napari_btf.plugin.viewer.own_layer import OwnLayer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,8 +22,8 @@ __all__ = ["ShownImage"]
 _REST = 200
 
 
-class ShownImage:
-    """A layer of one kind; its name, place, contrast and the like are those people gave it.
+class ShownImage(OwnLayer):
+    """An image layer of one kind, whose name, place and contrast the user may change.
 
     Parameters
     ----------
@@ -32,9 +33,8 @@ class ShownImage:
     """
 
     def __init__(self, workspace: Workspace, kind: str) -> None:
-        self._workspace = workspace
+        super().__init__(workspace)
         self._kind = kind
-        self._layer: Any = None
         self._column = 0.0
         self._pixels: NDArray[Any] | None = None
         self._thumbnail = QTimer()
@@ -46,17 +46,11 @@ class ShownImage:
     def layer(self) -> Any:
         """The layer while it is in the viewer, or None."""
         viewer = self._workspace.viewer
-        if viewer is None:
-            return None
-        if self._layer is None:
-            # Of a dock before this one; a copy that someone made of a known layer stays as it is.
+        if self._layer is None and viewer is not None:
+            # A dock that was closed left its layer. A copy of a known layer stays as it is.
             found = [layer for layer in viewer.layers if is_kind(layer, self._kind)]
             self._layer = found[-1] if found else None
-        return self._layer if self._layer in viewer.layers else None
-
-    def owns(self, layer: Any) -> bool:
-        """Whether a layer, perhaps no longer in the viewer, is this one."""
-        return self._layer is not None and layer == self._layer
+        return super().layer
 
     def show(self, pixels: NDArray[Any], name: str, column: float, select: bool = True) -> bool:
         """Show an image; True if that took a new layer.
@@ -82,11 +76,10 @@ class ShownImage:
         ):
             self._replace(layer, pixels)
             return False
-        # Between colour, grey and spectral, 8 and 16 bits napari needs another layer.
-        self.remove()
+        # napari needs another layer to change between colour, grey and spectral, 8 and 16 bits.
         self._column = column
         self._pixels = pixels.copy()
-        self._layer = Image(
+        layer = Image(
             self._pixels,
             name=name,
             rgb=colour,
@@ -94,12 +87,7 @@ class ShownImage:
             metadata={TAG: {"kind": self._kind}},
             translate=(0,) * (ndim - 1) + (column,),
         )
-        layers = self._workspace.viewer.layers
-        active, selected = layers.selection.active, set(layers.selection)
-        layers.append(self._layer)
-        if not select:
-            layers.selection = selected
-            layers.selection.active = active
+        self.add(layer, select)
         return True
 
     def _replace(self, layer: Any, pixels: NDArray[Any]) -> None:
@@ -142,19 +130,17 @@ class ShownImage:
         if layer is not None:
             layer.refresh()
 
-    def make_room(self, column: float) -> bool:
-        """Stand elsewhere, unless someone else moved the layer; True if it moved."""
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the layer is in the viewer, where this object put it."""
         layer = self.layer
-        if layer is None or column == self._column or layer.translate[-1] != self._column:
+        return layer is not None and tuple(layer.translate[-2:]) == (0.0, self._column)
+
+    def make_room(self, column: float) -> bool:
+        """Move the layer, unless someone else moved it before; True if it moved."""
+        layer = self.layer
+        if column == self._column or not self.is_in_place:
             return False
         layer.translate = (*layer.translate[:-1], column)
         self._column = column
         return True
-
-    def remove(self) -> None:
-        """Take the layer out of the viewer."""
-        layer = self.layer
-        # Known to be gone before the viewer tells that it is.
-        self._layer = None
-        if layer is not None:
-            self._workspace.viewer.layers.remove(layer)

@@ -15,7 +15,7 @@ from napari_btf.plugin.jobs.captured_values import CapturedValues
 from napari_btf.plugin.latent_space.inspect.abrdf_pair import AbrdfPair
 from napari_btf.plugin.latent_space.inspect.edit import Edit
 from napari_btf.plugin.latent_space.inspect.walk_box import WalkBox
-from napari_btf.plugin.viewer.grid_layers import captures_of
+from napari_btf.plugin.viewer.captures import captures_of
 from napari_btf.plugin.viewer.layers import capture_of, observation_at
 from napari_btf.relighting import limits
 from napari_btf.relighting.reach import default_view

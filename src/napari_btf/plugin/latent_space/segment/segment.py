@@ -15,6 +15,7 @@ from napari_btf.plugin.latent_space.highlight import Highlight
 from napari_btf.plugin.latent_space.segment.box import SegmentBox
 from napari_btf.plugin.viewer.grid_layers import base_of, grid_layers
 from napari_btf.plugin.viewer.layers import TAG, is_kind
+from napari_btf.plugin.viewer.own_layer import add_quietly
 from napari_btf.segmentation import latent_distances, segment
 
 if TYPE_CHECKING:
@@ -127,21 +128,16 @@ class Segment(QWidget):
         self.parted.emit()
 
     def _add(self, labels: NDArray[Any], base: Any) -> None:
-        layers, model = self._workspace.viewer.layers, self._model
-        active, selected = layers.selection.active, set(layers.selection)
+        model = self._model
         place = {} if base is None else {"scale": base.scale[-2:], "translate": base.translate[-2:]}
-        layers.append(
-            Labels(
-                labels,
-                name=f"materials of {'the model' if model is None else model.source}",
-                opacity=0.5,
-                metadata={TAG: {"kind": "materials", "model": model}},
-                **place,
-            )
+        layer = Labels(
+            labels,
+            name=f"materials of {'the model' if model is None else model.source}",
+            opacity=0.5,
+            metadata={TAG: {"kind": "materials", "model": model}},
+            **place,
         )
-        # The sliders and the brush stay with the layer that has them.
-        layers.selection = selected
-        layers.selection.active = active
+        add_quietly(self._workspace.viewer, layer)
 
     # ----------------------------------------------------------------- growing
 

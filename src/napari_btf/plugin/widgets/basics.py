@@ -1,0 +1,33 @@
+"""Small helpers of all docks: rows of buttons, and actions that may fail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error
+from qtpy.QtWidgets import QHBoxLayout, QPushButton
+
+from napari_btf.errors import BTFError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["attempt", "row_of"]
+
+
+def attempt(action: Callable[[], object]) -> bool:
+    """Whether an action succeeded; what is wrong becomes a notification."""
+    try:
+        action()
+    except BTFError as error:
+        show_error(str(error))
+        return False
+    return True
+
+
+def row_of(*buttons: QPushButton) -> QHBoxLayout:
+    """Buttons side by side."""
+    row = QHBoxLayout()
+    for button in buttons:
+        row.addWidget(button)
+    return row
