@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from napari_btf.baselines._common import Baseline
+from napari_btf.baselines.baseline import Baseline
 from napari_btf.baselines.light_series import fit_hsh, fit_ptm, hsh_terms, ptm_terms
 from napari_btf.baselines.photographs import (
     fit_inverse_distance,

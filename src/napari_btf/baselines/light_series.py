@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_btf.baselines._common import check_one_view, encoded_blocks, pairs_at_once
+from napari_btf.baselines.baseline import check_one_view, encoded_blocks, pairs_at_once
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress
 from napari_btf.running.threads import one_thread

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.baselines._common import (
+from napari_btf.baselines.baseline import (
     check_one_view,
     disk_coordinates,
     distinct_points,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.baselines._common import distinct_points, encoded_blocks, pairs_at_once
+from napari_btf.baselines.baseline import distinct_points, encoded_blocks, pairs_at_once
 from napari_btf.interpolation.basis import DirectionSpace, direction_space
 from napari_btf.interpolation.spline import (
     DirectionSpline,
