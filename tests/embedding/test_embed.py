@@ -8,7 +8,7 @@ import pytest
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit
 from napari_btf.codec.latents.transformed import code_latents
 from napari_btf.embedding import embed
-from napari_btf.embedding.subset import spread_subset
+from napari_btf.embedding.subset import representative_texels
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress, finish
 from napari_btf.samples import open_sample
@@ -190,7 +190,7 @@ def test_rare_kinds_are_in_the_subset() -> None:
     latents = random.normal(0, 1, (20_000, 3))
     latents[:40] += 50
     for seed in range(5):
-        chosen = spread_subset(latents, 1000, seed)
+        chosen = representative_texels(latents, 1000, seed)
         assert len(np.unique(chosen)) == 1000
         # Their share by the square root of their number; at random it would be two, or none.
         assert np.count_nonzero(chosen < 40) >= 4

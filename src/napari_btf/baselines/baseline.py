@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -20,15 +20,12 @@ __all__ = [
     "Baseline",
     "check_one_view",
     "disk_coordinates",
-    "distinct_points",
     "encoded_blocks",
     "pairs_at_once",
 ]
 
 #: Number of float32 values that are processed at once: 32 MiB.
 _BLOCK_VALUES = 2**23
-#: Coordinates on the disks closer than this (a hundredth of a degree) count as one point.
-_SAME_POINT = 1e-4
 
 
 class Baseline(Protocol):
@@ -72,34 +69,6 @@ def check_one_view(btf: BTF, name: str) -> None:
 def disk_coordinates(light: ArrayLike, view: ArrayLike) -> NDArray[np.float64]:
     """Return coordinates on both stereographic disks: unit vectors (P, 3), (P, 3) -> (P, 4)."""
     return np.concatenate([vectors_to_disk(light), vectors_to_disk(view)], axis=-1)
-
-
-def distinct_points(points: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Group coinciding points.
-
-    Parameters
-    ----------
-    points : ndarray, shape (N, D)
-        Coordinates on the disks. With D = 0 all points coincide.
-
-    Returns
-    -------
-    kept : ndarray of int, shape (P,)
-        Index of one point of each group.
-    member_of : ndarray of int, shape (N,)
-        Position in ``kept`` of each point's group.
-    """
-    near: Any = [range(len(points))]
-    if points.shape[1]:
-        from scipy.spatial import cKDTree
-
-        near = cKDTree(points).query_ball_point(points, _SAME_POINT)
-    stands_for = np.full(len(points), -1, dtype=np.intp)
-    for i, neighbours in enumerate(near):
-        if stands_for[i] < 0:
-            stands_for[[j for j in neighbours if stands_for[j] < 0]] = i
-    kept, member_of = np.unique(stands_for, return_inverse=True)
-    return kept, member_of
 
 
 def pairs_at_once(values: int) -> int:

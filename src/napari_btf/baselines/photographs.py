@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.baselines.baseline import (
-    check_one_view,
-    disk_coordinates,
-    distinct_points,
-    pairs_at_once,
-)
+from napari_btf.baselines.baseline import check_one_view, disk_coordinates, pairs_at_once
 from napari_btf.interpolation.basis import direction_space
-from napari_btf.interpolation.spline import fit_spline, linear_places, spread_subset
+from napari_btf.interpolation.points import distinct_points, spread_subset
+from napari_btf.interpolation.spline import fit_spline, linear_places
 from napari_btf.running.threads import one_thread
 
 if TYPE_CHECKING:

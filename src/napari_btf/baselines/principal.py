@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.baselines.baseline import distinct_points, encoded_blocks, pairs_at_once
+from napari_btf.baselines.baseline import encoded_blocks, pairs_at_once
 from napari_btf.interpolation.basis import DirectionSpace, direction_space
-from napari_btf.interpolation.spline import (
-    DirectionSpline,
-    fit_spline,
-    linear_places,
-    spread_subset,
-)
+from napari_btf.interpolation.points import distinct_points, spread_subset
+from napari_btf.interpolation.spline import DirectionSpline, fit_spline, linear_places
 from napari_btf.progress import Job, Progress, is_report_due
 from napari_btf.running.threads import one_thread
 from napari_btf.texels.sampling import all_texels, random_texels

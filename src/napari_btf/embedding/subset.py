@@ -11,14 +11,14 @@ from napari_btf.running.threads import one_library, same_sums
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["spread_subset"]
+__all__ = ["representative_texels"]
 
 #: Number of clusters of k-means, and number of texels on which they are fitted.
 _KINDS = 128
 _SAMPLE = 8_192
 
 
-def spread_subset(latents: NDArray[np.float64], count: int, seed: int) -> NDArray[np.intp]:
+def representative_texels(latents: NDArray[np.float64], count: int, seed: int) -> NDArray[np.intp]:
     """Choose texels of every kind, with more of rare kinds than a random choice would take.
 
     The kinds are clusters found by k-means. Each cluster gives a number of texels about

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_btf.embedding.subset import spread_subset
+from napari_btf.embedding.subset import representative_texels
 from napari_btf.progress import Progress
 from napari_btf.running.threads import one_library
 
@@ -84,7 +84,7 @@ def tsne(
     """
     if budget is None or len(latents) <= budget:
         return (yield from _fitted(latents, start, seed, None))
-    chosen = spread_subset(latents, budget, seed)
+    chosen = representative_texels(latents, budget, seed)
     return (yield from _fitted(latents, start, seed, chosen))
 
 

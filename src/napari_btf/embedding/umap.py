@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.embedding.subset import spread_subset
+from napari_btf.embedding.subset import representative_texels
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress
 
@@ -53,7 +53,7 @@ def umap(
     umap_learn = _library()
     fitted = np.arange(len(latents))
     if budget is not None and len(latents) > budget:
-        fitted = spread_subset(latents, budget, seed)
+        fitted = representative_texels(latents, budget, seed)
     points = start.copy()
     yield Progress("embed", 0, 1, preview=points.copy)
     reducer = umap_learn.UMAP(

@@ -6,13 +6,14 @@ Coinciding directions are merged, and leave-one-out cross-validation chooses the
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from napari_btf.directions import group_directions
 from napari_btf.interpolation.basis import TRENDS, Continuation, direction_space
-from napari_btf.interpolation.spline import leave_one_out, spread_subset
+from napari_btf.interpolation.points import distinct_points, spread_subset
+from napari_btf.interpolation.spline import leave_one_out
 from napari_btf.progress import Progress
 from napari_btf.running.threads import one_thread
 
@@ -29,8 +30,6 @@ __all__ = ["ContinuedBasis", "continue_basis"]
 #: The candidates of cross-validation.
 SMOOTHINGS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 DOMES = (0.25, 0.5, 1.0, 1.5)
-#: Coordinates on the disks closer than this (a hundredth of a degree) are merged to one point.
-SAME_POINT = 1e-4
 _CROSS_VALIDATION_POINTS = 512
 _LEAST_POINTS = 20
 
@@ -98,17 +97,7 @@ def _merge_points(
     Pairs that differ only along an axis that `direction_space` left out have equal coordinates,
     and no spline can interpolate two different values at one point.
     """
-    n, d = points.shape
-    near: Any = [range(n)]
-    if d:
-        from scipy.spatial import cKDTree
-
-        near = cKDTree(points).query_ball_point(points, SAME_POINT)
-    stands_for = np.full(n, -1, dtype=np.intp)
-    for i, neighbours in enumerate(near):
-        if stands_for[i] < 0:
-            stands_for[[j for j in neighbours if stands_for[j] < 0]] = i
-    kept, member_of = np.unique(stands_for, return_inverse=True)
+    kept, member_of = distinct_points(points)
     weight = np.zeros((len(kept), 1))
     merged = np.zeros((len(kept), samples.shape[1]))
     np.add.at(weight[:, 0], member_of, count)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_btf.interpolation.points import nearest_distance, spread_subset
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -27,7 +29,6 @@ __all__ = [
     "fit_spline",
     "leave_one_out",
     "linear_places",
-    "spread_subset",
 ]
 
 #: Maximum size of the spline's dense linear system, whose memory grows with the square.
@@ -104,7 +105,7 @@ class DirectionSpline:
     @cached_property
     def reach(self) -> NDArray[np.float64]:
         """Radius of each bump, shape (N,)."""
-        return _REACH * _nearest_distance(self.points)
+        return _REACH * nearest_distance(self.points)
 
     @cached_property
     def _stand(self) -> NDArray[np.float64]:
@@ -212,35 +213,10 @@ def _system(places: Places, smoothing: float, kernel: Kernel) -> NDArray[np.floa
     return system
 
 
-def spread_subset(points: ArrayLike, count: int) -> NDArray[np.intp]:
-    """Choose ``count`` points that cover the set evenly by farthest-point sampling; sorted indices.
-
-    Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985.
-    """
-    x = np.asarray(points, dtype=np.float64)
-    chosen = np.zeros(min(count, len(x)), dtype=np.intp)
-    chosen[0] = np.argmin(np.sum((x - x.mean(axis=0)) ** 2, axis=1))
-    distance = np.full(len(x), np.inf)
-    for i in range(1, len(chosen)):
-        distance = np.minimum(distance, np.sum((x - x[chosen[i - 1]]) ** 2, axis=1))
-        chosen[i] = np.argmax(distance)
-    return np.sort(chosen)
-
-
 def _squared_distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.spatial.distance import cdist
 
     return np.asarray(cdist(a, b, "sqeuclidean"))
-
-
-def _nearest_distance(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distance of each point to its nearest neighbour; 1 for a single point."""
-    if len(points) < 2:
-        return np.ones(len(points))
-    from scipy.spatial import cKDTree
-
-    distance, _ = cKDTree(points).query(points, k=2)
-    return np.asarray(distance[:, 1])
 
 
 def _matern(squared: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 from napari_btf.codec.decoding.part import Part
 from napari_btf.directions import group_directions, unit_vector
 from napari_btf.errors import UsageError
-from napari_btf.interpolation.spline import spread_subset
+from napari_btf.interpolation.points import spread_subset
 from napari_btf.progress import Progress
 from napari_btf.relighting.lights import LinearValues
 from napari_btf.relighting.reach import default_view
