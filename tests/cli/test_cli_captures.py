@@ -1,4 +1,4 @@
-"""The verbs `sample`, `info` and `convert`, in a process of their own."""
+"""The verbs `sample`, `info` and `convert`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from own_process import btf, ok, refused
 from PIL import Image
 
+from command_line import btf, ok, refused
 from napari_btf.formats import read
 
 
