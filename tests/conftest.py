@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(start_screen())
 
 
+@pytest.hookimpl(tryfirst=True)  # Before xdist looks for the groups.
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests of a file in one process, and start with the files that take longest.
 
