@@ -13,15 +13,14 @@ so that a diff shows what changed.
 
 from __future__ import annotations
 
-import os
 import re
+import runpy
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import jupytext
+import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
 from typer.main import get_command
@@ -187,26 +186,21 @@ def test_lines_of_a_document_are_short(document: Path) -> None:
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook(notebook: Path, tmp_path: Path) -> None:
+def test_a_notebook(
+    notebook: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """As a script, which is the same as running all cells."""
     cells = jupytext.read(notebook).cells
     assert cells[0].cell_type == "markdown"
     assert cells[0].source.startswith("# ")
     assert sum(cell.cell_type == "code" for cell in cells) >= 4
-    done = subprocess.run(
-        [sys.executable, str(notebook)],
-        cwd=tmp_path,
-        env=plain_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Warning" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    # Plots are drawn and not shown.
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
+    runpy.run_path(str(notebook))
+    assert "Warning" not in capsys.readouterr().err
     assert f"({notebook.name})" in (notebook.parent / "index.md").read_text(encoding="utf-8")
-
-
-def plain_environment() -> dict[str, str]:
-    """Without a display, and with plots that are drawn and not shown."""
-    hidden = ("DISPLAY", "WAYLAND_DISPLAY")
-    return {k: v for k, v in os.environ.items() if k not in hidden} | {"MPLBACKEND": "Agg"}

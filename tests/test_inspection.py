@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, load
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import UsageError
 from napari_btf.inspection import decode_texels, edited, texel_abrdfs, walk
-from small_models import CODECS, small_model
+from small_models import CODECS, SmallModel
 
 LIGHT = angles_to_vectors([0.0, 25.0, 40.0, 55.0], [0.0, 100.0, 200.0, 310.0])
 VIEW = angles_to_vectors([0.0, 20.0, 10.0, 0.0], [0.0, 180.0, 40.0, 0.0])
 
-_models: dict[str, CompressedBTF] = {}
-
 
 @pytest.fixture(params=CODECS)
-def model(request: pytest.FixtureRequest, make_btf: Callable[..., BTF]) -> CompressedBTF:
-    codec = request.param
-    if codec not in _models:
-        _models[codec] = small_model(make_btf, codec)
-    return _models[codec]
+def model(request: pytest.FixtureRequest, small_model: SmallModel) -> CompressedBTF:
+    return small_model(request.param)
 
 
 def images(model: CompressedBTF) -> np.ndarray:

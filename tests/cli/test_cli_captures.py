@@ -1,4 +1,4 @@
-"""The verbs `sample`, `info` and `convert`, in a process of their own."""
+"""The verbs `sample`, `info` and `convert`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from own_process import btf, ok, refused
 from PIL import Image
 
+from command_line import btf, ok, refused
 from napari_btf.formats import read
 
 
@@ -115,7 +115,8 @@ def test_stopping_a_conversion_keeps_what_is_done(tmp_path: Path) -> None:
     folder = tmp_path / "large"
     folder.mkdir()
     for i in range(20):
-        Image.new("RGB", (2048, 2048), (i, 2, 3)).save(folder / f"tl{i}_pl0_tv0_pv0.png")
+        image = Image.new("RGB", (2048, 2048), (i, 2, 3))
+        image.save(folder / f"tl{i}_pl0_tv0_pv0.png", compress_level=1)
     store, partial = tmp_path / "store.zarr", tmp_path / ".store.zarr.partial"
     command = [sys.executable, "-m", "napari_btf", "convert", str(folder), str(store)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 from PIL import Image
 
 from command_line import Run
-from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, load
 from napari_btf.embedding import embed, read_embedding
 from napari_btf.embedding.colours import label_colours, mean_colours, named_regions
@@ -18,12 +16,12 @@ from napari_btf.progress import finish
 from napari_btf.segmentation import segment
 from napari_btf.texels.coordinates import write_coordinates
 from napari_btf.texels.sampling import all_texels
-from small_models import small_model
+from small_models import SmallModel
 
 
 @pytest.fixture
-def model(make_btf: Callable[..., BTF], tmp_path: Path) -> Path:
-    return small_model(make_btf, "neural-basis").save(tmp_path / "model.safetensors")
+def model(small_model: SmallModel, tmp_path: Path) -> Path:
+    return small_model("neural-basis").save(tmp_path / "model.safetensors")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The verb `train`, in a process of its own."""
+"""The verb `train`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from own_process import btf, ok, refused
+from own_process import program
 from PIL import Image
 
+from command_line import btf, ok, refused
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
 from napari_btf.codec.fitting.checkpoint import checkpoint_path
 from napari_btf.directions import angles_to_vectors
@@ -22,11 +22,12 @@ from napari_btf.evaluate import psnr
 from napari_btf.formats import read
 from napari_btf.progress import finish
 from napari_btf.texels.sampling import all_texels, random_texels
+from programs import kill, until_noted
 
 
 def test_train_relight_and_the_photograph_agree(weave: Path, tmp_path: Path) -> None:
     out = tmp_path / "weave.safetensors"
-    done = btf("train", weave, "--out", out, "--latents", 24, "--epochs", 50, "--json")
+    done = program("train", weave, "--out", out, "--latents", 24, "--epochs", 50, "--json")
     figures = json.loads(ok(done))
     assert figures["psnr_held_out"] is None
     assert figures["bytes_model"] == out.stat().st_size
@@ -126,25 +127,24 @@ def test_options_reach_the_training(write_capture: Callable[..., Path], tmp_path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
-def test_a_killed_training_goes_on(weave: Path, tmp_path: Path) -> None:
+def test_a_killed_training_goes_on(write_capture: Callable[..., Path], tmp_path: Path) -> None:
     """kill -9 loses some seconds, and what comes out is what would have come out."""
+    capture = write_capture(views=3, lights=8)
     out, undisturbed = tmp_path / "model.safetensors", tmp_path / "undisturbed.safetensors"
-    options = ["--codec", "parallax", "--latents", "6", "--epochs", "1", "--seed", "3"]
-    ok(btf("train", weave, "--out", undisturbed, *options))
-    command = [sys.executable, "-m", "napari_btf", "train", str(weave), "--out", str(out)]
-    running = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
-    notes = checkpoint_path(out)
-    deadline = time.monotonic() + 300
-    while not notes.exists() and running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    running.kill()
-    running.wait()
-    assert notes.exists()
+    options = ["--codec", "parallax", "--latents", "6", "--epochs", "20", "--seed", "3"]
+    ok(btf("train", capture, "--out", undisturbed, *options))
+    command = [sys.executable, "-m", "napari_btf", "train", str(capture), "--out", str(out)]
+    running = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
+    try:
+        until_noted(running, out)
+    finally:
+        kill(running)
+    assert checkpoint_path(out).exists()
     assert not out.exists()
-    refused(btf("train", weave, "--out", out, *options, "--latents", 7, "--resume"), "settings")
-    ok(btf("train", weave, "--out", out, *options, "--resume"))
+    refused(btf("train", capture, "--out", out, *options, "--latents", 7, "--resume"), "settings")
+    ok(btf("train", capture, "--out", out, *options, "--resume"))
     assert out.read_bytes() == undisturbed.read_bytes()
-    assert sorted(tmp_path.iterdir()) == [out, undisturbed]
+    assert sorted(tmp_path.iterdir()) == [capture, out, undisturbed]
 
 
 def test_resuming_without_anything_to_resume(weave: Path, tmp_path: Path) -> None:
@@ -199,7 +199,6 @@ def test_stopping_keeps_the_best_so_far(frontal: Path, tmp_path: Path) -> None:
         for line in process.stderr:
             if line.startswith("training"):
                 break
-        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr

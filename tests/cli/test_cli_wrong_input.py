@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from own_process import btf, ok, refused
+from own_process import program
 from PIL import Image
 
-from command_line import Run
+from command_line import Run, btf, ok, refused
 
 
 class TestWrongInput:
@@ -189,7 +189,7 @@ class TestWrongInput:
         assert [path.read_bytes() for path in inputs] == before
 
     def test_a_wrong_command_in_a_process_of_its_own(self, weave: Path) -> None:
-        refused(btf("train", weave), "--out", "--out-dir")
+        refused(program("train", weave), "--out", "--out-dir")
         refused(btf("train", weave, "--epoks", 3), "--epoks", "train --help")
 
 

@@ -39,6 +39,7 @@ def test_clouds_of_latents_stay_apart(model: CompressedBTF, method: str) -> None
         assert reports[-1].step == reports[-1].total == 750
 
 
+@pytest.mark.usefixtures("several_threads")
 def test_the_same_seed_gives_the_same_points(model: CompressedBTF) -> None:
     some = all_texels(20, 20)[::4]
     a, b = (finish(embed(model, "tsne", some, seed=3)) for _ in range(2))
@@ -95,6 +96,7 @@ def neighbours_agree(points: np.ndarray, kind: np.ndarray) -> float:
     return float(np.mean(kind[nearest[:, 1:]] == kind[:, np.newaxis]))
 
 
+@pytest.mark.usefixtures("several_threads")
 @pytest.mark.parametrize("method", ["tsne", "umap"])
 def test_above_the_budget_the_others_are_placed_among_their_kind(
     model: CompressedBTF, method: str

@@ -46,6 +46,12 @@ def fitted(btf: BTF, settings: FitSettings = SETTINGS) -> NeuralBasisBTF:
     return model
 
 
+@pytest.fixture(scope="module")
+def undisturbed() -> NeuralBasisBTF:
+    """The model of a training that nothing interrupts."""
+    return fitted(glossy())
+
+
 def test_what_was_imagined_makes_unseen_lights_better(tmp_path: Path) -> None:
     btf = glossy()
     seen = np.arange(64) % 4 != 1
@@ -63,9 +69,8 @@ def test_what_was_imagined_makes_unseen_lights_better(tmp_path: Path) -> None:
     assert len(model.light) == 48
 
 
-def test_imagined_pairs_lie_in_the_gaps_between_the_captured() -> None:
-    btf = glossy()
-    model = fitted(btf)
+def test_imagined_pairs_lie_in_the_gaps_between_the_captured(undisturbed: NeuralBasisBTF) -> None:
+    btf, model = glossy(), undisturbed
     apart = np.array([angle_between(btf.light, light).min() for light in model.imagined_light])
     assert apart.min() > 3
     assert model.imagined_light[:, 2].min() > btf.light[:, 2].min() - 1e-6
@@ -86,17 +91,16 @@ def test_few_lights_and_a_number_of_latents_are_left_alone() -> None:
     assert len(fitted(btf, replace(SETTINGS, bytes_per_texel=None, latents=6)).imagined_light) == 0
 
 
-def test_seed_and_steps_alone_decide() -> None:
-    model = fitted(glossy())
-    assert len(model.imagined_light) > 0
+def test_seed_and_steps_alone_decide(undisturbed: NeuralBasisBTF) -> None:
+    assert len(undisturbed.imagined_light) > 0
     # Seconds that are enough change nothing, too.
     allowed = replace(SETTINGS, network=NetworkSettings(epochs=10, seconds=600.0))
-    assert fitted(glossy(), allowed).to_bytes() == model.to_bytes()
+    assert fitted(glossy(), allowed).to_bytes() == undisturbed.to_bytes()
 
 
 @pytest.mark.parametrize("at", [150, 700])
 def test_goes_on_as_if_nothing_had_happened(
-    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at: int, undisturbed: NeuralBasisBTF, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     path = tmp_path / "notes"
@@ -111,7 +115,7 @@ def test_goes_on_as_if_nothing_had_happened(
         lambda report: seen.append(report.step) if report.train_error else None,
     )
     assert min(seen) > at - 20
-    assert resumed.to_bytes() == fitted(glossy()).to_bytes()
+    assert resumed.to_bytes() == undisturbed.to_bytes()
 
 
 def test_hopeless_imagining_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:

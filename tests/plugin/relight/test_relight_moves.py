@@ -222,8 +222,8 @@ def test_dragging_leaks_nothing(qtbot: QtBot, dock: Relight) -> None:
     tracemalloc.start()
     try:
         drag(40)
-        used = [drag(100) for _ in range(5)]
-        # An image that is kept each time would be 2.3 kB, 230 kB a round. What is loaded or cached
+        used = [drag(50) for _ in range(4)]
+        # An image that is kept each time would be 2.3 kB, 115 kB a round. What is loaded or cached
         # once is in one round alone.
         assert np.diff(used).min() < 50_000
     finally:
