@@ -13,16 +13,16 @@ from napari_btf.codec import CODECS, FitSettings, NetworkSettings, load
 from napari_btf.codec.choice import plan
 from napari_btf.codec.table import TABLE
 from napari_btf.errors import UsageError
-from small_models import small_model
+from small_models import SmallModel
 
 Make = Callable[..., BTF]
 
 
 @pytest.mark.parametrize("name", CODECS)
 def test_a_model_comes_back_from_its_file_by_the_table(
-    make_btf: Make, name: str, tmp_path: Path
+    small_model: SmallModel, name: str, tmp_path: Path
 ) -> None:
-    model = small_model(make_btf, name)
+    model = small_model(name)
     assert TABLE[name].name == model.architecture == name
     assert type(model) is TABLE[name].model
     read = load(model.save(tmp_path / "model.safetensors"))
