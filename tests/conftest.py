@@ -57,17 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(start_screen())
 
 
-@pytest.hookimpl(tryfirst=True)  # Before xdist looks for the groups.
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and start with the files that take longest.
-
-    All windows of one screen share a keyboard focus, so they stay in one process, too.
-    """
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the files that take longest."""
     tests = Path(__file__).parent
-    for item in items:
-        place = item.path.relative_to(tests)
-        shares_focus = place.parts[0] == "plugin" and not config.option.virtual_screen
-        item.add_marker(pytest.mark.xdist_group("windows" if shares_focus else str(place)))
     items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in _SLOW)
 
 
