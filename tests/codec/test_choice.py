@@ -63,10 +63,13 @@ def test_a_linear_model_where_parallax_has_not_learned_enough(make_btf: Make) ->
 
 
 def test_parallax_where_it_has_learned_enough(data_dir: Path) -> None:
-    weave = read(data_dir / "weave" / "grid64").in_memory()
-    settings = FitSettings(network=NetworkSettings(seconds=6.0), bytes_per_texel=16)
+    weave = read(data_dir / "weave" / "grid64")
+    # One of ten images, from all views: a pass over them is short, and a training in seconds would
+    # learn less on a busy machine.
+    some = weave.select(range(0, len(weave), 10)).in_memory()
+    settings = FitSettings(network=NetworkSettings(epochs=1), bytes_per_texel=16)
     phases: set[str] = set()
-    model = finish(fit(weave, settings=settings), lambda report: phases.add(report.phase))
+    model = finish(fit(some, settings=settings), lambda report: phases.add(report.phase))
     assert model.architecture == "parallax"
     # A linear one was not even tried.
     assert phases == {"read", "train"}
