@@ -110,7 +110,7 @@ class TestWrongInput:
     def test_stores(self, weave: Path, tmp_path: Path) -> None:
         store = tmp_path / "weave.zarr"
         (tmp_path / "file").write_text("mine")
-        refused(btf("convert", weave, tmp_path), str(tmp_path), "something else", "another name")
+        refused(btf("convert", weave, tmp_path), str(tmp_path), "not a texel store", "another name")
         below = tmp_path / "file" / "x.zarr"
         refused(btf("convert", weave, below), str(below), "cannot be written", "another place")
         refused(btf("convert", tmp_path / "nowhere", store), "nowhere", "no such folder")
@@ -130,7 +130,7 @@ class TestWrongInput:
         words = ("16 x 12 with 3 channels", "64 x 64 with 3 channels", "trained on")
         refused(btf("evaluate", model, capture), str(capture), *words)
         grey = write_capture(name="grey", height=64, width=64, channels=1)
-        refused(btf("evaluate", model, grey), str(grey), "1 channel, the model")
+        refused(btf("evaluate", model, grey), str(grey), "1 channel", "those of the model")
         refused(btf("evaluate", model, tmp_path / "nowhere"), "nowhere", "no such folder")
         error = ("evaluate", model, capture, "--error-image")
         refused(btf(*error, tmp_path / "error.jpg"), "error.jpg", ".png")
