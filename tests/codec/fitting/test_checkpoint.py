@@ -142,8 +142,9 @@ def test_notes_of_an_earlier_version_are_refused(tmp_path: Path) -> None:
     save_file(tensors, path, {key: json.dumps(json.loads(header) | {"version": 1})})
     with pytest.raises(ModelFileError, match=r"an earlier version has written it; .*start anew"):
         finish(fit(small_capture(), None, SETTINGS, checkpoint=Checkpoint(path, resume=True)))
-    anew = finish(fit(small_capture(), None, SETTINGS, checkpoint=Checkpoint(path)))
-    assert anew.to_bytes() == finish(fit(small_capture(), None, SETTINGS)).to_bytes()
+    anew = Checkpoint(path)
+    first = next(fit(small_capture(), None, SETTINGS, checkpoint=anew))
+    assert (first.phase, anew.found) == ("read", None)
 
 
 def test_a_place_that_cannot_be_written_ends_the_notes_alone(tmp_path: Path) -> None:
