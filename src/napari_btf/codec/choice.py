@@ -50,7 +50,7 @@ def plan(btf: BTF, settings: FitSettings | None = None) -> Plan:
 
 def _chosen(btf: BTF, name: str) -> Codec[Any]:
     if name == "auto":
-        # Every capture suits the first one; a later one is more special.
+        # The first codec suits every capture; a later one is more specialised.
         return [codec for codec in TABLE.values() if codec.suits(btf)][-1]
     if name not in TABLE:
         raise UsageError(None, f"there is no codec {name!r}", f"use auto or {' or '.join(CODECS)}")
@@ -102,14 +102,14 @@ def fit(
     codec, asked = planned.codec, planned.settings
     here = world()
     _check_processes(btf, codec, here.size)
-    # A resumed training may be longer, and run elsewhere.
+    # These are not part of the key, because a resumed training may be longer and run elsewhere.
     network = NetworkSettings(seed=asked.network.seed)
     kept = asdict(replace(asked, codec=codec.name, network=network))
     checkpoint.open(training_key(btf, coords, kept))
     checkpoint.found = here.first(checkpoint.found)
     model: CompressedBTF
     model = yield from codec.fit(btf, coords, planned.own, stop, checkpoint)
-    # Several processes are started for trainings that are long enough.
+    # With several processes no comparison is made: they are used for long trainings.
     if asked.codec != "auto" or not codec.starts_blank or here.size > 1:
         return model
     return (yield from linear_if_better(btf, coords, asked.budget, asked.network, model))

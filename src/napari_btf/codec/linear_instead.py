@@ -1,7 +1,8 @@
-"""A linear model in place of one with parallax that has not learned enough to be better.
+"""Keep a linear model instead of a parallax model that has not learned enough to be better.
 
-Its networks start from the mean colour, principal components from the best that a linear model can
-do. After seconds of training, or with many bytes for few texels, these may still be ahead.
+The networks of parallax start from the mean colour, while principal components are the best linear
+model from the start. After a training of seconds, or with many bytes for few texels, the linear
+model may still be better.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["linear_if_better"]
 
-#: Both are compared at so many texels under so many of the captured pairs.
+#: Both models are compared at this many texels under this many captured pairs.
 _TEXELS, _PAIRS = 512, 48
 
 
@@ -39,9 +40,10 @@ def linear_if_better(
     network: NetworkSettings,
     model: CompressedBTF,
 ) -> Job[CompressedBTF]:
-    """A linear model of the same budget if it is better than a model, else that model.
+    """Return a linear model of the same budget if it is better than a given model, else that model.
 
-    It is fitted only where principal components of a sample say that it may be better.
+    The linear model is fitted only if principal components of a sample suggest that it may be
+    better.
 
     Parameters
     ----------
@@ -80,7 +82,7 @@ def linear_if_better(
     if _least_error(values, _linear_latents(btf, budget)) >= error:
         return model
     try:
-        # Nothing is imagined: that may take as long as the training did.
+        # Nothing is imagined, because that may take as long as the training did.
         linear = yield from fit_neural_basis(btf, coords, budget, network, stop=lambda: True)
     except UsageError:
         return model
@@ -88,14 +90,20 @@ def linear_if_better(
 
 
 def _least_error(values: NDArray[np.float32], latents: int) -> float:
-    """Mean squared error of so many principal components of ABRDFs (T, N * C)."""
+    """Return the mean squared error of the best linear model of ABRDFs (T, N * C).
+
+    It has ``latents`` principal components.
+    """
     centred = values - values.mean(axis=0)
     variance = np.linalg.eigvalsh((centred @ centred.T).astype(np.float64))[::-1]
     return float(variance[latents:].clip(0).sum() / values.size)
 
 
 def _linear_latents(btf: BTF, budget: Budget) -> int:
-    """About how many latents a linear model has at most, whose decoder is a row for each pair."""
+    """Return about how many latents a linear model can have within a budget.
+
+    Its decoder has one row for each captured pair.
+    """
     if budget.latents is not None:
         return budget.latents
     if budget.bytes_per_texel is None:

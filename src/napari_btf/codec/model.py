@@ -1,4 +1,4 @@
-"""A compressed BTF: the latent map and its decoder, whatever the codec."""
+"""The contract of all codecs: a compressed BTF, which is a latent map and its decoder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["CompressedBTF", "shade_into"]
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class CompressedBTF(ABC):
-    """Latent map + decoder: the whole surface under any light and view.
+    """A latent map and its decoder, which give the surface under any light and view.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class CompressedBTF(ABC):
 
     @abstractmethod
     def with_latents(self, latent_map: ArrayLike) -> CompressedBTF:
-        """The same decoder with other latents, cheap enough for a slider.
+        """Return a model with the same decoder and other latents, cheap enough for a slider.
 
         Parameters
         ----------
@@ -123,11 +123,11 @@ class CompressedBTF(ABC):
         """
 
     def of_texels(self, latents: ArrayLike) -> CompressedBTF:
-        """A surface of one row of texels with latents (T, K), each decoded by itself."""
+        """Return a surface of one row of texels with latents (T, K), each decoded on its own."""
         return self.with_latents(np.asarray(latents)[np.newaxis])
 
     def checked_latents(self, latent_map: ArrayLike) -> NDArray[np.float32]:
-        """Latents (H, W, K) for this decoder, as float32.
+        """Return latents (H, W, K) as float32 after checking that this decoder can take them.
 
         Raises
         ------
@@ -159,16 +159,16 @@ class CompressedBTF(ABC):
 
     @property
     def texel_network(self) -> Layers | None:
-        """The layers of the network that decodes every texel; None if the codec has no such one."""
+        """The layers of the network that decodes every texel, or None for a codec without one."""
         return None
 
     @property
     @abstractmethod
     def latent_bytes(self) -> int:
-        """Bytes of the latents in a file; the rest is the decoder."""
+        """Bytes of the latents in a file; the rest of the file is the decoder."""
 
     def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
-        """Images under pairs of unit vectors, shapes (P, 3), one after the other.
+        """Decode the images under P pairs of unit vectors, of shape (P, 3) each, one at a time.
 
         Yields
         ------
@@ -180,7 +180,7 @@ class CompressedBTF(ABC):
     def shaded_part(
         self, light: ArrayLike, view: ArrayLike, part: Part
     ) -> Iterator[NDArray[np.float32]]:
-        """The images of `shaded`, (H', W', C), at the texels of a part alone."""
+        """Decode the images of `shaded`, but only the texels of a part: (H', W', C) each."""
         if self._on_device is not None:
             return self._on_device.shaded_part(light, view, part)
         return self._shaded_part(light, view, part)
@@ -188,7 +188,7 @@ class CompressedBTF(ABC):
     def _shaded_part(
         self, light: ArrayLike, view: ArrayLike, part: Part
     ) -> Iterator[NDArray[np.float32]]:
-        """`shaded_part` without torch."""
+        """Do what `shaded_part` does, without torch."""
         for pair in zip(np.asarray(light), np.asarray(view), strict=True):
             with self._shading(*pair, part) as shade:
                 flat = np.empty((part.texels, self.channels), dtype=np.float32)
@@ -199,19 +199,23 @@ class CompressedBTF(ABC):
     def _shading(
         self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
     ) -> AbstractContextManager[Shade]:
-        """What computes the texels of a part under one pair of unit vectors, (3,), row by row."""
+        """Return a function that shades chunks of the texels of a part.
+
+        The light and the view are unit vectors of shape (3,).
+        """
 
     @abstractmethod
     def shown(
         self, light: ArrayLike, view: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The pair (3,), (3,) that is decoded when this one is asked for.
+        """Return the pair (3,), (3,) that is decoded when the given pair is asked for.
 
-        Another one beyond the captured directions, or off those along which they vary.
+        It differs from the given pair beyond the captured directions, and off the axes along which
+        the captured directions vary.
         """
 
     def with_latents_as(self, kind: str) -> Self:
-        """The same model with latents that take less memory, or more, while it is decoded.
+        """Return the same model whose latents take less memory, or more, while it is decoded.
 
         Parameters
         ----------
@@ -234,10 +238,10 @@ class CompressedBTF(ABC):
         return replace(self, latents_as=kind)
 
     def decoded_on(self, device: str | None) -> Self:
-        """The same model, whose images are made by torch on a device.
+        """Return the same model, whose images torch decodes on a device.
 
-        They are the same but for rounding, less than a 255th of white. Worth it on a graphics
-        processor; the latents move there with the first image.
+        The images differ by rounding only, less than 1/255 of white. This pays on a graphics
+        processor. The latents are copied to the device with the first image.
 
         Parameters
         ----------
@@ -254,7 +258,7 @@ class CompressedBTF(ABC):
             from napari_btf.codec.fitting.settings import pick_device
 
             device = pick_device(device)
-        # Not `replace`: what was made of the latents and the directions serves both.
+        # Not `replace`, because both models share what was computed of latents and directions.
         other = copy(self)
         other.__dict__["device"] = device
         other.__dict__.pop("_on_device", None)
@@ -268,21 +272,21 @@ class CompressedBTF(ABC):
 
     @abstractmethod
     def _decoder_on(self, device: str) -> OnDevice[Any]:
-        """Return what decodes this model on a torch device."""
+        """Return the object that decodes this model on a torch device."""
 
     @property
     def values(self) -> ValueScale:
-        """How fitted values become captured ones."""
+        """The conversion between fitted values and captured ones."""
         return ValueScale(self.dtype)
 
     @cached_property
     def fixed_view(self) -> bool:
-        """Whether it was trained on one view direction only."""
+        """Whether the model was trained on a single view direction."""
         return bool(np.ptp(self.view, axis=0).max() < 1e-3)
 
     @cached_property
     def file_size(self) -> int:
-        """Bytes of the model as a file."""
+        """Size of the model file in bytes."""
         return len(self.to_bytes())
 
     def to_bytes(self) -> bytes:
@@ -306,7 +310,7 @@ class CompressedBTF(ABC):
     def decode(
         self, light: ArrayLike, view: ArrayLike, part: Part | None = None
     ) -> NDArray[np.float32]:
-        """The surface under one light from one view, as captured.
+        """Decode the surface under one light from one view, in linear or captured values.
 
         Parameters
         ----------
@@ -327,10 +331,10 @@ class CompressedBTF(ABC):
         return self.values.decode(next(iter(images)))
 
     def image(self, light: ArrayLike, view: ArrayLike, part: Part | None = None) -> NDArray[Any]:
-        """What `decode` gives, in the type of the captured values.
+        """Decode the image of `decode` in the type of the captured values.
 
-        In one pass over the surface: a chunk of texels stays in the cache of a core until it is
-        stored.
+        The surface is decoded in one pass: each chunk of texels stays in the cache of a core until
+        it is stored.
         """
         part = Part.of(self.height, self.width) if part is None else part
         if self._on_device is not None:
@@ -341,7 +345,7 @@ class CompressedBTF(ABC):
         return out.reshape(*part.shape, self.channels)
 
     def relight(self, light: Angles, view: Angles | None = None) -> NDArray[Any]:
-        """The surface under one light from one view, as an image.
+        """Decode the surface under one light from one view, given as angles.
 
         Parameters
         ----------
@@ -379,7 +383,10 @@ class CompressedBTF(ABC):
 
 
 def shade_into(shade: Shade, out: NDArray[np.float32], chunk: slice, scratch: Scratch) -> None:
-    """Work for `in_chunks`: an array of all texels, (T, C), in the fitted domain."""
+    """Shade a chunk of texels into an array of all texels (T, C); for `in_chunks`.
+
+    The values are in the fitted domain (see `napari_btf.values.ValueScale`).
+    """
     shade(chunk, scratch, out[chunk])
 
 

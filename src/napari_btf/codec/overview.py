@@ -1,4 +1,4 @@
-"""A surface at a glance: decoded from the front under some lights that are spread well."""
+"""A quick look at a surface: decoded from the front under a few lights that are far apart."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["chromaticity", "frontal_images"]
 
 _LIGHTS = 12
-#: Of the sum of all channels at full brightness: darker values say little about a colour.
+#: Added to the sum of the channels, because dark values say little about a colour.
 _DARK = 0.003
 
 
 def frontal_images(model: CompressedBTF, typical: bool = False) -> Iterator[NDArray[np.float32]]:
-    """Images (H, W, C) as `CompressedBTF.decode` gives them, of at most 12 captured lights.
+    """Decode images (H, W, C) under at most 12 captured lights, as `CompressedBTF.decode` does.
 
-    The view is the captured one that is nearest to the normal. The lights are far apart, or
-    ``typical``: from steep to grazing as often as they are captured, so that their mean is neither
-    darker nor lighter than that of all.
+    The view is the captured one nearest to the normal. The lights are far apart. With ``typical``
+    they are as steep or grazing as the captured lights are on average, so that the mean of the
+    images is neither darker nor lighter than that of all captured images.
     """
     front = model.view[int(np.argmax(model.view[:, 2]))]
     lights = model.light[angle_between(model.view, front) <= SAME_DIRECTION_DEGREES]
@@ -43,11 +43,11 @@ def frontal_images(model: CompressedBTF, typical: bool = False) -> Iterator[NDAr
 
 
 def chromaticity(model: CompressedBTF) -> NDArray[np.float32]:
-    """The colour of each texel without its brightness, shape (H, W, C).
+    """Return the colour of each texel without its brightness, shape (H, W, C).
 
-    Shares of the channels in their sum (G. Wyszecki and W. Stiles, Color Science, 1982, chapter
-    3), the median over the lights of `frontal_images`, which leaves out highlights. How a texel
-    faces changes its brightness, not its share of red.
+    This is the share of each channel in the sum of all channels (G. Wyszecki and W. Stiles, Color
+    Science, 1982, chapter 3), as the median over the lights of `frontal_images`, because a median
+    ignores highlights. The slope of a texel changes its brightness, but not its share of red.
     """
     shares = []
     for image in frontal_images(model):

@@ -1,4 +1,4 @@
-"""Principal components of some texels, and all texels projected onto them."""
+"""Principal components of chosen texels, and the projection of all texels onto them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["encode", "gather_abrdfs", "principal_components"]
 
-#: Values of the images that are projected together: 32 MiB.
+#: Number of values of the images that are projected together: 32 MiB.
 _TOGETHER = 2**23
-#: Values of an ABRDF up to which the covariance of all of them is quick.
+#: Largest number of values of an ABRDF for which the covariance matrix is fast.
 _FEW_VALUES = 1000
-#: Texels whose covariance is summed in single precision.
+#: Number of texels whose covariance is summed in single precision.
 _PIECE = 4096
 
 
 def gather_abrdfs(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, NDArray[np.float32]]:
-    """ABRDFs of some texels, (T, N * C) in the fitted domain."""
+    """Read the ABRDFs of texels, in the fitted domain: an array (T, N * C)."""
     out = np.empty((len(yx), len(btf), btf.channels), dtype=np.float32)
     for done, total in btf.gather(yx, out):
         if is_report_due(done, total):
@@ -39,7 +39,7 @@ def gather_abrdfs(btf: BTF, yx: NDArray[np.intp]) -> Generator[Progress, None, N
 def principal_components(
     abrdfs: NDArray[np.float32], count: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
-    """Mean (N * C,), components (K, N * C) and standard deviation along each (K,).
+    """Return the mean (N * C,), components (K, N * C), and the standard deviations (K,) along them.
 
     The ABRDFs (T, N * C) are overwritten.
     """
@@ -48,30 +48,31 @@ def principal_components(
     else:
         from sklearn.decomposition import PCA
 
-        # A capture without any variance divides zero by zero in a figure that is not used here.
+        # Without any variance, scikit-learn divides zero by zero in a figure that is not used here.
         with np.errstate(invalid="ignore"):
             pca = PCA(count, random_state=seed, copy=False).fit(abrdfs)
         mean, components, variance = pca.mean_, pca.components_, pca.explained_variance_
-    # A latent that never varies (a black capture) still needs a weight that can be divided by.
+    # A latent that never varies (in a black capture) still needs a nonzero divisor.
     return mean, components, np.maximum(np.sqrt(variance), 1e-6)
 
 
 def _by_covariance(
     abrdfs: NDArray[np.float32], count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
-    """The same with variances, by the eigenvectors of the covariance.
+    """Return the same with variances, from the eigenvectors of the covariance matrix.
 
-    What scikit-learn does with many texels of few values, too: loading it takes longer than this.
+    scikit-learn does the same for many texels of few values, but importing it takes longer than
+    this.
     """
     mean = abrdfs.mean(axis=0, dtype=np.float64).astype(np.float32)
     abrdfs -= mean
-    # In double precision from piece to piece: small components matter.
+    # The pieces are summed in double precision, because small components matter.
     covariance = np.zeros((abrdfs.shape[1],) * 2)
     for start in range(0, len(abrdfs), _PIECE):
         piece = abrdfs[start : start + _PIECE]
         covariance += piece.T @ piece
     variance, vectors = np.linalg.eigh(covariance / (len(abrdfs) - 1))
-    # The largest first; the sign, which is arbitrary, from the largest entry of each.
+    # The largest comes first; the arbitrary sign is set by the largest entry of each.
     leading = slice(None, -count - 1, -1)
     components = vectors.T[leading]
     largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, np.newaxis], 1)
@@ -95,7 +96,7 @@ def encode(
     texels, c = btf.height * btf.width, btf.channels
     latents = np.zeros((texels, table.shape[1] - 1), dtype=np.float32)
     total, peak = 0.0, 0.0
-    # Several images at a time: each product reads and writes all latents.
+    # Several images at a time, because each product reads and writes all latents.
     together = int(np.clip(_TOGETHER // (texels * c), 1, 64))
     block = np.empty((texels, together, c), dtype=np.float32)
     for i, frame in enumerate(btf.iter_frames()):
@@ -112,10 +113,7 @@ def encode(
 def _project(
     colours: NDArray[np.float32], table: NDArray[np.float32], latents: NDArray[np.float32]
 ) -> float:
-    """Add the projection of some observations (T, F, C), by their table (F, K + 1, C), to latents.
-
-    Returns the sum of squares of what is projected.
-    """
+    """Add to the latents the projection of observations (T, F, C) by their table (F, K + 1, C)."""
     mean = table[:, 0].reshape(-1)
     components = table[:, 1:].transpose(0, 2, 1).reshape(len(mean), -1)
     squares: dict[int, float] = {}
@@ -129,5 +127,5 @@ def _project(
         squares[part.start] = float(np.vdot(values, values))
 
     in_chunks(len(latents), work)
-    # In order, so that the sum is the same in every run.
+    # In a fixed order, so that the sum is the same in every run.
     return sum(squares[start] for start in sorted(squares))

@@ -31,14 +31,14 @@ __all__ = ["load", "save"]
 _HEADER_LIMIT = 1 << 24
 _ITEM_BYTES = {"U8": 1, "F16": 2, "F32": 4, "I32": 4, "I64": 8}
 
-#: Counts of the description, the least and the most they can be.
+#: Counts in the description, with their smallest and largest possible values.
 _COUNTS = (
     ("height", 1, 2**20),
     ("width", 1, 2**20),
     ("channels", 1, 2**16),
     ("latents", 1, 2**12),
 )
-#: Values of a latent map at most: what loading allocates beyond the file's own size.
+#: Largest number of values in a latent map, because loading allocates them beyond the file size.
 _LARGEST_MAP = 2**32
 _MOST_PAIRS = 2**24
 #: The largest absolute value in a tensor; weights stay so small that no product overflows.
@@ -82,7 +82,7 @@ def load(path: str | Path, latents_as: str = "float32") -> CompressedBTF:
             "light": light,
             "view": view,
             "dtype": np.dtype(description["dtype"]),
-            # JSON can hold halves of characters, which no stream would print.
+            # JSON can contain lone surrogates, which no stream can print.
             "source": source.encode(errors="replace").decode() if isinstance(source, str) else "",
             "path": path,
         }
@@ -100,7 +100,7 @@ def load(path: str | Path, latents_as: str = "float32") -> CompressedBTF:
 def _unpack_directions(
     tensors: dict[str, NDArray[Any]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Light and view of each pair, unit vectors (N, 3)."""
+    """Return the unit vectors (N, 3) of the light and of the view of each captured pair."""
     lights, views = (tensors[name].astype(np.float64) for name in ("lights", "views"))
     pairs = tensors["pairs"].astype(np.intp)
     if not len(pairs):
@@ -125,12 +125,12 @@ def _expected_directions(
 
 
 def _pair_count(shapes: dict[str, tuple[int, ...]]) -> int:
-    """How many captured pairs the tensors of a file are of."""
+    """Return the number of captured pairs that the shapes of a file's tensors imply."""
     return shapes["pairs"][0] or shapes["lights"][0] * shapes["views"][0]
 
 
 def _header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Description and tensor table of a model file, read without any tensor."""
+    """Read the description and the table of tensors of a model file, but no tensor."""
     remedy = "expected a .safetensors file written by napari-btf train"
     try:
         with path.open("rb") as file:
@@ -152,7 +152,10 @@ def _header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _check(path: Path, description: Any, table: dict[str, Any]) -> None:
-    """Refuse what this version does not understand, before anything is allocated."""
+    """Raise a ModelFileError for a file that this version cannot read.
+
+    This happens before any memory is allocated.
+    """
     known = {"format": FORMAT, "version": VERSION}
     is_object = isinstance(description, dict)
     found = {key: description.get(key) for key in known} if is_object else {}
@@ -210,13 +213,16 @@ def _shape(values: list[Any]) -> tuple[int, ...]:
 
 
 def _check_values(path: Path, tensors: dict[str, NDArray[Any]]) -> None:
-    """Refuse values that no training gives and no decoding could stand."""
+    """Raise a ModelFileError for values that no training produces.
+
+    Such values would break decoding.
+    """
     for name, values in tensors.items():
         if values.dtype.kind != "f":
             continue
         if not np.isfinite(values).all():
             raise ModelFileError(path, "it holds values that are not numbers", "train it again")
-        # As float64: half precision knows no number as large as most of the bounds.
+        # As float64, because the bound does not fit in half precision.
         if values.size and float(np.abs(values).max()) > _MOST:
             raise _damaged(path, name)
     for name in ("lights", "views", "imagined_light", "imagined_view"):

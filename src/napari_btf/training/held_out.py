@@ -1,4 +1,4 @@
-"""Lights that are held out of a training, so that it is scored on what it has not seen."""
+"""Lights that are held out of a training, to score the model on lights that it has not seen."""
 
 from __future__ import annotations
 

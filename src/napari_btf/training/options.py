@@ -119,7 +119,7 @@ class TrainingOptions:
         )
 
     def coords(self, btf: BTF) -> NDArray[np.intp]:
-        """Rows ``(y, x)`` of the texels to learn from, (T, 2).
+        """Return the texels to learn from, rows ``(y, x)`` of shape (T, 2).
 
         Raises
         ------
@@ -130,7 +130,7 @@ class TrainingOptions:
         return chosen if self.pixels is None else random_texels(chosen, self.pixels, self.seed)
 
     def held_out(self, btf: BTF) -> NDArray[np.bool_] | None:
-        """Which observations are kept for scoring, (N,); None for none.
+        """Return the mask of the observations that are kept for scoring, (N,), or None.
 
         Raises
         ------
@@ -162,7 +162,7 @@ OPTION_NAMES = tuple(option.name for option in fields(TrainingOptions))
 
 
 def _texels(asked: str | Path | ArrayLike | None, height: int, width: int) -> NDArray[np.intp]:
-    """Rows ``(y, x)`` of a file, a mask, or coordinates."""
+    """Return the rows ``(y, x)`` of a file, a mask, or an array of coordinates."""
     if asked is None:
         return all_texels(height, width)
     if isinstance(asked, (str, Path)):

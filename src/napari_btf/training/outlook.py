@@ -1,4 +1,4 @@
-"""What a training will read, keep in memory and take, before anything is read."""
+"""Tell what a training will read, keep in memory and take, before anything is read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _START, _BYTES_A_SECOND = 1.0, 12e6
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a training is going to do.
+    """What a training will read, keep in memory and take.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Outlook:
 
 
 def outlook(btf: BTF, settings: FitSettings) -> Outlook:
-    """What `napari_btf.training.train` will do with a capture.
+    """Return what `napari_btf.training.train` will do with a capture.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def outlook(btf: BTF, settings: FitSettings) -> Outlook:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: "3 s", "2 min", "1.5 h"."""
+    """Format seconds for people: "3 s", "2 min", "1.5 h"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 5400:
@@ -81,7 +81,7 @@ def duration(seconds: float) -> str:
 
 
 def size(nbytes: float) -> str:
-    """Bytes for people: "16 MB"."""
+    """Format bytes for people: "16 MB"."""
     for factor, unit in ((1e9, "GB"), (1e6, "MB")):
         if nbytes >= factor:
             return f"{nbytes / factor:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""From an open capture to a model with figures: what `napari-btf train` and the dock run."""
+"""From an open capture to a scored model: what `napari-btf train` and the dock run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What a training gave.
+    """The results of a training.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class TrainingReport:
     note: str = ""
 
     def summary(self, bytes_model: int) -> dict[str, Any]:
-        """The report as plain values, with the size of the model file and the ratio."""
+        """Return the report as plain values, with the size of the model file and the ratio."""
         return {
             "psnr_train": self.psnr_train,
             "psnr_held_out": self.psnr_held_out,
@@ -158,7 +158,7 @@ def _note(codec: str) -> str:
 
 
 def _without(btf: BTF, held_out: NDArray[np.bool_] | None) -> BTF:
-    """What the training sees."""
+    """Return the observations that the training sees."""
     if held_out is None:
         return btf
     if held_out.all():
@@ -167,7 +167,7 @@ def _without(btf: BTF, held_out: NDArray[np.bool_] | None) -> BTF:
 
 
 def _check_finite(btf: BTF) -> None:
-    """Refuse numbers that are none, in captures that no reader of this package has checked."""
+    """Raise a CaptureError for infinite or NaN values, which no reader has checked in memory."""
     if not (btf.values.is_float and isinstance(btf.frames, np.ndarray)):
         return
     for i, frame in enumerate(btf.frames):
@@ -181,9 +181,9 @@ def _check_finite(btf: BTF) -> None:
 
 
 def _timed(job: Job[T], phases: dict[str, float]) -> Job[T]:
-    """A job whose seconds are added up by phase, and reported as their sum.
+    """Add up the seconds of a job by phase, and report their sum.
 
-    What the caller does with a report, a pause above all, is not the job's.
+    The time between two reports is that of the caller, such as a pause, and does not count.
     """
     phase = ""
     before = time.monotonic()

@@ -1,8 +1,8 @@
-"""When the machine code of `napari_btf.codec.decoding.kernels` is used in place of NumPy.
+"""Decide when the machine code of `napari_btf.codec.decoding.kernels` replaces NumPy.
 
-Making it takes some seconds the first time, and loading it half a second later on. A single image
-is decoded in less. So NumPy decodes until a process has decoded enough for it to be worth while, or
-until somebody who is going to decode a lot, like a dock, asks for it.
+Compiling the code takes some seconds the first time, and loading it takes half a second later on. A
+single image is decoded faster than that. So NumPy decodes until a process has decoded so much that
+machine code pays, or until a caller that will decode a lot, such as a dock, asks for it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
     "numpy_alone",
 ]
 
-#: Multiplications after which the machine code is loaded: about a second of NumPy's.
+#: Multiplications after which the machine code is loaded: about one second in NumPy.
 _WORTH_WHILE = 50_000_000_000
 
 _log = logging.getLogger(__name__)
@@ -41,12 +41,12 @@ _done = 0
 
 
 def kernels() -> ModuleType | None:
-    """The module of the machine code if it is there; else NumPy is to do the same."""
+    """Return the module of the machine code, or None if it is not loaded: NumPy does the same."""
     return None if _is_numpy_alone else _kernels
 
 
 def load() -> bool:
-    """Make the machine code, or load what was made earlier; not twice.
+    """Compile the machine code, or load what was compiled earlier; a second call does nothing.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def load() -> bool:
         if not _is_tried:
             try:
                 from napari_btf.codec.decoding import kernels as compiled_kernels
-            # Whatever fails in a compiler, NumPy does without it.
+            # Any error of the compiler is caught, because NumPy can do without it.
             except Exception as error:
                 _log.warning("NumPy decodes images: numba makes no machine code (%s)", error)
             else:
@@ -68,13 +68,13 @@ def load() -> bool:
 
 
 def load_in_background() -> None:
-    """`load` in a thread, which the end of the process waits for."""
+    """Call `load` in a thread, which the end of the process waits for."""
     if not _is_tried and not _lock.locked():
         Thread(target=load, name="napari-btf-compile").start()
 
 
 def decoding(multiplications: int) -> None:
-    """Tell that so many are about to be done for an image; it may load the machine code first."""
+    """Announce a number of multiplications for an image; this may load the machine code first."""
     global _done
     _done += multiplications
     # While another thread loads it, NumPy goes on.
@@ -84,7 +84,7 @@ def decoding(multiplications: int) -> None:
 
 def _after_fork() -> None:
     global _lock, _is_tried
-    # A thread that was loading is not there any more, and left modules half imported.
+    # The fork has no thread that was loading, and modules may be half imported.
     if _lock.locked():
         _lock, _is_tried = Lock(), True
 
@@ -95,7 +95,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def numpy_alone() -> Iterator[None]:
-    """Let NumPy decode, to compare; for one thread at a time."""
+    """Decode with NumPy only, for comparison; for one thread at a time."""
     global _is_numpy_alone
     before, _is_numpy_alone = _is_numpy_alone, True
     try:
@@ -105,7 +105,7 @@ def numpy_alone() -> Iterator[None]:
 
 
 class Packed:
-    """Fully connected layers as the machine code takes them.
+    """Fully connected layers in the form that the machine code takes.
 
     Parameters
     ----------

@@ -1,13 +1,13 @@
-"""What is done for every texel, as machine code that numba makes for this processor.
+"""The work that is done for every texel, as machine code that numba compiles.
 
-Importing this takes some seconds the first time; then numba keeps the code on disk until this file
-changes. Only `napari_btf.codec.decoding.compiled` imports it. Each function does what its
-namesake in NumPy does.
+Importing this module takes some seconds the first time; then numba keeps the code on disk until
+this file changes. Only `napari_btf.codec.decoding.compiled` imports it. Each function does what the
+function of the same name in NumPy does.
 
-The innermost steps are written in instructions of LLVM. numba would compile the same from loops,
-but leaves sums in memory instead of the registers of the processor, and takes one number at a time:
-half as fast for layers, a quarter as fast for lookups. LLVM has vectors of any length: where a
-processor has shorter ones, it takes several.
+The innermost steps are written as instructions of LLVM. From plain loops, numba compiles the same
+arithmetic, but it keeps sums in memory instead of registers and handles one number at a time: half
+as fast for lookups, and much slower for layers (docs/lab/replacements.md). LLVM has vectors of any
+length, and uses several of the processor's if these are shorter.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ __all__ = ["LANES", "fetch", "layers", "mix", "store", "widen"]
 if config.DISABLE_JIT:
     raise ImportError("NUMBA_DISABLE_JIT is set")
 
-#: Numbers that one instruction multiplies; outputs of a layer are filled up to a multiple of it.
+#: Numbers that one instruction multiplies; the outputs of a layer are padded to a multiple of it.
 LANES = 8
-#: Texels whose products with so many vectors of outputs are summed up at once: enough that no
-#: product waits for the one before it, few enough for the registers of common processors.
+#: Number of texels whose products with 1, 2 or 3 vectors of outputs are summed at once: enough that
+#: no product waits for the previous one, few enough for the registers of common processors.
 ROWS = {1: 8, 2: 4, 3: 4}
 
 _FLOAT, _HALF, _INT = ir.FloatType(), ir.IntType(16), ir.IntType(64)
@@ -44,7 +44,7 @@ _FLOATS = types.CPointer(types.float32)
 
 @intrinsic
 def start(typingctx: Any, array: Any) -> Any:
-    """Where the first element of an array lies in memory."""
+    """The address of the first element of an array."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -54,7 +54,7 @@ def start(typingctx: Any, array: Any) -> Any:
 
 @intrinsic
 def beyond(typingctx: Any, place: Any, count: Any) -> Any:
-    """The place some elements on."""
+    """The address a number of elements after another address."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.gep(args[0], [args[1]])
@@ -63,7 +63,7 @@ def beyond(typingctx: Any, place: Any, count: Any) -> Any:
 
 
 def _products_of(vectors: int, rows: int) -> Any:
-    """The function `products` for so many vectors of outputs and rows of texels."""
+    """Make the function `products` for a number of vectors of outputs and of rows of texels."""
 
     @intrinsic
     def products(
@@ -78,10 +78,10 @@ def _products_of(vectors: int, rows: int) -> Any:
         outputs: Any,
         output_step: Any,
     ) -> Any:
-        """``max(inputs @ weights + biases, least)`` of a few texels and outputs.
+        """Compute ``max(inputs @ weights + biases, least)`` for a few texels and outputs.
 
-        All are places of float32 in memory, and floats from a texel, or a row of weights, to
-        the next; ``count`` is how many inputs there are, at least one.
+        Arrays are addresses of float32. A step is the number of floats from one texel, or one row
+        of weights, to the next. ``count`` is the number of inputs, at least one.
         """
         step = types.intp
         signature = types.void(
@@ -118,10 +118,10 @@ def _emit_products(
         return builder.bitcast(place, _VECTOR.as_pointer())
 
     def load(place: Any, offset: Any) -> list[Any]:
-        # Aligned as floats are, not as vectors.
+        # The data is aligned as floats, not as vectors.
         return [builder.load(vector_at(place, offset, v), align=4) for v in range(vectors)]
 
-    # Fused where the processor can.
+    # A fused operation, if the processor has one.
     multiply_add = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fmuladd.v{LANES}f32"
     )
@@ -151,14 +151,14 @@ def _emit_products(
     builder.position_at_end(after)
     lowest = _repeated(builder, least)
     for row, v in tile:
-        # NaN stays what it is.
+        # NaN stays NaN.
         is_less = builder.fcmp_ordered("<", added[row, v], lowest)
         value = builder.select(is_less, lowest, added[row, v])
         builder.store(value, vector_at(outputs, builder.mul(output_step, _INT(row)), v), align=4)
 
 
 def _repeated(builder: Any, value: Any, lanes: int = LANES) -> Any:
-    """A vector of the same float in all lanes."""
+    """Return a vector that has the same float in all lanes."""
     lane, none = ir.IntType(32), ir.Constant(ir.VectorType(_FLOAT, lanes), ir.Undefined)
     one = builder.insert_element(none, value, lane(0))
     zeros = ir.Constant(ir.VectorType(lane, lanes), [0] * lanes)
@@ -166,10 +166,10 @@ def _repeated(builder: Any, value: Any, lanes: int = LANES) -> Any:
 
 
 def _floats_at(context: Any, builder: Any, place: Any, lanes: int) -> Any:
-    """So many latents from a place in memory on, as a vector of floats.
+    """Load latents from an address as a vector of floats.
 
-    16 bits are half precision, which neither numba nor all processors know. Its bits, moved to
-    where a float has them, are the number but for the bias of the exponent.
+    A latent of 16 bits is in half precision, which neither numba nor all processors know. Its bits,
+    shifted to their places in a float, give the number up to the bias of the exponent.
     """
     kind, vector = place.type.pointee, ir.VectorType(_FLOAT, lanes)
     place = builder.bitcast(place, ir.VectorType(kind, lanes).as_pointer())
@@ -191,12 +191,12 @@ def _floats_at(context: Any, builder: Any, place: Any, lanes: int) -> Any:
 
 
 def _between_of(lanes: int) -> Any:
-    """The function `between` for so many latents at once."""
+    """Make the function `between` for a number of latents at once."""
     vector = ir.VectorType(_FLOAT, lanes)
 
     @intrinsic
     def between(typingctx: Any, a: Any, b: Any, c: Any, d: Any, y: Any, x: Any, out: Any) -> Any:
-        """Latents between four texels, ``a b`` above ``c d``; all but y and x are places."""
+        """Interpolate between the latents of four texels, ``a b`` above ``c d``."""
 
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             def mixed(first: Any, second: Any, share: Any) -> Any:
@@ -214,12 +214,12 @@ def _between_of(lanes: int) -> Any:
 
 
 def _copied_of(lanes: int) -> Any:
-    """The function `copied` for so many latents at once."""
+    """Make the function `copied` for a number of latents at once."""
     vector = ir.VectorType(_FLOAT, lanes)
 
     @intrinsic
     def copied(typingctx: Any, place: Any, out: Any) -> Any:
-        """Latents from one place to another, as floats."""
+        """Copy latents from one address to another, as floats."""
 
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             values = _floats_at(context, builder, args[0], lanes)
@@ -231,20 +231,20 @@ def _copied_of(lanes: int) -> Any:
     return copied
 
 
-#: With two vectors of outputs the processor waits for its products alone; layers may have less.
+#: Two vectors of outputs keep the processor's multipliers busy; small layers have only one.
 products_1, products_2, products_3 = (_products_of(v, ROWS[v]) for v in (1, 2, 3))
 vector_between, between = _between_of(LANES), _between_of(1)
 vector_copied, copied = _copied_of(LANES), _copied_of(1)
 
-#: Texels that go through all layers together: what is in between fits the innermost cache.
+#: Texels that go through all layers together: their activations fit the innermost cache.
 _BLOCK = 48
 _ROWS_1, _ROWS_2, _ROWS_3 = (ROWS[vectors] for vectors in (1, 2, 3))
 
 
 def _machine_code(*signatures: Any, any_order: bool = False) -> Callable[[Any], Any]:
-    """Compile a function now, for some types of arguments; other threads run while it does.
+    """Compile a function at once for given argument types, without blocking other threads.
 
-    Sums may be added up in any order if that is said, several numbers at a time.
+    With ``any_order``, sums may be added up in any order, several numbers at a time.
     """
 
     def decorate(function: Any) -> Any:
@@ -252,7 +252,7 @@ def _machine_code(*signatures: Any, any_order: bool = False) -> Callable[[Any], 
         options = {"nogil": True, "error_model": "numpy", "fastmath": flags}
         try:
             return njit(list(signatures), cache=True, **options)(function)
-        # There is no folder to write to, the disk is full, or what was kept there is damaged.
+        # The cache cannot be written, the disk is full, or a cached file is damaged.
         except Exception:
             return njit(list(signatures), **options)(function)
 
@@ -260,7 +260,7 @@ def _machine_code(*signatures: Any, any_order: bool = False) -> Callable[[Any], 
 
 
 def _given(dtype: Any, dimensions: int, layout: str) -> Any:
-    """An array that is only read; it may be one that cannot be written to."""
+    """The type of an array that is only read, and that may be read-only."""
     return types.Array(dtype, dimensions, layout, readonly=True)
 
 
@@ -268,7 +268,7 @@ def _given(dtype: Any, dimensions: int, layout: str) -> Any:
 def _layer(  # type: ignore[no-untyped-def]
     inputs, input_step, count, weights, biases, width, least, outputs
 ):
-    """One layer with ``width`` outputs for a block of texels; all arrays are places in memory."""
+    """Evaluate one layer with ``width`` outputs for a block of texels; all arrays are addresses."""
     column = 0
     while column < width:
         table, bias = beyond(weights, column), beyond(biases, column)
@@ -306,7 +306,7 @@ def layers(
     widths: NDArray[np.intp],
     out: NDArray[np.float32],
 ) -> None:
-    """Fully connected layers with ReLU between them.
+    """Evaluate fully connected layers with ReLU between them.
 
     Parameters
     ----------
@@ -324,7 +324,7 @@ def layers(
         rows = min(_BLOCK, texels - first)
         inputs, step = start(latents[first:]), latents.strides[0] // 4
         if rows < _BLOCK:
-            # What follows in memory is not ours to read.
+            # The memory after the last texel does not belong to the array.
             for row in range(rows):
                 for k in range(values):
                     rooms[1, row * values + k] = latents[first + row, k]
@@ -358,7 +358,7 @@ def mix(
     biases: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:
-    """One layer with fewer outputs than `LANES`: ``latents @ weights.T + biases``.
+    """Evaluate one layer with fewer outputs than `LANES`: ``latents @ weights.T + biases``.
 
     Parameters
     ----------
@@ -371,7 +371,7 @@ def mix(
     texels, values = latents.shape
     step = latents.strides[0] // 4
     for first in range(0, texels, 4):
-        # The last texel stands in for those beyond.
+        # The last texel replaces those beyond the end.
         a = carray(beyond(start(latents), first * step), (values,))
         b = carray(beyond(start(latents), min(first + 1, texels - 1) * step), (values,))
         c = carray(beyond(start(latents), min(first + 2, texels - 1) * step), (values,))
@@ -379,7 +379,7 @@ def mix(
         for channel in range(len(weights)):
             row = weights[channel]
             sum_a = sum_b = sum_c = sum_d = np.float32(0)
-            # Four texels for each weight that is loaded.
+            # Each weight that is loaded serves four texels.
             for k in range(values):
                 sum_a += a[k] * row[k]
                 sum_b += b[k] * row[k]
@@ -392,7 +392,7 @@ def mix(
 
 @njit(inline="always")
 def within_radius(value, most):  # type: ignore[no-untyped-def]
-    """A number from 0 to the most; NaN is 0."""
+    """Clamp a number to the range from 0 to ``most``; NaN becomes 0."""
     return min(value, most) if value >= 0 else np.float32(0)
 
 
@@ -417,7 +417,7 @@ def fetch(
     periodic: bool,
     out: NDArray[np.float32],
 ) -> None:
-    """Latents between texels, interpolated bilinearly.
+    """Look up latents between texels by bilinear interpolation.
 
     Parameters
     ----------
@@ -444,7 +444,7 @@ def fetch(
         else:
             y = min(max(y, np.float32(0)), tall - np.float32(1))
             x = min(max(x, np.float32(0)), wide - np.float32(1))
-        # Places that are no numbers, or too far to know where, must not lead out of the array.
+        # NaN and infinite places must not lead out of the array.
         y, x = within_radius(y, tall), within_radius(x, wide)
         row, column = int(y), int(x)
         y, x = y - np.float32(row), x - np.float32(column)
@@ -462,7 +462,7 @@ def fetch(
 
 @_machine_code(types.void(_given(types.int16, 1, "C"), types.float32[::1]))
 def widen(latents: NDArray[np.int16], out: NDArray[np.float32]) -> None:
-    """Latents of half precision, given as their bits, as float32; both of shape (N,)."""
+    """Convert latents of half precision, given as their bits, to float32; both of shape (N,)."""
     whole = len(latents) - len(latents) % LANES
     for i in range(0, whole, LANES):
         vector_copied(beyond(start(latents), i), beyond(start(out), i))
@@ -477,7 +477,7 @@ def widen(latents: NDArray[np.int16], out: NDArray[np.float32]) -> None:
     )
 )
 def store(fitted: NDArray[np.float32], largest: np.float32, out: NDArray[Any]) -> None:
-    """What `napari_btf.values.ValueScale.store_fitted` does for integers.
+    """Do what `napari_btf.values.ValueScale.store_fitted` does for integers.
 
     Parameters
     ----------

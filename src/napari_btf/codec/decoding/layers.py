@@ -1,7 +1,7 @@
 """Fully connected layers that are evaluated for every texel of a frame.
 
-Texels go through all layers a chunk at a time, so that what is in between stays in the cache of
-one core, and several cores share the chunks.
+A chunk of texels goes through all layers before the next one, so that its activations stay in the
+cache of one core. Several cores share the chunks.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CHUNK", "FrameLayers", "Layers", "Scratch", "Shade", "in_chunks"]
 
-#: Texels that one thread decodes at once, so that what is in between stays in its cache.
+#: Texels that one thread decodes at once, so that their activations stay in its cache.
 CHUNK = 4096
-#: Threads that decode: one a core, but no more than share the memory well.
+#: Number of threads that decode: one for each core, but no more than memory can serve.
 _THREADS = min(4, os.cpu_count() or 1)
-#: Arrays that a thread keeps: other models want arrays of other sizes.
+#: Number of arrays that a thread keeps, because other models need other sizes.
 _MOST_ARRAYS = 64
 
 
@@ -49,12 +49,12 @@ class Layers:
 
     @property
     def products(self) -> int:
-        """Multiplications for each set of inputs."""
+        """Number of multiplications for each set of inputs."""
         return sum(weight.size for weight in self.weights)
 
     @property
     def in_turn(self) -> list[NDArray[np.float32]]:
-        """Weights and biases of one layer after the other."""
+        """The weights and biases of one layer after the other."""
         return [a for pair in zip(self.weights, self.biases, strict=True) for a in pair]
 
     def parts(self) -> list[dict[str, NDArray[np.float32]]]:
@@ -63,12 +63,12 @@ class Layers:
         return [{"weight": weight, "bias": bias} for weight, bias in pairs]
 
     def rounded(self) -> Layers:
-        """With weights and biases as half precision holds them."""
+        """Return the layers with weights and biases rounded to half precision."""
         halves = ((a.astype(np.float16) for a in part) for part in (self.weights, self.biases))
         return Layers(*(tuple(half.astype(np.float32) for half in part) for part in halves))
 
     def smooth(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Outputs for one set of inputs (F,), with SiLU between the layers."""
+        """Compute the outputs for one set of inputs (F,), with SiLU between the layers."""
         h = features
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if i:
@@ -78,13 +78,13 @@ class Layers:
 
 
 class FrameLayers:
-    """A network whose directions are settled: texels' latents in, outputs out.
+    """A network for one frame, whose light and view are fixed: latents in, outputs out.
 
-    In machine code if that is loaded (`napari_btf.codec.decoding.compiled`), else in NumPy.
-    There, no pass over the activations is spent on biases. Those of the first layer are taken
-    from the ReLU's zero, ``max(h + b, 0) = max(h, -b) + b``, and what it leaves out is in the
-    biases of the second layer. The others are a row of the weights, of an input that is always 1:
-    the first ReLU makes it, and every layer but the last hands it on.
+    It runs as machine code if that is loaded (`napari_btf.codec.decoding.compiled`), else in NumPy.
+    NumPy needs no extra pass over the activations for biases. The biases of the first layer move
+    into the ReLU, ``max(h + b, 0) = max(h, -b) + b``, and the remaining ``+ b`` moves into the
+    biases of the second layer. The other biases are a row of weights for an input that is always 1:
+    the first ReLU produces it, and every layer but the last passes it on.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class FrameLayers:
     def __call__(
         self, latents: NDArray[np.float32], scratch: Scratch, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Outputs of latents, (T, K) -> (T, O), in ``out`` if given, or in scratch."""
+        """Compute outputs from latents, (T, K) -> (T, O), in ``out`` if given, else in scratch."""
         code = kernels()
         if code is not None:
             if out is None:
@@ -128,7 +128,7 @@ class FrameLayers:
                 np.maximum(h, least, out=h)
             target = out
             if i < last or target is None:
-                # Two arrays in turn.
+                # Two arrays alternate.
                 target = scratch(f"layer {i % 2}", len(h), weight.shape[1])
             h = np.matmul(h, weight, out=target)
         if not last:
@@ -137,7 +137,7 @@ class FrameLayers:
 
     def _run(self, code: ModuleType, latents: NDArray[np.float32], out: NDArray[Any]) -> None:
         shape = len(latents), self.weights[-1].shape[1]
-        # It trusts in what it is given.
+        # This function does not check its arguments.
         if latents.shape[1] != len(self.weights[0]) or out.shape != shape:
             raise ValueError(
                 f"latents {latents.shape} or outputs {out.shape} do not fit the layers"
@@ -155,7 +155,7 @@ class FrameLayers:
         code.layers(latents, packed.weights, packed.biases, packed.widths, out)
 
     def _first_least(self, rows: int) -> NDArray[np.float32]:
-        """The zero of the first ReLU, for so many texels; see `Scratch.zeros`."""
+        """Return the zeros of the first ReLU for a number of texels; see `Scratch.zeros`."""
         least = self._least
         if len(least) < rows:
             least = self._least = np.tile(self.start, (rows, 1))
@@ -163,17 +163,17 @@ class FrameLayers:
 
 
 class Scratch:
-    """Arrays of one thread that are used again and again.
+    """Arrays that one thread uses again and again.
 
-    New ones for every product would cost as much as the product: their memory comes from the
-    operating system page by page.
+    Allocating an array for every product would cost as much as the product, because the operating
+    system provides its memory page by page.
     """
 
     def __init__(self) -> None:
         self._arrays: dict[tuple[Any, ...], NDArray[Any]] = {}
 
     def __call__(self, name: str, rows: int, columns: int, dtype: Any = np.float32) -> NDArray[Any]:
-        """An array of shape (rows, columns) with anything in it."""
+        """Return an array of shape (rows, columns) with arbitrary content."""
         key = name, columns, dtype
         array = self._arrays.get(key)
         if array is None or len(array) < rows:
@@ -184,19 +184,23 @@ class Scratch:
         return len(self._arrays)
 
     def zeros(self, rows: int, columns: int) -> NDArray[np.float32]:
-        """Zeros of shape (rows, columns): maxima with a number, or a row, take twice as long."""
+        """Return zeros of shape (rows, columns).
+
+        The maximum of an array and a number, or a row, takes NumPy twice as long as that of two
+        arrays.
+        """
         array = self._arrays.get(("zeros", columns))
         if array is None or len(array) < rows:
             array = self._arrays["zeros", columns] = np.zeros((rows, columns), dtype=np.float32)
         return array[:rows]
 
 
-#: Computes some texels of a frame, in the fitted domain, into an array of shape (T, C).
+#: Computes a chunk of texels of a frame, in the fitted domain, into an array of shape (T, C).
 Shade = Callable[[slice, Scratch, "NDArray[np.float32]"], object]
 
 
 def in_chunks(count: int, work: Callable[[slice, Scratch], None]) -> None:
-    """Do something for ``count`` texels, a chunk at a time, on several cores.
+    """Call a function for chunks of ``count`` texels, on several cores.
 
     Parameters
     ----------
@@ -205,7 +209,7 @@ def in_chunks(count: int, work: Callable[[slice, Scratch], None]) -> None:
         Called with a part of the texels and arrays of the thread that it runs in.
     """
     parts = [slice(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
-    # All threads take from it what comes next, so that none waits for a slower one.
+    # Every thread takes the next chunk from it, so that none waits for a slower one.
     left = iter(parts)
 
     def run() -> None:
@@ -218,7 +222,7 @@ def in_chunks(count: int, work: Callable[[slice, Scratch], None]) -> None:
             run()
             return
         running = [_pool().submit(run) for _ in range(_THREADS)]
-        # All of them, before one that failed is heard: they write into the caller's arrays.
+        # Wait for all threads before raising an error, because they write into the caller's arrays.
         wait(running)
         for part in running:
             part.result()
@@ -226,11 +230,11 @@ def in_chunks(count: int, work: Callable[[slice, Scratch], None]) -> None:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    """The threads that decode: starting new ones for each frame would take a part of its time."""
+    """Return the threads that decode; starting new ones for each frame would cost time."""
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="napari-btf-decode")
 
 
-# A process that was forked off has none of the threads.
+# A forked process has none of the threads.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
@@ -238,7 +242,7 @@ _of_thread = local()
 
 
 def _own_scratch() -> Scratch:
-    """The arrays of this thread, kept from frame to frame."""
+    """Return the scratch arrays of this thread, which it keeps from frame to frame."""
     scratch: Scratch | None = getattr(_of_thread, "scratch", None)
     if scratch is None or len(scratch) > _MOST_ARRAYS:
         scratch = _of_thread.scratch = Scratch()

@@ -1,4 +1,4 @@
-"""Fully connected layers in a model file: a count in its description, two tensors a layer."""
+"""Fully connected layers in a model file: a count in its description, two tensors each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Expected = dict[str, tuple[tuple[int, ...], tuple[str, ...]]]
 def pack_layers(
     part: str, layers: Layers, dtype: DTypeLike = np.float16
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What a file says of the layers of a part, and their tensors in a floating point type."""
+    """Return the description of the layers of a part, and their tensors."""
     tensors: dict[str, NDArray[Any]] = {}
     for i, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
         tensors[f"{part}_{i}_weight"] = weight.astype(dtype)
@@ -35,7 +35,7 @@ def pack_layers(
 def unpack_layers(
     description: dict[str, Any], tensors: dict[str, NDArray[Any]], part: str
 ) -> Layers:
-    """The layers of a part."""
+    """Return the layers of a part."""
     count = range(description[f"{part}_layers"])
     return Layers(
         tuple(tensors[f"{part}_{i}_weight"].astype(np.float32) for i in count),
@@ -51,7 +51,7 @@ def expected_layers(
     outputs: int,
     used: bool = True,
 ) -> Expected:
-    """Shapes of the layers of a part, whose hidden units are as many as the file has.
+    """Return the shapes of the layers of a part, with as many hidden units as the file has.
 
     Raises
     ------

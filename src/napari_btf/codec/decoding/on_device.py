@@ -1,8 +1,8 @@
 """Decode images by torch on a device, such as a graphics processor: what all codecs share.
 
-The sums are those of the codecs in NumPy, for all texels of a part at once. What depends on the
+The arithmetic is that of the codecs in NumPy, for all texels of a part at once. What depends on the
 directions alone is computed in NumPy; the latents stay on the device, and only the finished image
-is copied from it. Each codec has a decoder of its own in its module ``in_torch``.
+is copied from it. Each codec derives its own class in its module ``model``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["OnDevice"]
 
 
 class Decoded(Protocol):
-    """What `OnDevice` asks of a model."""
+    """The properties of a model that `OnDevice` needs."""
 
     @property
     def channels(self) -> int:
@@ -34,11 +34,11 @@ class Decoded(Protocol):
 
     @property
     def values(self) -> ValueScale:
-        """How fitted values become captured ones."""
+        """The conversion between fitted values and captured ones."""
 
 
 Model = TypeVar("Model", bound=Decoded)
-#: Texels decoded at once, so that what is in between takes some hundred MiB at most.
+#: Texels decoded at once, so that activations take a few hundred MiB at most.
 _TOGETHER = 1 << 19
 
 
@@ -58,14 +58,14 @@ class OnDevice(ABC, Generic[Model]):
     def shaded_part(
         self, light: ArrayLike, view: ArrayLike, part: Part
     ) -> Iterator[NDArray[np.float32]]:
-        """The images of `CompressedBTF.shaded_part`."""
+        """Decode the images of `CompressedBTF.shaded_part`."""
         for pair in zip(np.asarray(light), np.asarray(view), strict=True):
             yield np.concatenate([block.cpu().numpy() for block in self._blocks(*pair, part)])
 
     def image(
         self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
     ) -> NDArray[Any]:
-        """The image of `CompressedBTF.image`; the device makes the integers of it."""
+        """Decode the image of `CompressedBTF.image`; the device converts it to integers."""
         values = self._model.values
         blocks = []
         for block in self._blocks(light, view, part):
@@ -77,7 +77,7 @@ class OnDevice(ABC, Generic[Model]):
     def _blocks(
         self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
     ) -> Iterator[torch.Tensor]:
-        """Some rows of the part after the other, (rows, W', C), in the fitted domain."""
+        """Decode blocks of rows of the part, (rows, W', C), in the fitted domain."""
         import torch
 
         rows = max(1, _TOGETHER // len(part.columns))
@@ -90,10 +90,10 @@ class OnDevice(ABC, Generic[Model]):
     def _shade(
         self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
     ) -> torch.Tensor:
-        """Colours of the texels of a part, (T, C), in the fitted domain."""
+        """Return the colours of the texels of a part, (T, C), in the fitted domain."""
 
     def apply(self, network: FrameLayers, latents: torch.Tensor) -> torch.Tensor:
-        """What `FrameLayers` does."""
+        """Evaluate a network as `FrameLayers` does."""
         import torch
 
         h, start = latents, self.to(network.start)

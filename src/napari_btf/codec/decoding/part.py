@@ -1,4 +1,4 @@
-"""A part of the texel grid, and what is kept for the parts that were decoded last."""
+"""A part of the texel grid, and a cache for the parts that were decoded last."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Part:
         columns: slice | None = None,
         step: int = 1,
     ) -> Part:
-        """The part that slices choose of a grid, as they would of an array.
+        """Return the part that slices select from a grid, as they would from an array.
 
         Parameters
         ----------
@@ -75,27 +75,27 @@ class Part:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of what is decoded."""
+        """Number of rows and of columns of the part."""
         return len(self.rows), len(self.columns)
 
     @property
     def texels(self) -> int:
-        """How many texels are decoded."""
+        """Number of texels of the part."""
         return len(self.rows) * len(self.columns)
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """What cuts the part out of an array of the whole surface."""
+        """The slices that cut the part out of an array of the whole surface."""
         rows, columns = (slice(r.start, r.stop, r.step) for r in (self.rows, self.columns))
         return rows, columns
 
     def cut(self, image: NDArray[Any]) -> NDArray[Any]:
-        """The part of an image (H, W, ...), as a view of it."""
+        """Return the part of an image (H, W, ...), as a view of it."""
         return image[self.slices]
 
 
 class KeptParts(Generic[T]):
-    """What was made for the latest two parts: the whole surface, and what is looked at."""
+    """A cache of values for the latest two parts: the whole surface, and the visible part."""
 
     _COUNT = 2
 
@@ -104,10 +104,10 @@ class KeptParts(Generic[T]):
         self._kept: OrderedDict[Part, T] = OrderedDict()
 
     def __call__(self, part: Part, make: Callable[[], T]) -> T:
-        """What is kept for a part, or else is made now."""
+        """Return the value that is kept for a part, or make it now."""
         with self._lock:
             if part not in self._kept:
-                # The oldest one goes first, to make room for the new one.
+                # The oldest entry makes room for the new one.
                 while len(self._kept) >= self._COUNT:
                     self._kept.popitem(last=False)
                 self._kept[part] = make()
@@ -115,5 +115,5 @@ class KeptParts(Generic[T]):
             return self._kept[part]
 
     def __reduce__(self) -> tuple[type[KeptParts[T]], tuple[()]]:
-        # A copy of a model, or one sent to another process, starts with nothing.
+        # A copy of a model, or one sent to another process, starts with an empty cache.
         return KeptParts, ()

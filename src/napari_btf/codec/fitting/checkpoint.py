@@ -1,4 +1,4 @@
-"""Notes of an unfinished training, from which it can go on: a ``.safetensors`` file again."""
+"""Checkpoints: files from which an unfinished training can be resumed (``.safetensors``)."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ __all__ = [
 
 _KEY = "napari-btf unfinished training"
 _VERSION = 2
-#: Share of the time that writing notes may take.
+#: Share of the time that writing checkpoints may take.
 _SHARE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Notes:
-    """What a training has written down.
+    """The state of a training, as a checkpoint holds it.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Notes:
 
 
 class Checkpoint:
-    """Where a training notes how far it is.
+    """The checkpoint file of one training: when to write it, and what was found in it.
 
     Parameters
     ----------
@@ -81,16 +81,16 @@ class Checkpoint:
 
     @property
     def is_there(self) -> bool:
-        """Whether notes of an unfinished training are there."""
+        """Whether the file of an unfinished training exists."""
         return self.path is not None and self.path.exists()
 
     @property
     def is_resumable(self) -> bool:
-        """Whether the same training can go on from the notes that are there."""
+        """Whether the same training can be resumed from the file."""
         return self._written or (self.resume and self.is_there)
 
     def open(self, key: str) -> None:
-        """Begin a training; look for notes of the same one if it is to go on.
+        """Begin a training, and read the checkpoint of the same training if it is to be resumed.
 
         Parameters
         ----------
@@ -117,13 +117,13 @@ class Checkpoint:
         self.found = notes
 
     def due(self) -> bool:
-        """Whether it is time for another note."""
+        """Whether it is time to write the checkpoint again."""
         if self.asked:
             return True
         return self.path is not None and not self.failure and time.monotonic() >= self._next
 
     def note(self, notes: Notes) -> None:
-        """Write how far the training is; a full disk does not end it, but ends the notes.
+        """Write the checkpoint. If the disk is full, the training goes on without checkpoints.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class Checkpoint:
             raise ToBeResumed
 
     def ask(self) -> None:
-        """Have the training take one more note, and end there."""
+        """Ask the training to write one more checkpoint and to end there."""
         self.asked = True
 
     def _write(self, path: Path, notes: Notes) -> None:
@@ -154,19 +154,19 @@ class Checkpoint:
         self._next = now + (max(self._every, (now - start) / _SHARE) if self._every else 0.0)
 
     def remove(self) -> None:
-        """Forget the notes: the training is finished."""
+        """Delete the file, because the training is finished."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
 
 def checkpoint_path(model: str | Path) -> Path:
-    """Where the notes of a training lie whose model file is to be ``model``."""
+    """Return the path of the checkpoint of a training whose model file will be ``model``."""
     model = Path(model)
     return model.with_name(f".{model.name}.unfinished")
 
 
 def training_key(btf: BTF, coords: ArrayLike | None, settings: dict[str, Any]) -> str:
-    """A digest of what a training is of: capture, texels, and settings that cannot change."""
+    """Return a digest of the capture, the texels, and the settings that must not change."""
     facts = {"shape": btf.frames.shape, "dtype": str(btf.frames.dtype)}
     digest = hashlib.sha256(json.dumps([facts, settings], sort_keys=True).encode())
     for array in (np.round(btf.light, 6), np.round(btf.view, 6), btf.frame(0), btf.frame(-1)):
@@ -177,7 +177,7 @@ def training_key(btf: BTF, coords: ArrayLike | None, settings: dict[str, Any]) -
 
 
 def adam_notes(optimizer: torch.optim.Adam) -> dict[str, NDArray[np.float32]]:
-    """The moments and step counts of Adam as arrays, by names that `restore_adam` finds."""
+    """Return the moments and step counts of Adam as arrays, by names that `restore_adam` knows."""
     return {
         f"adam_{i}_{name}": value.detach().cpu().numpy()
         for i, parameter in enumerate(_parameters(optimizer))
@@ -186,7 +186,7 @@ def adam_notes(optimizer: torch.optim.Adam) -> dict[str, NDArray[np.float32]]:
 
 
 def restore_adam(optimizer: torch.optim.Adam, tensors: dict[str, NDArray[Any]]) -> None:
-    """Bring a new optimizer to the state that `adam_notes` of another one describes."""
+    """Set a new optimizer to the state that `adam_notes` returned for another one."""
     import torch
 
     for i, parameter in enumerate(_parameters(optimizer)):
@@ -204,7 +204,7 @@ def _parameters(optimizer: torch.optim.Adam) -> list[torch.Tensor]:
 
 
 def _read(path: Path) -> tuple[Notes, str]:
-    """Notes and their key."""
+    """Read the notes of a checkpoint and its key."""
     from safetensors import SafetensorError, safe_open
 
     remedy = "delete it, or start anew without --resume"

@@ -71,8 +71,8 @@ class _Standing:
 class Loop:
     """Trains a task for one stage.
 
-    A validating task ends in the state with the least validation error, any other in its latest
-    state.
+    If the task has a validation, training ends in the state with the smallest validation error;
+    otherwise it ends in the latest state.
 
     Parameters
     ----------
@@ -104,13 +104,13 @@ class Loop:
 
     @property
     def step(self) -> int:
-        """How many steps were made."""
+        """Number of steps made so far."""
         return self._at.step
 
     def run(
         self, stop: Callable[[], bool] = lambda: False, until: int | None = None
     ) -> Generator[Progress, None, None]:
-        """Train to the end of the stage, or up to a step after which it may be called again.
+        """Train to the end of the stage, or up to a step after which `run` may be called again.
 
         Parameters
         ----------
@@ -164,7 +164,7 @@ class Loop:
         )
 
     def _validate(self) -> None:
-        """Keep the present state if it is the best so far."""
+        """Validate, and keep the present state if its error is the smallest so far."""
         if self._task.validate is not None:
             with one_core():
                 error = self._task.validate()
@@ -172,7 +172,7 @@ class Loop:
                 self._at.best_error, self._kept = error, self._state()
 
     def _learn(self, done: float, keep: bool) -> None:
-        """Make one step; if ``keep``, keep the state before it unless it has diverged."""
+        """Make one step; with ``keep``, keep the state before the step unless it has diverged."""
         with one_core():
             self._optimizer.zero_grad()
             is_good = self._accepts(self._task.gradients())
@@ -186,7 +186,7 @@ class Loop:
             self._optimizer.step()
 
     def _accepts(self, error: float) -> bool:
-        """Whether the error of a batch shows no divergence; if it does, the training goes back."""
+        """Whether the error of a batch is normal; otherwise return to the state that was kept."""
         at = self._at
         if not error < _DIVERGED * max(at.least_error, _LEAST_ERROR):
             self._go_back()
@@ -205,7 +205,7 @@ class Loop:
         self._at.train_error, self._at.least_error = None, np.inf
 
     def _settle(self) -> None:
-        """Take back what the last steps have spoiled."""
+        """Undo the last steps if they have spoiled the network."""
         if self._task.validate is not None:
             self._restore(self._kept)
         else:
@@ -219,7 +219,7 @@ class Loop:
         return torch.optim.Adam([dict(group) for group in self._task.groups])
 
     def _state(self) -> list[torch.Tensor]:
-        """A copy of all tensors."""
+        """Return a copy of all tensors."""
         return [tensor.detach().clone() for tensor in self._task.tensors]
 
     def _restore(self, state: list[torch.Tensor]) -> None:
@@ -228,7 +228,7 @@ class Loop:
             tensor.detach().copy_(value.reshape(tensor.shape))
 
     def _notes(self) -> Notes:
-        """All that is needed to resume from here."""
+        """Return all that is needed to resume the training from its present state."""
         tensors: dict[str, NDArray[Any]] = dict(adam_notes(self._optimizer))
         for name, state in (("now", self._state()), ("kept", self._kept)):
             tensors |= {f"{name}_{i}": tensor.cpu().numpy() for i, tensor in enumerate(state)}

@@ -1,8 +1,8 @@
 """Several processes that train one model together, each on its share of the images.
 
-``torchrun`` starts them and says in the environment who is who; torch.distributed carries what
-they tell one another: by gloo between arrays of CPUs, by nccl between GPUs. A process on its own
-is a `World` of size 1, in which all of this does nothing.
+``torchrun`` starts the processes and tells each its number by environment variables.
+torch.distributed carries their messages, by gloo between processors and by nccl between GPUs. A
+process that was started alone is a `World` of size 1, in which all of this does nothing.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = ["World", "is_first_to_fail", "share_in_memory", "world"]
 
 T = TypeVar("T")
 
-#: Others may wait for as long as the first one computes alone. Processes that ended are noticed
-#: at once, by their closed connections.
+#: Timeout, because the others wait while the first process computes alone. A process that has
+#: ended is noticed at once by its closed connection.
 _PATIENCE = timedelta(days=2)
 _FAILED = "napari-btf/failed"
 
 
 class World:
-    """All processes of a training, seen from one of them.
+    """All processes of a training, as one of them sees them.
 
     Parameters
     ----------
@@ -54,19 +54,19 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this one writes and speaks."""
+        """Whether this process writes files and messages."""
         return self.rank == 0
 
     def share(self, count: int) -> NDArray[np.intp]:
-        """Which of ``count`` things are this process's: every size-th."""
+        """Return which of ``count`` items belong to this process: every ``size``-th one."""
         return np.arange(self.rank, count, self.size)
 
     def share_of(self, btf: BTF) -> BTF:
-        """The observations that are this process's."""
+        """Return a BTF of the observations that belong to this process."""
         return btf if self.size == 1 else btf.select(self.share(len(btf)))
 
     def sum(self, values: NDArray[Any]) -> NDArray[Any]:
-        """The sum of an array over all processes, in every one of them; may be in place."""
+        """Return the sum of an array over all processes; the array may be overwritten."""
         if self.size == 1:
             return values
         import torch
@@ -76,7 +76,7 @@ class World:
         return values
 
     def sum_tensor(self, values: torch.Tensor) -> torch.Tensor:
-        """The same of a tensor, in its place."""
+        """Replace a tensor by its sum over all processes."""
         if self.size > 1:
             from torch import distributed
 
@@ -85,11 +85,11 @@ class World:
         return values
 
     def merge(self, values: NDArray[Any]) -> NDArray[Any]:
-        """An array of any type, every part of which one process has and the others have as 0."""
+        """Combine an array of which each process has other parts, the rest being 0."""
         return self.sum(np.ascontiguousarray(values).view(np.uint8)).view(values.dtype)
 
     def first(self, value: T | None) -> T:
-        """What the first process has."""
+        """Return the value that the first process has."""
         if self.size == 1:
             return value  # type: ignore[return-value]
         from torch import distributed
@@ -100,7 +100,7 @@ class World:
         return box[0]  # type: ignore[return-value]
 
     def gather(self, value: T) -> list[T]:
-        """What all have, in the first process; nothing in the others."""
+        """Return the values of all processes in the first process, and nothing in the others."""
         if self.size == 1:
             return [value]
         from torch import distributed
@@ -111,7 +111,7 @@ class World:
         return found or []
 
     def agree(self, seconds: float, *wishes: bool) -> tuple[float, ...]:
-        """The seconds of the first process, and which wishes any of them has."""
+        """Return the seconds of the first process, and which of the requests any process has."""
         if self.size == 1:
             return (seconds, *map(float, wishes))
         import torch
@@ -123,16 +123,16 @@ class World:
         return tuple(values.tolist())
 
     def largest(self, value: float) -> float:
-        """The largest of a number in each process."""
+        """Return the largest value of a number over all processes."""
         return max(self.first(self.gather(value)))
 
     def first_to_fail(self) -> bool:
-        """Whether no other process has failed yet, so that this one says why."""
+        """Whether no other process has failed before, so that this one reports the error."""
         if self._store is None:
             return True
         try:
             return bool(self._store.add(_FAILED, 1) == 1)
-        # The process that keeps the store has ended.
+        # The process that holds the common store has ended.
         except RuntimeError:
             return True
 
@@ -150,7 +150,7 @@ class World:
 
 @cache
 def world() -> World:
-    """The processes that this one was started with; waits for them."""
+    """Return the processes that this process was started with, after waiting for them."""
     if ranks.rank_count() == 1:
         return World()
     import torch
@@ -165,15 +165,15 @@ def world() -> World:
 
 
 def is_first_to_fail() -> bool:
-    """Whether no other process has said yet why all of them end."""
+    """Whether this process is the first to fail, and therefore reports the error."""
     if not world.cache_info().currsize:
-        # They have not met, so they fail alike.
+        # The processes have not connected yet, so all of them fail alike.
         return ranks.is_first()
     return world().first_to_fail()
 
 
 class _ShareInMemory:
-    """Observations of which a process has its own share in memory; others are read when needed."""
+    """Observations: a process keeps its share in memory and reads the others on demand."""
 
     def __init__(self, btf: BTF, share: NDArray[np.intp], kept: NDArray[Any]) -> None:
         self._btf, self._kept = btf, kept
@@ -187,7 +187,7 @@ class _ShareInMemory:
 
 
 def share_in_memory(btf: BTF, limit: int) -> Job[BTF]:
-    """`into_memory` of this process's share alone, if that takes no more than ``limit`` bytes."""
+    """Read this process's images into memory, if they take at most ``limit`` bytes."""
     here = world()
     if here.size == 1:
         return (yield from into_memory(btf, limit))

@@ -1,4 +1,4 @@
-"""What a training is: the task that is learned, and the length and schedule of each stage."""
+"""What the loop trains: the task, and the length and schedule of each stage."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Task(Protocol):
         """Parameter groups for `torch.optim.Adam`, each with its full learning rate ``"lr"``."""
 
     def gradients(self) -> float:
-        """Store the gradients of a random batch in the parameters; its mean squared error."""
+        """Compute the gradients of a random batch; return its mean squared error."""
 
     @property
     def validate(self) -> Callable[[], float] | None:
-        """Gives the mean squared error of the held-out data; None if nothing is held out."""
+        """A function that returns the mean squared error of held-out data, or None."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,12 @@ class Stage:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def done(self, step: int, seconds: float) -> float:
-        """The share of the stage that is over; 1 or more at its end."""
+        """Return the share of the stage that is over; it is 1 or more at its end."""
         by_steps = 0.0 if self.steps is None else step / self.steps
         return by_steps if self.seconds is None else max(by_steps, seconds / self.seconds)
 
     def rate(self, full: float, done: float) -> float:
-        """The learning rate when a share of the stage is over."""
+        """Return the learning rate when a share of the stage is over."""
         if not self.decays:
             return full
         warm = min(1.0, (done + 1e-3) / self.warm_up) if self.warm_up else 1.0

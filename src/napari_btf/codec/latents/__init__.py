@@ -1,1 +1,4 @@
-"""Latents in memory and in files."""
+"""Latents in memory and in files.
+
+How latents are trained belongs in the folders of the codecs.
+"""

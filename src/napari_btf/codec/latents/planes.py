@@ -1,6 +1,6 @@
-"""Integer images in JPEG XL without loss: how latent maps lie in files.
+"""Integer images in lossless JPEG XL, the form in which latent maps lie in files.
 
-Several planes share a stream, one below the other: each stream has a beginning that costs some
+Several planes share a stream, one below the other, because the header of each stream costs some
 bytes.
 """
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["PLANES", "compress", "cut", "decompress", "groups"]
 
-#: Planes of a stream, at most.
+#: Largest number of planes in a stream.
 PLANES = 16
-#: Of JPEG XL, of 9.
+#: Effort of the JPEG XL encoder, from 1 to 9.
 _EFFORT = 7
 _THREADS = 2
 
 
 def groups(count: int) -> list[range]:
-    """The planes of each stream."""
+    """Return the planes of each stream."""
     return [range(i, min(i + PLANES, count)) for i in range(0, count, PLANES)]
 
 
 def compress(parts: Sequence[NDArray[Any]]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Streams of groups of planes, each (P, H, W) of uint8 or uint16.
+    """Compress groups of planes to streams; each group is (P, H, W) of uint8 or uint16.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def compress(parts: Sequence[NDArray[Any]]) -> tuple[NDArray[np.uint8], NDArray[
 def cut(
     streams: NDArray[np.uint8], lengths: NDArray[np.int64], count: int
 ) -> list[NDArray[np.uint8]]:
-    """The stream of each group of ``count`` planes.
+    """Return the stream of each group of ``count`` planes.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def decompress(
     width: int,
     dtype: type[np.uint8] | type[np.uint16],
 ) -> NDArray[Any]:
-    """A group of planes, (P, H, W).
+    """Decompress a group of planes, (P, H, W).
 
     Raises
     ------
@@ -88,7 +88,7 @@ def decompress(
     """
     import imagecodecs
 
-    # Given its room, the decoder refuses a stream that claims another size.
+    # With the array given, the decoder refuses a stream of another size.
     room: NDArray[Any] = np.empty((planes * height, width), dtype=dtype)
     try:
         imagecodecs.jpegxl_decode(stream.tobytes(), out=room)

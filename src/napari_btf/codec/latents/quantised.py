@@ -1,4 +1,4 @@
-"""Latents in at most 8 bits, each over its own range."""
+"""Latents in at most 8 bits, each quantised over its own range."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class QuantisedLatents:
 
     @property
     def quantised(self) -> QuantisedLatents:
-        """As a file holds them."""
+        """The latents as a file holds them."""
         return self
 
     @cached_property
     def streams(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """The codes as they lie in a file, and the bytes of each stream."""
+        """The compressed codes, and the length of each stream in bytes."""
         planes = np.ascontiguousarray(self.codes.transpose(2, 0, 1))
         return compress([planes[part.start : part.stop] for part in groups(len(planes))])
 
@@ -62,7 +62,7 @@ class QuantisedLatents:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in a file."""
+        """Size in a file, in bytes."""
         streams, lengths = self.streams
         return streams.nbytes + lengths.nbytes + self.scale.nbytes + self.offset.nbytes
 
@@ -71,13 +71,13 @@ class QuantisedLatents:
         return self.codes * self.scale + self.offset
 
     def stored(self, kind: str) -> StoredLatents:
-        """The codes in a type of `LATENT_TYPES`; each of them is exact in all of these."""
+        """Return the codes in one of the `LATENT_TYPES`; all of these hold the codes exactly."""
         return StoredLatents(self.codes.astype(kind, copy=False), self.scale, self.offset)
 
 
 @dataclass(frozen=True, eq=False)
 class FreeLatents:
-    """Latents of any values, as those of an edited model. A file holds them in 8 bits.
+    """Latents of any values, such as those of an edited model. A file holds them in 8 bits.
 
     Parameters
     ----------
@@ -94,12 +94,12 @@ class FreeLatents:
 
     @cached_property
     def quantised(self) -> QuantisedLatents:
-        """As a file holds them."""
+        """The latents as a file holds them."""
         return quantise(self.free)
 
     @property
     def nbytes(self) -> int:
-        """Bytes in a file."""
+        """Size in a file, in bytes."""
         return self.quantised.nbytes
 
     def values(self) -> NDArray[np.float32]:
@@ -107,7 +107,7 @@ class FreeLatents:
         return self.free
 
     def stored(self, kind: str) -> StoredLatents:
-        """The latents in a type of `LATENT_TYPES`."""
+        """Return the latents in one of the `LATENT_TYPES`."""
         return store(self.free, kind)
 
 

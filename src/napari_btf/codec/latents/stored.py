@@ -1,4 +1,4 @@
-"""Latents in memory: as they are, in half precision, or in 8 bits, each over its own range."""
+"""Latents in memory: in single precision, in half precision, or in 8 bits over their own range."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
     "widen",
 ]
 
-#: What latents can be in memory.
+#: The types that latents can have in memory.
 LATENT_TYPES = ("float32", "float16", "uint8")
 
 
@@ -37,14 +37,14 @@ class StoredLatents(NamedTuple):
     """(K,)"""
 
     def latents(self) -> NDArray[np.float32]:
-        """The latents as float32, (H, W, K); of float32 the values themselves."""
+        """Return the latents as float32, (H, W, K); float32 values are returned as they are."""
         if self.values.dtype == np.float32:
             return self.values
         return np.asarray(self.values * self.scale + self.offset, dtype=np.float32)
 
 
 def check_latent_type(name: str) -> None:
-    """Refuse types that latents cannot have in memory.
+    """Raise a UsageError for a type that latents cannot have in memory.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def check_latent_type(name: str) -> None:
 
 
 def widen(values: NDArray[Any], out: NDArray[np.float32]) -> None:
-    """Put values of one of the `LATENT_TYPES` into ``out``, an array of the same shape."""
+    """Convert values of one of the `LATENT_TYPES` to float32 in ``out``, of the same shape."""
     code = kernels()
     is_half = values.dtype == np.float16 and values.size == out.size
     if code is not None and is_half and values.flags.c_contiguous and out.flags.c_contiguous:
@@ -67,13 +67,13 @@ def widen(values: NDArray[Any], out: NDArray[np.float32]) -> None:
 
 
 def stored(shape: tuple[int, ...], kind: str) -> StoredLatents:
-    """Room for latents of a shape (H, W, K), to be filled with `store_plane`."""
+    """Allocate latents of a shape (H, W, K), to be filled by `store_plane`."""
     scale, offset = np.ones(shape[-1], np.float32), np.zeros(shape[-1], np.float32)
     return StoredLatents(np.empty(shape, dtype=kind), scale, offset)
 
 
 def store(latents: NDArray[np.float32], kind: str) -> StoredLatents:
-    """Latents (H, W, K) in one of the `LATENT_TYPES`; as float32 the array itself."""
+    """Convert latents (H, W, K) to one of the `LATENT_TYPES`; float32 ones stay as they are."""
     if kind == "float32":
         ones = np.ones(latents.shape[-1], np.float32)
         return StoredLatents(latents, ones, np.zeros_like(ones))
@@ -84,16 +84,16 @@ def store(latents: NDArray[np.float32], kind: str) -> StoredLatents:
 
 
 def store_plane(room: StoredLatents, k: int, plane: NDArray[np.float32]) -> None:
-    """Put latent ``k``, (H, W), into the room for it.
+    """Store latent ``k``, (H, W), in the allocated latents.
 
-    8 bits are wrong by 1/510 of its range at most, half precision by 1/8192 of it.
+    The largest error is 1/510 of the latent's range in 8 bits, and 1/8192 of it in half precision.
     """
     values, target = plane, room.values[..., k]
     if target.dtype != np.float32:
         low, high = np.float32(plane.min()), np.float32(plane.max())
         parts = 255 if target.dtype == np.uint8 else 2
         scale = (high - low) / np.float32(parts) or np.float32(1.0)
-        # Half precision is finest around 0.
+        # The range is centred on 0, because half precision is finest there.
         offset = low if parts == 255 else low + scale
         room.scale[k], room.offset[k] = scale, offset
         values = (plane - offset) / scale

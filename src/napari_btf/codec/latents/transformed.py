@@ -1,9 +1,9 @@
-"""Latent maps as bytes: a cosine transform, one quantiser step, and JPEG XL without loss.
+"""Latent maps as bytes: a cosine transform, one quantiser step, and lossless JPEG XL.
 
 Each latent is an image of its own. Its cosine transform gathers what neighbouring texels have in
-common; the coefficients of all latents are divided by one step, which costs the least for a given
-mean squared error when the latents belong to orthonormal components (A. Gersho and R. Gray, Vector
-Quantization and Signal Compression, 1992, chapter 8), and the integers are stored as images.
+common. The coefficients of all latents are divided by one step, which costs the fewest bytes for a
+given mean squared error when the latents belong to orthonormal components (A. Gersho and R. Gray,
+Vector Quantization and Signal Compression, 1992, chapter 8). The integers are stored as images.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 __all__ = ["SKETCH_SAMPLE", "CodedLatents", "FreeLatents", "Spectrum", "code_latents"]
 
-#: Values below this share of a step become zero. More zeros cost less than they blur
-#: (the "dead zone" of image coders).
+#: Values below this share of a step become zero (the "dead zone" of image coders), because the
+#: zeros save more bytes than they add error.
 DEAD_ZONE = 0.65
 
 _THREADS = 2
 _LARGEST_CODE = 30_000
 """Codes beyond stand apart: JPEG XL keeps 16 bits."""
 _BANDS = 24
-#: Coefficients of each latent that estimates come from: usually, and of a sketch.
+#: Number of coefficients of each latent for estimates: usually, and for a sketch.
 _SAMPLE, SKETCH_SAMPLE = 1 << 15, 1 << 12
 
 
@@ -76,17 +76,17 @@ class CodedLatents:
 
     @property
     def coded(self) -> CodedLatents:
-        """The same latents: they are coded already, unlike `FreeLatents`."""
+        """The latents themselves, which are coded already, unlike `FreeLatents`."""
         return self
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the arrays."""
+        """Size of the arrays in bytes."""
         arrays = self.offset, self.streams, self.lengths, self.lowest, self.far_index, self.far_code
         return sum(array.nbytes for array in arrays)
 
     def decode(self, kind: str = "float32") -> StoredLatents:
-        """The latents, shape (H, W, K), in a type of `LATENT_TYPES`.
+        """Decode the latents, shape (H, W, K), in one of the `LATENT_TYPES`.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class CodedLatents:
         return out
 
     def _codes(self, i: int, stream: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Codes of a stream, (planes, H, W)."""
+        """Decode the codes of a stream, (planes, H, W)."""
         planes = len(groups(self.latents)[i])
         stored = decompress(stream, planes, self.height, self.width, np.uint16)
         codes = stored.astype(np.float32)
@@ -122,7 +122,7 @@ class CodedLatents:
 
 @dataclass(frozen=True, eq=False)
 class FreeLatents:
-    """A latent map of any values, as that of an edited model. It is coded when it is saved.
+    """A latent map of any values, such as that of an edited model. It is coded when it is saved.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ class FreeLatents:
 
     @cached_property
     def coded(self) -> CodedLatents:
-        """As a file holds it."""
+        """The latents as a file holds them."""
         return code_latents(self.values, self.step)
 
     @property
@@ -160,12 +160,12 @@ class FreeLatents:
         return self.coded.nbytes
 
     def decode(self, kind: str = "float32") -> StoredLatents:
-        """The latents, shape (H, W, K), in a type of `LATENT_TYPES`."""
+        """Return the latents, shape (H, W, K), in one of the `LATENT_TYPES`."""
         return store(self.values, kind)
 
 
 class Spectrum:
-    """The cosine transform of a latent map, to be quantised with one step or another.
+    """The cosine transform of a latent map, which can be quantised with different steps.
 
     Parameters
     ----------
@@ -203,15 +203,15 @@ class Spectrum:
 
     @property
     def texels(self) -> int:
-        """H * W."""
+        """Number of texels, H * W."""
         return int(self.height * self.width)
 
     def distortion(self, step: float) -> NDArray[np.float64]:
-        """Sum of squared errors of each latent, shape (K,), when divided by ``step``."""
+        """Return the sum of squared errors of each latent, shape (K,), for a step."""
         return np.array([_error(plane, _quantise(plane, step), step) for plane in self.planes])
 
     def estimate(self, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """About what each latent would cost, from a sample of its coefficients.
+        """Estimate bytes and squared error of each latent from a sample of its coefficients.
 
         Returns
         -------
@@ -230,7 +230,7 @@ class Spectrum:
         return size, error
 
     def code(self, step: float, count: int) -> CodedLatents:
-        """The first ``count`` latents, quantised and compressed."""
+        """Quantise and compress the first ``count`` latents."""
         codes = [_quantise(self.planes[part.start : part.stop], step) for part in groups(count)]
         far = [np.flatnonzero(np.abs(part) > _LARGEST_CODE) for part in codes]
         far_code = [part.reshape(-1)[index] for part, index in zip(codes, far, strict=True)]
@@ -254,7 +254,7 @@ class Spectrum:
         )
 
     def rounded(self, step: float, count: int) -> NDArray[np.float32]:
-        """The first ``count`` latents as `code` keeps them, (H, W, count), without coding them."""
+        """Return the first ``count`` latents as `code` keeps them, (H, W, count), uncoded."""
         from scipy.fft import idctn
 
         out = np.empty((self.height, self.width, count), dtype=np.float32)
@@ -268,9 +268,9 @@ class Spectrum:
         return out
 
     def _draw(self, size: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Some coefficients of each latent, (K, M), and the band of each, (M,).
+        """Draw some coefficients of each latent, (K, M), and the band of each, (M,).
 
-        Bands go by the distance from the lowest frequency, logarithmically.
+        Bands are intervals of the distance from the lowest frequency, on a logarithmic scale.
         """
         y, x = np.ogrid[: self.height, : self.width]
         longest = max(self.height, self.width)
@@ -295,12 +295,12 @@ def _quantise(values: NDArray[np.float32], step: float) -> NDArray[np.int32]:
 
 
 def _entropy(codes: NDArray[np.int32], bands: NDArray[np.int64]) -> float:
-    """Bits of codes whose frequencies differ from band to band."""
+    """Return the bits of codes whose frequencies differ from band to band."""
     most = 127
     largest = np.zeros(_BANDS, dtype=np.int64)
     np.maximum.at(largest, bands, np.abs(codes))
-    # Of large codes the last bits are as good as random, and more different codes than the sample
-    # has would look cheaper than they are.
+    # The last bits of large codes are practically random. A sample that is smaller than the number
+    # of different codes would make them look cheaper than they are.
     random_bits = np.ceil(np.log2((largest + 1) / (most + 1))).clip(0).astype(np.int32)
     joint = np.bincount(
         bands * (2 * most + 2) + (codes >> random_bits[bands]) + most + 1,

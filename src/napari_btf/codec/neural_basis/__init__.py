@@ -1,1 +1,5 @@
-"""The neural-basis codec: linear in the latents."""
+"""The neural-basis codec: a colour is a weighted sum of basis functions of the directions.
+
+The latents are the weights. Interpolation over directions, which knows no codec, belongs in
+`napari_btf.interpolation`.
+"""

@@ -1,7 +1,7 @@
-"""How finely latents are quantised: by a number of latents, a size of the file, or a quality.
+"""Choose how finely latents are quantised, from a number of latents, a file size, or a quality.
 
-One step for all latents, and the components kept are those that are worth their bytes: a
-component costs a row of the decoder's table, and saves squared error.
+All latents share one quantiser step. A component is kept if it is worth its bytes: it costs a row
+of the decoder's table, and it reduces the squared error.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Content", "check_room", "quantise", "sketch"]
 
-#: Share of the error of PCA that quantising may add when only latents are asked for.
+#: For a fixed number of latents, quantising may add this share of PCA's error.
 _SHARE = 0.001
-#: Least mean squared error that is worth bytes: a tenth of what 8 bits round away.
+#: Smallest mean squared error that is worth bytes: a tenth of the rounding error of 8 bits.
 _LEAST_ERROR = 1 / (12 * 255**2 * 10)
 #: Squared error that a byte saves at one step, in steps squared: 8 bits of 6.02 dB each, of the
 #: step^2 / 12 that a uniform quantiser leaves.
 _WORTH = 8 * 2 * np.log(2) / 12
 _CLOSE = 0.985
-#: Files take about so many times what is estimated of them.
+#: Typical ratio of a file's size to its estimate.
 _USUAL_RATIO = 1.08
 _MOST_TRIES = 6
 
 
 @dataclass(frozen=True)
 class Content:
-    """What the latents are of.
+    """What a file contains besides the latents, and the error that the latents leave.
 
     Parameters
     ----------
@@ -60,7 +60,9 @@ class Content:
 
 
 def check_room(bytes_per_texel: float, texels: int, least: int) -> None:
-    """Refuse bytes that do not even hold the decoder, which takes at least ``least``.
+    """Raise a UsageError if a budget in bytes is too small for the decoder alone.
+
+    The decoder takes at least ``least`` bytes.
 
     Raises
     ------
@@ -90,9 +92,9 @@ def quantise(spectrum: Spectrum, content: Content, budget: Budget) -> CodedLaten
 
 
 def sketch(spectrum: Spectrum, content: Content, budget: Budget) -> tuple[float, int]:
-    """Step and number of latents that are about right for a budget; nothing is coded.
+    """Return about the right step and number of latents for a budget, without coding anything.
 
-    A file of them takes some percent less or more.
+    The size of the file differs by a few percent.
 
     Raises
     ------
@@ -110,21 +112,21 @@ def sketch(spectrum: Spectrum, content: Content, budget: Budget) -> tuple[float,
 
 
 def _finest(spectrum: Spectrum, content: Content) -> float:
-    """The step that hardly adds to the error of the latents as they are."""
+    """Return a step that hardly adds to the error that the latents leave."""
     error = max(_SHARE * content.beyond, _LEAST_ERROR * content.peak**2 * content.values)
     return float(np.sqrt(12 * error / (spectrum.texels * len(spectrum.planes))))
 
 
 def _worthwhile(saved: NDArray[np.float64], step: float, latent_bytes: int, texels: int) -> int:
-    """How many latents to keep, whose squared error saved is ``saved``."""
-    # A latent that is less than rounding is worth nothing, whatever the step.
+    """Return the number of latents to keep, given the squared error that each saves."""
+    # A latent below the rounding error is worth nothing, whatever the step.
     least = max(_WORTH * step**2 * latent_bytes, 1e-9 * texels)
     worth = np.flatnonzero(saved > least)
     return int(worth[-1]) + 1 if len(worth) else 1
 
 
 def _kept(spectrum: Spectrum, content: Content, step: float) -> tuple[int, float, float]:
-    """Latents worth keeping at a step, their estimated bytes, and the squared error left."""
+    """Return the number of latents worth keeping at a step, their bytes, and the error left."""
     size, error = spectrum.estimate(step)
     count = _worthwhile(spectrum.energy - error, step, content.latent_bytes, spectrum.texels)
     left = content.beyond + float(spectrum.energy[count:].sum() + error[:count].sum())
@@ -132,7 +134,7 @@ def _kept(spectrum: Spectrum, content: Content, step: float) -> tuple[int, float
 
 
 def _bisect(is_too_fine: Callable[[float], bool], spectrum: Spectrum) -> float:
-    """The finest step that is not too fine, to a percent."""
+    """Find the finest step for which ``is_too_fine`` is false, to one percent."""
     high = 4.0 * float(np.abs(spectrum.planes).max(initial=0.0)) + 1e-6
     low = high * 1e-9
     while high > 1.01 * low:
@@ -142,13 +144,13 @@ def _bisect(is_too_fine: Callable[[float], bool], spectrum: Spectrum) -> float:
 
 
 def _limit(spectrum: Spectrum, content: Content, bytes_per_texel: float) -> float:
-    """Bytes for latents, and for what each adds to the decoder."""
+    """Return the bytes for the latents, including what each of them adds to the decoder."""
     check_room(bytes_per_texel, spectrum.texels, content.fixed_bytes + content.latent_bytes)
     return bytes_per_texel * spectrum.texels + FREE_BYTES - content.fixed_bytes
 
 
 def _step_of_size(spectrum: Spectrum, content: Content, limit: float, ratio: float) -> float:
-    """The finest useful step that meets a limit, if files are ``ratio`` times the estimate."""
+    """Return the finest useful step within a limit, if files take ``ratio`` times the estimate."""
 
     def is_too_fine(step: float) -> bool:
         count, size, _ = _kept(spectrum, content, step)
@@ -169,7 +171,7 @@ def _by_bytes(spectrum: Spectrum, content: Content, bytes_per_texel: float) -> C
             best, most = coded, size
             if size >= _CLOSE * limit or step == _finest(spectrum, content):
                 break
-        # A little more than what was found, so that the next try ends below the limit.
+        # Slightly more than the ratio found, so that the next try ends below the limit.
         ratio = 1.003 * coded.nbytes / max(1.0, estimated)
     if best is None:
         raise UsageError(
@@ -179,7 +181,7 @@ def _by_bytes(spectrum: Spectrum, content: Content, bytes_per_texel: float) -> C
 
 
 def _allowed(spectrum: Spectrum, content: Content, target: float) -> float:
-    """Sum of squared errors that a quality allows."""
+    """Return the sum of squared errors that a PSNR allows."""
     wanted = content.values * content.peak**2 * 10 ** (-target / 10)
     if content.beyond > 0.98 * wanted:
         reached = -10 * np.log10(content.beyond / content.values / content.peak**2)
@@ -193,8 +195,8 @@ def _allowed(spectrum: Spectrum, content: Content, target: float) -> float:
 
 
 def _step_of_error(spectrum: Spectrum, content: Content, allowed: float) -> float:
-    """The coarsest step that leaves no more error."""
-    # The finest step that is still too coarse; one percent finer reaches it.
+    """Return the coarsest step that leaves no more than the allowed error."""
+    # The bisection ends at a step that is still too coarse; one 1 % finer reaches the target.
     return _bisect(lambda step: _kept(spectrum, content, step)[2] < allowed, spectrum) / 1.01
 
 

@@ -1,8 +1,10 @@
-"""Fitting the neural-basis codec: PCA over texels, then its basis continued over directions.
+"""Fit the neural-basis codec: PCA over texels, then its basis continued over directions.
 
-The codec is linear in the latents. For captured directions the best such codec is PCA, so
-the encoder is the PCA projection and the decoder meets PCA's basis there. Between them it is
-continued by a spline; where the gaps are wide, pairs that a network imagined stand in them.
+The codec is linear in the latents. For the captured directions the best linear codec is PCA. So the
+encoder is the projection onto principal components, and the decoder has their values at the
+captured directions. Between these directions a spline continues the components. Where the gaps
+between captured directions are wide, a network imagines pairs in them, and the spline passes
+through these pairs as well.
 """
 
 from __future__ import annotations
@@ -49,15 +51,15 @@ __all__ = [
 #: Bytes of memory for each value of a latent map: when a size or a quality is asked for, it has a
 #: transform of its own size.
 _LATENT_VALUE_BYTES = 8
-#: Latents at most when a size is asked for: 512 x 512 texels take ten milliseconds to decode.
+#: Largest number of latents for a size: 512 x 512 texels then take ten milliseconds to decode.
 MOST_LATENTS = 72
-#: Latents at most when a quality is asked for.
+#: Largest number of latents for a quality.
 MOST_FOR_QUALITY = 256
-#: Imagined pairs, and the share of a file that their rows in the table may take.
+#: Smallest and largest number of imagined pairs, and the share of a file that their rows may take.
 _FEWEST_IMAGINED, _MOST_IMAGINED, _IMAGINED_SHARE = 18, 64, 0.08
-#: Bytes per texel of a file, where a quality is asked for.
+#: Expected bytes per texel of a file for a quality.
 _USUAL_BYTES = 4.0
-#: What a file holds beside tensors that grow with it: names, shapes, the description.
+#: Bytes of names, shapes and the description in a file.
 _HEADER_BYTES = 2048
 
 
@@ -113,9 +115,9 @@ def fit_neural_basis(
     basis = yield from continue_basis(btf, table, importance)
     projected = yield from project(here, btf, table)
     if not here.is_first:
-        # What is left is one process's work.
+        # The first process does the rest alone.
         return here.first(None)
-    # What there is without imagined pairs; made once, if somebody asks for it.
+    # A preview: the model without imagined pairs, made once and only if someone asks for it.
     first = cache(partial(_sketched, btf, basis, projected, budget))
     pairs = _pairs_to_imagine(btf, basis, budget)
     if pairs:
@@ -137,7 +139,7 @@ def _with_imagined(
     stop: Callable[[], bool],
     checkpoint: Checkpoint,
 ) -> Generator[Progress, None, tuple[ContinuedBasis, Projected]]:
-    """Basis and latents with so many imagined pairs, or as they were where that does not help."""
+    """Return basis and latents with imagined pairs, or unchanged where these do not help."""
     light, view = btf.light[basis.pairs], btf.view[basis.pairs]
     known = Known(light, view, basis.samples, basis.continuation)
     latents, total, peak = projected
@@ -146,17 +148,20 @@ def _with_imagined(
     if found is None:
         return basis, projected
     basis = basis._replace(samples=found.samples, imagined=(found.light, found.view))
-    # The error at imagined pairs counts, too, so a quality asked for is met all the more.
+    # The error at imagined pairs counts as well, so a target quality is rather exceeded.
     return basis, Projected(found.latents.reshape(latents.shape), total + found.energy, peak)
 
 
 def _sketched(
     btf: BTF, basis: ContinuedBasis, projected: Projected, budget: Budget
 ) -> NeuralBasisBTF:
-    """A model that is about as good as the budget allows; nothing is coded until it is saved."""
+    """Return a model that is about as good as the budget allows, for a preview.
+
+    Nothing is coded until the model is saved.
+    """
     spectrum, content = Spectrum(projected.latents, is_sketch=True), _content(btf, projected, basis)
     if spectrum.texels <= SKETCH_SAMPLE:
-        # Few coefficients say little of their entropy, and are coded in no time.
+        # Few coefficients say little about their entropy, and are coded quickly anyway.
         return _model(btf, basis, quantise(spectrum, content, budget))
     step, count = sketch(spectrum, content, budget)
     return _model(btf, basis, FreeLatents(spectrum.rounded(step, count), step))
@@ -165,7 +170,7 @@ def _sketched(
 def _quantised(
     btf: BTF, basis: ContinuedBasis, projected: Projected, budget: Budget
 ) -> Generator[Progress, None, NeuralBasisBTF]:
-    """The model within its budget."""
+    """Quantise the latents within the budget, and return the model."""
     yield Progress("quantise", 0, 1)
     spectrum = Spectrum(projected.latents)
     coded = quantise(spectrum, _content(btf, projected, basis), budget)
@@ -175,9 +180,9 @@ def _quantised(
 
 
 def _content(btf: BTF, projected: Projected, basis: ContinuedBasis) -> Content:
-    """What a file of these latents has beside them."""
+    """Return what a file of these latents contains besides them."""
     latents, total, peak = projected
-    # Both the captured and the imagined ones.
+    # The captured and the imagined pairs.
     pairs = len(basis.samples)
     return Content(
         values=btf.height * btf.width * len(btf) * btf.channels,
@@ -189,7 +194,7 @@ def _content(btf: BTF, projected: Projected, basis: ContinuedBasis) -> Content:
 
 
 def _model(btf: BTF, basis: ContinuedBasis, coded: CodedLatents | FreeLatents) -> NeuralBasisBTF:
-    """What a file can hold of the basis, with the latents that were kept."""
+    """Return the model of the kept latents, with the basis as precise as a file holds it."""
     kept = slice(0, coded.latents + 1)
     return NeuralBasisBTF(
         coded=coded,
@@ -205,18 +210,18 @@ def _model(btf: BTF, basis: ContinuedBasis, coded: CodedLatents | FreeLatents) -
 
 
 def _single(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Directions as a file holds them."""
+    """Round directions to single precision, as a file holds them."""
     return vectors.astype(np.float32).astype(np.float64)
 
 
 def _half(values: NDArray[Any]) -> NDArray[Any]:
-    """In half precision, unless the values are too large for it."""
+    """Convert to half precision, unless the values are too large for it."""
     large = np.abs(values).max(initial=0.0) > np.finfo(np.float16).max
     return values.astype(np.float32 if large else np.float16)
 
 
 def _candidates(btf: BTF, texels: int, budget: Budget, memory: int) -> int:
-    """Latents to choose from when a size or a quality is asked for."""
+    """Return the number of latents to choose from for a size or a quality."""
     most = max(8, memory // (_LATENT_VALUE_BYTES * btf.height * btf.width))
     most = min(_most_latents(btf, texels), most)
     if budget.bytes_per_texel is None:
@@ -227,7 +232,7 @@ def _candidates(btf: BTF, texels: int, budget: Budget, memory: int) -> int:
 
 
 def _pairs_to_imagine(btf: BTF, basis: ContinuedBasis, budget: Budget) -> int:
-    """How many pairs to imagine: so few that their rows in the table hardly count."""
+    """Return the number of pairs to imagine, so small that their rows hardly cost bytes."""
     if budget.latents is not None or not FEWEST_PAIRS <= len(basis.pairs) <= MOST_PAIRS:
         return 0
     bytes_per_texel = budget.bytes_per_texel or _USUAL_BYTES
@@ -237,12 +242,12 @@ def _pairs_to_imagine(btf: BTF, basis: ContinuedBasis, budget: Budget) -> int:
 
 
 def _fixed_bytes(btf: BTF, pairs: int) -> int:
-    """Of a file without latents."""
+    """Return the bytes of a file without latents."""
     return _HEADER_BYTES + direction_bytes(btf) + 2 * pairs * btf.channels
 
 
 def _latent_bytes(btf: BTF, pairs: int) -> int:
-    """What each latent adds to the decoder."""
+    """Return the bytes that each latent adds to the decoder."""
     return 2 * pairs * btf.channels + 4
 
 
@@ -253,7 +258,7 @@ def _most_latents(btf: BTF, texels: int) -> int:
 def check_neural_basis(
     btf: BTF, coords: ArrayLike | None, budget: Budget, memory: int = MEMORY
 ) -> None:
-    """Refuse what `fit_neural_basis` cannot do, before anything is read.
+    """Raise a UsageError if a capture cannot be fitted like this; no image is read.
 
     Raises
     ------

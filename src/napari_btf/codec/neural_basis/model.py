@@ -1,7 +1,7 @@
-"""The neural-basis codec: linear in the latents, its basis evaluated once per frame.
+"""The neural-basis codec: linear in the latents, with a basis that is evaluated once per frame.
 
-``colour = B[0] + latents @ B[1:]`` with a basis ``B(light, view)`` of K + 1 colours: PCA's
-mean and components at the captured directions, and a spline between them (see
+``colour = B[0] + latents @ B[1:]``. The basis ``B(light, view)`` has K + 1 colours: PCA's mean and
+components at the captured directions, and a spline between them (see
 `napari_btf.interpolation.basis`).
 """
 
@@ -137,7 +137,7 @@ class NeuralBasisBTF(CompressedBTF):
 
     @property
     def latent_map(self) -> NDArray[np.float32]:
-        """The latents as float32, shape (H, W, K); made anew if they are smaller in memory."""
+        """The latents as float32, shape (H, W, K); a copy if they have another type in memory."""
         return self.stored.latents()
 
     @cached_property
@@ -146,10 +146,10 @@ class NeuralBasisBTF(CompressedBTF):
         return self.coded.decode(self.latents_as)
 
     def with_latents(self, latent_map: ArrayLike) -> NeuralBasisBTF:
-        """The same decoder with other latents, shape (H, W, K)."""
+        """Return the same decoder with other latents, shape (H, W, K)."""
         latents = FreeLatents(self.checked_latents(latent_map), self.coded.step)
         other = replace(self, coded=latents)
-        # It does not depend on the latents, and takes long to fit.
+        # The spline does not depend on the latents and takes long to fit, so it is kept.
         other.__dict__["basis"] = self.basis
         return other
 
@@ -179,7 +179,7 @@ class NeuralBasisBTF(CompressedBTF):
             block = slice(start, start + _BLOCK)
             bases = self.basis(light[block], view[block])
             for first in range(0, len(bases), together):
-                # (K + 1, frames, C): several frames read the latents only once.
+                # (K + 1, frames, C), because several frames then read the latents only once.
                 some = bases[first : first + together].transpose(1, 0, 2)
                 basis = self.for_stored(some.reshape(len(some), -1))
                 images = np.empty((len(flat), basis.shape[1]), dtype=np.float32)
@@ -198,7 +198,7 @@ class NeuralBasisBTF(CompressedBTF):
         yield _shade(self._latents_of(part), basis)
 
     def for_stored(self, basis: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A basis (K + 1, V) for latents, made one for their values in memory."""
+        """Convert a basis (K + 1, V) for latents to one for their stored values."""
         values, scale, offset = self.stored
         if values.dtype == np.float32:
             return basis
@@ -206,7 +206,10 @@ class NeuralBasisBTF(CompressedBTF):
         return np.concatenate([mean[np.newaxis], scale[:, np.newaxis] * basis[1:]])
 
     def _latents_of(self, part: Part) -> NDArray[Any]:
-        """Latents of a part as they are in memory, (T, K), of the whole surface without a copy."""
+        """Return the stored latents of a part, (T, K).
+
+        Those of the whole surface are not copied.
+        """
 
         def cut() -> NDArray[Any]:
             values = part.cut(self.stored.values)
@@ -221,12 +224,12 @@ class NeuralBasisBTF(CompressedBTF):
     def shown(
         self, light: ArrayLike, view: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The pair that is decoded when this one is asked for."""
+        """Return the pair that is decoded when a given pair is asked for."""
         return self.basis.space.shown(light, view)
 
 
 def _shade(latents: NDArray[Any], basis: NDArray[np.float32]) -> Shade:
-    """Computes ``basis[0] + latents @ basis[1:]``; latents of any type."""
+    """Return a function that computes ``basis[0] + latents @ basis[1:]`` for any latents."""
     mix = FrameLayers([basis[1:].T], [basis[0]])
 
     def work(chunk: slice, scratch: Scratch, out: NDArray[np.float32]) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["onnx_form"]
 
-#: Of the length over which the spline's kernel falls.
+#: Factor of distances in the spline's Matern kernel, whose length scale is ``LENGTH``.
 _PER_LENGTH = np.array([np.sqrt(3.0) / LENGTH])
 
 

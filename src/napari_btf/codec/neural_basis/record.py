@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["NEURAL_BASIS", "NeuralBasisSettings"]
 
-#: Measured seconds for each observation, of which the basis is made, and observations that count.
+#: Measured seconds for each observation, and the number of observations after which time stays.
 _OBSERVATION_SECONDS, _MOST_OBSERVATIONS = 0.008, 2048
 
 
 class NeuralBasisSettings(NamedTuple):
-    """What the codec needs to know: the budget, and how the imagining network is trained."""
+    """The settings of the codec: its budget, and the training of the imagining network."""
 
     budget: Budget
     network: NetworkSettings
@@ -54,7 +54,7 @@ def _fit(
 
 def _seconds(btf: BTF, own: NeuralBasisSettings) -> float:
     seconds = _OBSERVATION_SECONDS * min(len(btf), _MOST_OBSERVATIONS)
-    # A number of latents leaves no room for imagined pairs.
+    # With a fixed number of latents nothing is imagined.
     if own.budget.latents is None:
         seconds += seconds_of_imagining(len(btf), own.network)
     return seconds

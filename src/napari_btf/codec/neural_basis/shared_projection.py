@@ -1,6 +1,6 @@
-"""Principal components and projection, the images shared out.
+"""Principal components and projection, with the images shared among processes.
 
-Every image adds its part to the latents. So images can be shared out: among processes that train
+Every image adds its part to the latents. So the images can be divided among processes that train
 together, or among the workers of a Dask cluster.
 """
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Projected", "principal_table", "project"]
 
-#: Tasks for each worker of a cluster.
+#: Number of tasks for each worker of a cluster.
 _AHEAD = 2
 
 
 class Projected(NamedTuple):
-    """What is left of the capture.
+    """The result of the projection.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ class Projected(NamedTuple):
 def principal_table(
     here: World, btf: BTF, yx: NDArray[np.intp], count: int, seed: int
 ) -> Generator[Progress, None, tuple[NDArray[np.float32], NDArray[np.float64]]]:
-    """Mean and principal components of some texels at each observation, (N, K + 1, C).
+    """Return mean and principal components of texels at each observation, (N, K + 1, C).
 
-    And how far each spreads over the texels, ((K + 1) * C,). Each process reads its own images,
-    the first one computes.
+    It also returns the standard deviation of each over the texels, ((K + 1) * C,). Each process
+    reads its own images, and the first process computes.
     """
     abrdfs = yield from _gather_together(here, btf, yx)
     yield Progress("basis", 0, 1)
@@ -67,7 +67,7 @@ def principal_table(
 def _gather_together(
     here: World, btf: BTF, yx: NDArray[np.intp]
 ) -> Generator[Progress, None, NDArray[np.float32] | None]:
-    """`gather_abrdfs`, each process from its own images; the first one has them all, (T, N * C)."""
+    """Gather ABRDFs from the images of all processes, (T, N * C), in the first process."""
     own = yield from gather_abrdfs(here.share_of(btf), yx)
     if here.size == 1:
         return own
@@ -83,11 +83,10 @@ def _gather_together(
 def project(
     here: World, btf: BTF, table: NDArray[np.float32]
 ) -> Generator[Progress, None, Projected]:
-    """Project every texel onto the components, by all there is to do it.
+    """Project every texel onto the components, by all processes or workers that there are.
 
-    Each of several processes (`napari_btf.codec.fitting.processes`) reads its own images; the
-    workers of a Dask cluster, if a script has opened a client of one, read them a block at a
-    time.
+    Each of several processes (`napari_btf.codec.fitting.processes`) reads its own images. The
+    workers of a Dask cluster read them in blocks, if a script has connected a client to a cluster.
     """
     client = active_client() if here.size == 1 else None
     if client is not None:
@@ -101,7 +100,7 @@ def project(
 def _project_in_cluster(
     client: Any, btf: BTF, table: NDArray[np.float32]
 ) -> Generator[Progress, None, Projected]:
-    """`project` by the workers of a cluster, each some images at a time, summed in order."""
+    """Project by the workers of a cluster, in blocks of images whose parts are summed in order."""
     count = -(-len(btf) // (_AHEAD * max(1, len(client.scheduler_info()["workers"]))))
     latents = np.zeros((btf.height, btf.width, table.shape[1] - 1), dtype=np.float32)
     total, peak = 0.0, 0.0
@@ -116,7 +115,7 @@ def _project_in_cluster(
                 found = task.result()
                 latents += found.latents
                 total, peak = total + found.total, max(peak, found.peak)
-                # It is no longer needed there.
+                # The cluster no longer needs it.
                 tasks[i].release()
                 yield Progress("encode", int(blocks[i][-1]) + 1, len(btf))
         finally:
@@ -125,5 +124,5 @@ def _project_in_cluster(
 
 
 def _project_block(btf: BTF, table: NDArray[np.float32]) -> Projected:
-    """What a worker does."""
+    """Project one block of images; this runs in a worker."""
     return Projected(*finish(encode(btf, table)))

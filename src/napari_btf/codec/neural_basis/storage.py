@@ -91,7 +91,7 @@ def unpack(
         ),
         **common,
     )
-    # Now rather than when it is shown: a damaged file is refused as a whole.
+    # The latents are decoded now, so that a damaged file is refused as a whole.
     stored = model.stored
     values = stored.scale + stored.offset if stored.values.dtype.kind == "u" else stored.values
     if not (np.isfinite(values).all() and np.isfinite(stored.scale + stored.offset).all()):

@@ -1,1 +1,4 @@
-"""The parallax codec: where a view ray meets the surface, then its colour."""
+"""The parallax codec: it finds where a view ray meets the surface, and the colour there.
+
+It serves captures of many views.
+"""

@@ -1,4 +1,4 @@
-"""What the parallax codec is trained on: frames in memory, and texels drawn from them."""
+"""The training data of the parallax codec: images in memory, and texels drawn from them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["FramePool", "Probe", "hold_out", "is_periodic", "load_pool", "load_probe"]
 
-#: Observations held out to validate on: one of 64, at most 32; none of fewer than 8.
+#: Of 64 observations one is held out for validation, at most 32; with fewer than 8, none is.
 _HELD_SHARE, _MOST_HELD, _FEWEST = 64, 32, 8
 _PROBE_TEXELS = 512
-#: How much larger a step across the borders may be than the largest between neighbours.
+#: Largest ratio of the step across the borders to the largest step between neighbours.
 _SEAM = 1.1
 
 
 def hold_out(count: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which observations to train on, and which to validate on (the same ones of very few)."""
+    """Divide the observations into those to train on and those to validate on.
+
+    Very few observations serve both purposes.
+    """
     order = np.random.default_rng(seed).permutation(count)
     if count < _FEWEST:
         return np.sort(order), np.sort(order)
@@ -37,7 +40,7 @@ def hold_out(count: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 class FramePool:
-    """Frames in memory: all of them, or a random part that is renewed little by little.
+    """Images in memory: all of them, or a random part that is replaced little by little.
 
     Integers are kept as they are stored, floats as float16 of their fitted values.
 
@@ -73,17 +76,17 @@ class FramePool:
         return self.size == len(self._order)
 
     def put(self, place: int, frame: NDArray[Any]) -> None:
-        """Keep a frame as it is captured, (H, W, C), at one place."""
+        """Store an image (H, W, C) as it was captured, at one place of the pool."""
         values = self.btf.values
         kept = values.encode(frame) if values.is_float else frame
         self.frames[place // self._world.size] = kept.reshape(self.frames.shape[1:])
 
     def is_mine(self, places: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Which frames this process has."""
+        """Return which images belong to this process."""
         return np.asarray(places % self._world.size == self._world.rank)
 
     def frames_at(self, places: NDArray[np.intp]) -> NDArray[Any]:
-        """Some frames as they are kept, (F, H * W, C), wherever they are."""
+        """Return some images as they are stored, (F, H * W, C), whichever process has them."""
         if self._world.size == 1:
             return np.asarray(self.frames[places])
         found = np.zeros((len(places), *self.frames.shape[1:]), dtype=self.dtype)
@@ -92,7 +95,7 @@ class FramePool:
         return self._world.merge(found)
 
     def renew(self) -> None:
-        """Put the next observation in the place of a random one, where not all are in memory."""
+        """Replace a random image by the next observation, unless all of them are in memory."""
         if not self.is_whole:
             place = int(self._rng.integers(self.size))
             self.observation[place] = self._order[self._next]
@@ -101,7 +104,10 @@ class FramePool:
                 self.put(place, self.btf.frame(int(self.observation[place])))
 
     def values(self, places: NDArray[np.intp], texels: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Fitted values, (F, T, C), of own frames ``places`` (F,) at flat ``texels`` (F, T)."""
+        """Return fitted values (F, T, C) of own images at flat ``texels`` (F, T).
+
+        ``places`` (F,) are the places of the images in the pool.
+        """
         drawn = self.frames[places[:, np.newaxis] // self._world.size, texels]
         if self.btf.values.is_float:
             return drawn.astype(np.float32)
@@ -128,7 +134,7 @@ def load_pool(
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """Values to validate on.
+    """Values of held-out observations, for validation.
 
     Parameters
     ----------
@@ -150,7 +156,7 @@ class Probe:
 def load_probe(
     btf: BTF, observations: NDArray[np.intp], texels: NDArray[np.intp], seed: int
 ) -> Probe:
-    """Read this process's share of a `Probe` at some flat ``texels``, chosen at random."""
+    """Read this process's share of a `Probe`, at random ones of the flat ``texels``."""
     rng = np.random.default_rng(seed)
     count = min(_PROBE_TEXELS, len(texels))
     some = np.sort(rng.choice(texels, count, replace=False))
@@ -164,15 +170,15 @@ def load_probe(
 
 
 def is_periodic(pool: FramePool) -> bool:
-    """Whether the surface seems to go on at the opposite borders.
+    """Whether the surface seems to continue at the opposite border, as a tiled texture does.
 
-    So it does if the step across the borders is no larger than steps elsewhere: the mean over
-    the whole border next to the means between neighbouring rows, or columns.
+    This is the case if the step across the borders is no larger than elsewhere: the mean over the
+    whole border is compared with the means between neighbouring rows, or columns.
     """
     height, width = pool.btf.height, pool.btf.width
     if min(height, width) < 4:
         return False
-    # The least tilted views: there no parallax shifts what meets at the borders.
+    # The least tilted views are used, because parallax shifts nothing at the borders there.
     front = np.argsort(-pool.btf.view[pool.observation, 2])[:16]
     images = pool.frames_at(front).reshape(len(front), height, width, -1).astype(np.float32)
     for axis in (1, 2):

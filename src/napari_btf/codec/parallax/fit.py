@@ -1,4 +1,4 @@
-"""Training of the parallax codec: latents and networks together, on random texels."""
+"""Train the parallax codec: latents and networks together, on random texels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fit_parallax"]
 
-#: Share of the training that encodes the other texels when some were chosen to learn from.
+#: Share of the training that encodes the other texels if some were chosen to learn from.
 _ENCODE_SHARE = 0.3
 #: Seconds of encoding after a training that was ended early.
 _LAST_SECONDS = 5.0
@@ -107,10 +107,10 @@ def _encode_all(
     stop: Callable[[], bool],
     checkpoint: Checkpoint,
 ) -> Generator[Progress, None, None]:
-    """Learn the latents of all texels, with the networks fixed."""
+    """Learn the latents of all texels while the networks stay fixed."""
     everything = np.arange(surface.btf.height * surface.btf.width)
     if world().agree(0.0, stop())[1]:
-        # Without any encoding most of the surface would have no latents of its own.
+        # Without encoding, most of the surface would have no latents of its own.
         settings = replace(settings, seconds=_LAST_SECONDS / _ENCODE_SHARE)
         stop = _never
     stage = _stage("encode", _ENCODE_SHARE, settings)
@@ -120,7 +120,7 @@ def _encode_all(
 
 
 def _new_surface(btf: BTF, pool: FramePool, settings: ParallaxSettings) -> Surface:
-    """A surface that knows nothing but the mean colour."""
+    """Return a surface that knows the mean colour only."""
     surface = Surface(
         btf,
         settings.latents,
@@ -136,7 +136,7 @@ def _new_surface(btf: BTF, pool: FramePool, settings: ParallaxSettings) -> Surfa
 
 
 def _flat(btf: BTF, coords: ArrayLike | None) -> NDArray[np.intp]:
-    """Texels by one number each, in order; all of them if none are chosen."""
+    """Return flat indices of the texels, in ascending order; all texels if none are chosen."""
     if coords is None:
         return np.arange(btf.height * btf.width)
     rows, columns = np.asarray(coords, dtype=np.intp).reshape(-1, 2).T
@@ -150,14 +150,14 @@ def _train(
     stop: Callable[[], bool],
     checkpoint: Checkpoint,
 ) -> Generator[Progress, None, None]:
-    """Train for one stage; the surface ends in the state with the least validation error."""
+    """Train for one stage; the surface ends in the state with the smallest validation error."""
     with task:
         loop = Loop(task, stage, checkpoint, world())
         yield from with_preview(loop.run(stop), surface.model)
 
 
 def _stage(name: str, share: float, settings: ParallaxSettings) -> Stage:
-    """The stage of the training that takes a share of its length."""
+    """Return the stage of the training that takes a given share of its length."""
     if settings.seconds is not None:
         return Stage(name, None, settings.seconds * share, phase=name)
     return Stage(name, max(1, round(settings.steps * share)), phase=name)

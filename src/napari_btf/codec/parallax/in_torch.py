@@ -1,6 +1,6 @@
-"""The parallax codec in torch: the sums of `napari_btf.codec.parallax.model`, with gradients.
+"""The parallax codec in torch: the arithmetic of `napari_btf.codec.parallax.model`, with gradients.
 
-There is one form of them, which serves both the training and decoding on a device.
+This one form serves both the training and decoding on a device.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Directions", "ParallaxForm"]
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """What the networks know of F pairs of light and view; see `napari_btf.codec.features`.
+    """The inputs of the networks for F pairs of light and view; see `napari_btf.codec.features`.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Directions:
     along_light: torch.Tensor
 
     def at(self, rows: torch.Tensor) -> Directions:
-        """Some of the pairs."""
+        """Return some of the pairs."""
         return Directions(*(table[rows] for table in vars(self).values()))
 
 
@@ -66,7 +66,7 @@ class ParallaxForm:
     def colours(self, texels: torch.Tensor, directions: Directions) -> torch.Tensor:
         """Return the outputs (F, T, C) of the shading network at flat texels (F, T).
 
-        Under F pairs of directions; a single pair serves any number of rows of texels.
+        Row f of the texels is seen under pair f; a single pair serves all rows.
         """
         import torch
 
@@ -85,18 +85,18 @@ class ParallaxForm:
         return self._apply("shade", latents, directions.pair)
 
     def _apply(self, name: str, latents: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """Outputs (F, T, O) of a network for latents (F, T, K) and features (F, D)."""
+        """Evaluate a network for latents (F, T, K) and features (F, D); return (F, T, O)."""
         modulation = _smooth(self.networks[f"{name}_modulation"], features)
         return _modulated(self.networks[name], latents, modulation)
 
     def _own(self, kind: int, texels: torch.Tensor) -> torch.Tensor:
-        """Latents of the texels themselves, (F, T, K)."""
+        """Return the latents of the texels themselves, (F, T, K)."""
         from torch.nn import functional
 
         return self._ranged(kind, functional.embedding(texels, self.latents[kind]))
 
     def _fetched(self, kind: int, places: torch.Tensor) -> torch.Tensor:
-        """Latents at places (F, T, 2) between the texels, interpolated bilinearly."""
+        """Return latents at places (F, T, 2) between texels, by bilinear interpolation."""
         import torch
         from torch.nn import functional
 
@@ -127,7 +127,7 @@ class ParallaxForm:
         return self._ranged(kind, fetched.view(*places.shape[:-1], -1))
 
     def _inside(self, low: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Indices of a row and of the next one, within the surface."""
+        """Return the indices of a row and of the next one, within the surface."""
         first = low.long()
         if self.periodic:
             return first % size, (first + 1) % size
@@ -143,7 +143,7 @@ class ParallaxForm:
 def _modulated(
     network: list[torch.Tensor], latents: torch.Tensor, modulation: torch.Tensor
 ) -> torch.Tensor:
-    """Outputs (F, T, O), with hidden units scaled and shifted as `Network.for_frame` does."""
+    """Evaluate layers whose hidden units are scaled and shifted as in `Network.for_frame`."""
     import torch
     from torch.nn import functional
 
@@ -158,7 +158,7 @@ def _modulated(
 
 
 def _smooth(network: list[torch.Tensor], features: torch.Tensor) -> torch.Tensor:
-    """Outputs (F, O) of a network of the directions, with SiLU between the layers."""
+    """Evaluate a network of the directions, with SiLU between the layers; return (F, O)."""
     from torch.nn import functional
 
     h = functional.linear(features, network[0], network[1])

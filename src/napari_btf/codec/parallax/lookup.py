@@ -1,4 +1,4 @@
-"""Latents between texels and beyond the borders: how the parallax codec looks them up."""
+"""Bilinear lookup of latents between texels and beyond the borders, for the parallax codec."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Lookup:
     periodic: bool
 
     def bordered(self, latents: NDArray[Any]) -> NDArray[Any]:
-        """Latents (H, W, K_i) with what lies beyond the last row and column, two texels wide.
+        """Extend latents (H, W, K_i) by two texels beyond the last row and column.
 
-        As ((H + 2) * (W + 2), K_i).
+        The result has the shape ((H + 2) * (W + 2), K_i).
         """
         beyond = ((0, 2), (0, 2), (0, 0))
         mode: Literal["wrap", "edge"] = "wrap" if self.periodic else "edge"
@@ -49,13 +49,13 @@ class Lookup:
         out: NDArray[np.float32],
         scratch: Scratch,
     ) -> None:
-        """Latents (of `bordered`) at places (2, T) between texels, interpolated bilinearly.
+        """Look up latents (from `bordered`) at places (2, T) between texels, in ``out``.
 
-        As (T, K_i) of float32, in ``out``.
+        The result is float32, (T, K_i).
         """
         code = kernels()
         if code is not None:
-            # It trusts in what it is given.
+            # This function does not check its arguments.
             shape = places.shape[1], latents.shape[1]
             if len(latents) != (self.height + 2) * (self.width + 2) or out.shape != shape:
                 raise ValueError(f"{latents.shape} and {out.shape} do not fit the surface")
@@ -75,17 +75,17 @@ class Lookup:
         row += column
         size = len(out), latents.shape[1]
         corners = [scratch(f"corner {i}", *size) for i in range(4)]
-        # The other corners are as many texels on, at any place.
+        # The other corners are the same number of texels away at any place.
         steps = (0, 1, self.width + 2, self.width + 3)
         for corner, step in zip(corners, steps, strict=True):
-            # They are all inside; "clip" spares a copy that guards against others.
+            # All indices are valid; "clip" avoids the copy that NumPy makes to check them.
             taken = corner
             if latents.dtype != np.float32:
                 taken = scratch("taken", *size, latents.dtype)
             latents[step:].take(row, axis=0, out=taken, mode="clip")
             if taken is not corner:
                 corner[...] = taken
-        # a + x (b - a): multiplying rows by a column is the slow part, so as few times as possible.
+        # a + x (b - a) has the fewest products of rows and columns, which are the slow part.
         for a, b, share, target in (
             (0, 1, x, corners[0]),
             (2, 3, x, corners[2]),

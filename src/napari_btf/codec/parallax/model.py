@@ -1,17 +1,17 @@
-"""The parallax codec: where a ray meets the surface first, then what is there.
+"""The parallax codec: it finds where a view ray meets the surface, and the colour there.
 
-Seen from the side, a texel of the reference plane shows another piece of the surface than from
-the front. A small network gives each texel the height at which the view ray meets the surface;
-the latents are fetched where that is ("neural offset": Kuznetsov, Mullia, Xu, Hašan and
-Ramamoorthi, "NeuMIP: Multi-resolution neural materials", 2021). Some latents are fetched a second
-time, from there towards the light, where shadows come from. A network turns them into a colour.
+Seen from the side, a texel of the reference plane shows another piece of the surface than from the
+front. A small network gives each texel the height at which the view ray meets the surface, and the
+latents are looked up at that place ("neural offset": Kuznetsov, Mullia, Xu, Hašan and Ramamoorthi,
+"NeuMIP: Multi-resolution neural materials", 2021). Some latents are looked up a second time, from
+there towards the light, where shadows come from. A third network turns all of them into a colour.
 
-The latents of a texel are, in this order: those the height is read from, those fetched where the
-view ray lands, those fetched towards the light. What depends on the directions alone is computed
-once per frame; what depends on the view alone is kept from frame to frame.
+The latents of a texel are, in this order: those that the height is computed from, those looked up
+where the view ray lands, and those looked up towards the light. What depends on the directions
+alone is computed once per frame; what depends on the view alone is kept from frame to frame.
 
-Decoding looks latents up as they are in memory (codes of the file, as float32, float16 or 8 bits),
-since scale and offset of each go with the weights of the first layers.
+Decoding looks up the stored latents (codes of the file, as float32, float16 or 8 bits), because the
+scale and offset of each latent can be part of the weights of the first layers.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ __all__ = ["ARCHITECTURE", "FrameNetworks", "ParallaxBTF"]
 
 ARCHITECTURE = "parallax"
 
-#: The depth is read on a ring of views this far from the normal on the disk, 15 degrees.
+#: Disk radius of the views from which the depth is computed: 15 degrees from the normal.
 _RING = 0.13
 
 
 class FrameNetworks(NamedTuple):
-    """What is settled by the directions of a frame.
+    """The networks of one frame, for its light and view.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class FrameNetworks(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class ParallaxBTF(CompressedBTF):
-    """Latent map + three small networks: the whole surface under any light and view.
+    """A latent map and three small networks, which give the surface under any light and view.
 
     Parameters
     ----------
@@ -179,35 +179,35 @@ class ParallaxBTF(CompressedBTF):
         return {"depth": self.depth, "shift": self.shift, "shade": self.shade}
 
     def with_latents(self, latent_map: ArrayLike) -> ParallaxBTF:
-        """The same networks with other latents, shape (H, W, K)."""
+        """Return the same networks with other latents, shape (H, W, K)."""
         return replace(self, latents=FreeLatents(self.checked_latents(latent_map)))
 
     def of_texels(self, latents: ArrayLike) -> ParallaxBTF:
-        """A row of texels, (T, K), each decoded as if all around it were as it is.
+        """Return a row of texels, (T, K), each decoded as if the whole surface were like it.
 
-        Then what lies where a ray lands is known, and nothing needs to be moved.
+        Then the latents where a ray lands are known, and no lookup is needed.
         """
         row = self.checked_latents(np.asarray(latents)[np.newaxis])
         ends = [self.depth_latents, self.latent_count - self.light_latents]
         _, of_view, of_light = np.split(row, ends, axis=2)
-        # The order in which the last network takes them.
+        # This is the order in which the shading network takes them.
         seen = FreeLatents(np.concatenate([of_light, of_view], axis=2))
         return replace(self, latents=seen, depth_latents=0, light_latents=0)
 
     def shown(
         self, light: ArrayLike, view: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The pairs that are decoded when these are asked for, unit vectors of shape (..., 3)."""
+        """Return the pairs that are decoded for given pairs, unit vectors of shape (..., 3)."""
         light = disk_to_vectors(within_radius(vectors_to_disk(light), self.light_radius))
         if self.fixed_view:
             return light, np.broadcast_to(self.view[0], np.shape(view)).copy()
         return light, disk_to_vectors(within_radius(vectors_to_disk(view), self.view_radius))
 
     def depth_map(self) -> NDArray[np.float32]:
-        """How far the surface lies below the reference plane, shape (H, W), in texels.
+        """Return the depth of the surface below the reference plane in texels, shape (H, W).
 
-        Straight from the front nothing moves, whatever its depth. So this is the mean over eight
-        views tilted by 15 degrees, or as far as was captured.
+        This is the mean over eight views that are tilted by 15 degrees, or as far as was captured,
+        because depth moves nothing in a view straight from the front.
         """
         if not self.depth_latents:
             return np.zeros((self.height, self.width), dtype=np.float32)
@@ -227,10 +227,11 @@ class ParallaxBTF(CompressedBTF):
 
     @cached_property
     def tables(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Codes of the latents for the height, the view and the light, in the type of memory.
+        """Stored latents for the height, the view and the light, in their type in memory.
 
-        The first (H, W, K_i). The others, too, if nothing moves, else with a border, as
-        `Lookup.bordered` has them. What scale and offset make of them is done by the networks.
+        The first has the shape (H, W, K_i). The other two have a border, as `Lookup.bordered` adds
+        it, if rays move along the view or the light, else the same shape. The networks apply scale
+        and offset.
         """
         ends = [self.depth_latents, self.latent_count - self.light_latents]
         values = self.latents.stored(self.latents_as).values
@@ -242,7 +243,7 @@ class ParallaxBTF(CompressedBTF):
         )
 
     def for_frame(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> FrameNetworks:
-        """The networks under one pair of unit vectors, (3,)."""
+        """Return the networks for one pair of unit vectors, (3,)."""
         light, view = self.shown(light, view)
         features = pair_features(light, view)
         return FrameNetworks(
@@ -254,7 +255,7 @@ class ParallaxBTF(CompressedBTF):
         )
 
     def _layers(self, name: str, features: NDArray[np.float32]) -> FrameLayers:
-        """One of the networks, for the codes of latents."""
+        """Return one of the networks, for stored latents."""
         height, view, light = np.split(
             np.arange(self.latent_count),
             [self.depth_latents, self.latent_count - self.light_latents],
@@ -266,30 +267,29 @@ class ParallaxBTF(CompressedBTF):
 
     @cached_property
     def _range(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What 1 and 0 of the `tables` stand for, (K,) each."""
+        """Scale and offset of the stored latents, (K,) each."""
         stored = self.latents.stored(self.latents_as)
         return stored.scale, stored.offset
 
     @cached_property
     def lookup(self) -> Lookup:
-        """How they are looked up."""
+        """The lookup for the size and the borders of this surface."""
         return Lookup(self.height, self.width, self.periodic)
 
     @contextmanager
     def _shading(
         self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
     ) -> Iterator[Shade]:
-        """Rays that leave the part find the latents of the whole surface."""
+        """Rays that leave the part look up the latents of the whole surface."""
         view = self.shown(light, view)[1]
         frame = self.for_frame(light, view)
         networks = self.depth, self.shift, self.shade
         decoding(part.texels * sum(network.layers.products for network in networks))
-        # One frame at a time: what is kept of a view is used again, and all cores are at work
-        # anyway.
+        # One frame at a time, because the cache of a view is shared, and all cores are busy anyway.
         with self._room.lock:
             seen = self._room.seen(part, lambda: _Seen(self, part))
             is_known = seen.view is not None and np.array_equal(seen.view, view)
-            # Half done, it is no view's.
+            # While it is being filled, the cache belongs to no view.
             seen.view = None
             yield self._shade(frame, seen, is_known)
             seen.view = view.copy()
@@ -299,7 +299,7 @@ class ParallaxBTF(CompressedBTF):
         k = self.light_latents
 
         def work(chunk: slice, scratch: Scratch, out: NDArray[np.float32]) -> None:
-            # Latents for the light, then for the view.
+            # The latents for the light come first, then those for the view.
             both = seen.fetched_in(chunk, scratch)
             of_view, places = both[:, k:], seen.places[:, chunk]
             if not is_known and frame.depth is not None:
@@ -351,15 +351,15 @@ class ParallaxBTF(CompressedBTF):
 
 
 class _Seen:
-    """Where the rays of a view through a part of the surface land, and what lies there.
+    """A cache of where the rays of a view meet a part of the surface, and of the latents there.
 
-    It is kept for the latest view of the latest parts, for when only the light moves. Where latents
-    are to take little memory, only the places are.
+    It serves frames in which only the light moves. If latents are to take little memory, only the
+    places are kept.
     """
 
     def __init__(self, model: ParallaxBTF, part: Part) -> None:
         def cut(image: NDArray[Any]) -> NDArray[Any]:
-            # Of the whole surface without a copy.
+            # The whole surface is not copied.
             return np.ascontiguousarray(part.cut(image)).reshape(part.texels, image.shape[2])
 
         of_depth, of_view, _ = model.tables
@@ -378,13 +378,16 @@ class _Seen:
         self._fetched = np.empty((part.texels if self.keeps else 0, self._columns), np.float32)
 
     def fetched_in(self, chunk: slice, scratch: Scratch) -> NDArray[np.float32]:
-        """Room for the latents fetched for some texels, (T, K_l + K_v); or these, if kept."""
+        """Return the array for the fetched latents of a chunk, (T, K_l + K_v).
+
+        It contains them already if they are kept.
+        """
         if self.keeps:
             return self._fetched[chunk]
         return scratch("fetched", chunk.stop - chunk.start, self._columns)
 
     def of_depth_in(self, chunk: slice, scratch: Scratch) -> NDArray[np.float32]:
-        """Latents for the height of some texels, (T, K_d)."""
+        """Return the latents for the height of a chunk, (T, K_d)."""
         latents = self.of_depth[chunk]
         if latents.dtype == np.float32:
             return latents
@@ -394,14 +397,14 @@ class _Seen:
 
 
 class _Room:
-    """What is kept from frame to frame: the latest views' latents."""
+    """The cache of a model: what is kept of the latest views from frame to frame."""
 
     def __init__(self) -> None:
         self.lock = Lock()
         self.seen: KeptParts[_Seen] = KeptParts()
 
     def __reduce__(self) -> tuple[type[_Room], tuple[()]]:
-        # A copy of a model, or one sent to another process, starts with a room of its own.
+        # A copy of a model, or one sent to another process, starts with an empty cache of its own.
         return _Room, ()
 
 

@@ -1,4 +1,4 @@
-"""The networks of the parallax codec, and what they know of directions. In numpy."""
+"""The networks of the parallax codec, in NumPy."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network of a texel's latents that depends on directions, too.
+    """A network of a texel's latents that also depends on directions.
 
-    Its hidden units are scaled and shifted, before their ReLU, by a smooth network of the
-    directions ("FiLM": Perez, Strub, de Vries, Dumoulin and Courville, 2018). Directions are the
-    same for all texels of a frame, so that they cost nothing per texel.
+    A smooth network of the directions scales and shifts its hidden units before their ReLU ("FiLM":
+    Perez, Strub, de Vries, Dumoulin and Courville, 2018). The directions are the same for all
+    texels of a frame, so this costs nothing per texel.
 
     Parameters
     ----------
@@ -47,10 +47,10 @@ class Network:
         scale: NDArray[np.float32],
         offset: NDArray[np.float32],
     ) -> FrameLayers:
-        """The network of one frame, with features of directions of shape (F,).
+        """Return the layers of one frame, whose directions have features of shape (F,).
 
-        It takes latents as they are in memory, from which ``offset + scale * value`` makes
-        latents; both (K,).
+        The layers take latents as they are stored: a latent is ``offset + scale * value``, both
+        (K,).
         """
         modulation = self.modulation.smooth(features)
         weights, biases, start = list(self.layers.weights), list(self.layers.biases), 0

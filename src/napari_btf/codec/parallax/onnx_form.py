@@ -1,6 +1,6 @@
 """The parallax codec as an ONNX graph.
 
-These sums are written by hand, because exporting `napari_btf.codec.parallax.in_torch` needs torch,
+The graph is written by hand, because an export of `napari_btf.codec.parallax.in_torch` needs torch,
 takes seconds, and fixes the number of pairs (docs/lab/decoding.md).
 """
 

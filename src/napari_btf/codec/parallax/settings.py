@@ -1,4 +1,4 @@
-"""The settings of the parallax codec: its own, and how general ones are resolved into them."""
+"""The settings of the parallax codec, and how the general settings determine them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ParallaxSettings", "check_parallax", "plan_parallax", "seconds_of_parallax"]
 
-#: Bytes of the networks in a file, about.
+#: Approximate bytes of the networks in a file.
 _NETWORK_BYTES = 53_500
 _FEWEST_LATENTS, _MOST_LATENTS = 8, 32
-#: Bytes of one latent of one texel with 64 levels, about.
+#: Approximate bytes of one latent of one texel with 64 levels.
 _LATENT_BYTES = 0.65
 #: Measured seconds on two cores: for each value of a training step, and for each texel that is
 #: decoded when the model is scored.
@@ -34,7 +34,7 @@ _STEP_SECONDS, _DECODE_SECONDS = 3.5e-6, 3e-7
 
 @dataclass(frozen=True)
 class ParallaxSettings:
-    """Size, length and place of the training.
+    """Size and length of a training, and where it runs.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def plan_parallax(btf: BTF, settings: FitSettings) -> ParallaxSettings:
 
 
 def _latents_within(btf: BTF, budget: Budget) -> tuple[int, int | None]:
-    """Return the number of latents of all kinds, and the most bytes of the file if they count."""
+    """Return the number of latents, and the largest size of the file, if one is asked for."""
     if budget.latents is not None:
         if budget.latents < 3:
             raise UsageError(

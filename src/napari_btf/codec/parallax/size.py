@@ -1,4 +1,4 @@
-"""How finely the latents of a trained parallax model are kept: by a size, or by a quality."""
+"""Choose how finely the latents of a trained parallax model are quantised."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["of_quality", "within"]
 
-#: Steps of each latent over its range. With 64 the error hardly grows.
+#: Numbers of levels of each latent over its range. With 64 the error hardly grows.
 _LEVELS = (256, 128, 96, 64, 48, 32, 24, 16)
-#: Those that a quality may do with.
+#: Numbers of levels that may suffice for a quality.
 _COARSE_LEVELS = (*_LEVELS, 12, 8, 6, 4, 3, 2)
-#: Observations that levels are tried on; the chosen ones are checked on all.
+#: Number of observations that levels are tried on; the chosen one is checked on all.
 _TRIED = 256
 
 
 def within(surface: Surface, most_bytes: int | None) -> ParallaxBTF:
-    """The model with latents as fine as the file may hold.
+    """Return the model with the finest latents that a file size allows.
 
     Raises
     ------
@@ -48,9 +48,10 @@ def within(surface: Surface, most_bytes: int | None) -> ParallaxBTF:
 def of_quality(
     surface: Surface, target_psnr: float, seed: int
 ) -> Generator[Progress, None, ParallaxBTF]:
-    """The model with latents as coarse as a quality on the captured directions allows.
+    """Quantise the latents as coarsely as possible while the PSNR stays above a target.
 
-    The finest one if that does not reach it.
+    The PSNR is that over the captured directions. If even the finest latents miss the target, they
+    are taken.
 
     Yields
     ------
@@ -59,7 +60,7 @@ def of_quality(
     """
     btf = surface.btf
     some = np.random.default_rng(seed).permutation(len(btf))[:_TRIED]
-    # The coarsest that reaches it lies from `low` on, and before `high`.
+    # The coarsest levels that reach the target lie at `low` or later, and before `high`.
     low, high, step = 0, len(_COARSE_LEVELS), 0
     while high - low > 1:
         yield Progress("quantise", step, step + 1)
@@ -78,7 +79,10 @@ def of_quality(
 
 
 def _psnr(model: ParallaxBTF, btf: BTF, observations: NDArray[np.intp]) -> float:
-    """DB over some observations, which are read one at a time, in the fitted domain."""
+    """Return the PSNR in dB over observations, in the fitted domain.
+
+    The observations are read one at a time.
+    """
     total, peak, values = 0.0, 0.0, model.values
     shaded = model.shaded(btf.light[observations], btf.view[observations])
     for i, image in zip(observations, shaded, strict=True):

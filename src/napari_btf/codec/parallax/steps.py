@@ -1,7 +1,7 @@
-"""What the training of the parallax codec learns from: gradients of random batches, in torch.
+"""The gradients of the parallax codec: random batches, shared among the cores.
 
-Each core takes its own part of a batch: the products are so thin that sharing every one of them
-out costs more, and many times more on a busy machine.
+Each core takes its own part of a batch, because sharing every small matrix product among the cores
+costs more, and much more on a busy machine.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 
 __all__ = ["SurfaceTask", "batch_shape"]
 
-#: Largest learning rates of Adam for latents and for weights. Larger ones than usual: the training
-#: is short, and ends with a cosine schedule.
+#: Largest learning rates of Adam for latents and for weights. They are larger than usual, because
+#: the training is short and ends with a cosine schedule.
 _LATENT_RATE, _WEIGHT_RATE = 1e-2, 1e-2
 _BETAS = (0.9, 0.99)
-#: Observations in a batch, and texels of each at least and at most.
+#: Observations in a batch, and the fewest and the most texels of each.
 _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS = 128, 32, 256
-#: Threads at most: each has some work in Python for every step.
+#: Largest number of threads, because each has some work in Python at every step.
 _MOST_WORKERS = 4
 
 
 def batch_shape(texels: int) -> tuple[int, int]:
-    """Return the observations in a batch, and the texels of each, for a number of texels.
+    """Return the number of observations in a batch, and of texels of each.
 
-    About one value for each texel and step, because most of a large surface would go without a
-    step for too long.
+    A step sees about one value for each texel, because most of a large surface would otherwise wait
+    too long for its next step.
     """
     return _FRAMES, int(np.clip(texels // _FRAMES, _FEWEST_TEXELS, _MOST_TEXELS))
 
 
 class SurfaceTask:
-    """A surface that is trained on random batches, of which each worker takes some frames.
+    """Trains a surface on random batches; each worker thread takes some of the images.
 
-    To be used in a ``with`` block, which ends the workers.
+    Use it in a ``with`` block, which ends the workers.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class SurfaceTask:
     def __enter__(self) -> SurfaceTask:
         import torch
 
-        # Each worker is one core's work; torch's own threads would get in one another's way.
+        # Each worker occupies one core; threads of torch would only compete for the cores.
         self._threads = ThreadPoolExecutor(
             self._workers, initializer=torch.set_num_threads, initargs=(1,)
         )
@@ -98,7 +98,7 @@ class SurfaceTask:
 
     @property
     def groups(self) -> list[dict[str, Any]]:
-        """A group for each parameter."""
+        """One parameter group for each tensor."""
         latents = {id(part) for part in self._surface.latents}
         return [
             {
@@ -110,7 +110,7 @@ class SurfaceTask:
         ]
 
     def gradients(self) -> float:
-        """Store the gradients of a random batch in the parameters; its mean squared error."""
+        """Compute the gradients of a random batch; return its mean squared error."""
         self._pool.renew()
         places = self.random.integers(self._pool.size, size=_FRAMES)
         texels = self.random.choice(self._chosen, size=(_FRAMES, self._texels))
@@ -123,7 +123,7 @@ class SurfaceTask:
                 np.array_split(texels, self._workers),
             )
         )
-        # In the order of the parts, so that the sum is the same in every run.
+        # The parts are added in a fixed order, so that the sum is the same in every run.
         for parameter, *gradients in zip(
             self._parameters, *(part[1] for part in parts), strict=True
         ):
@@ -131,14 +131,14 @@ class SurfaceTask:
         return self._over_processes(sum(part[0] for part in parts))
 
     def _over_processes(self, error: float) -> float:
-        """The error over all processes, and gradients summed over them, too."""
+        """Return the error over all processes, and sum the gradients over them."""
         if self._world.size == 1:
             return error
         import torch
 
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         flat = [part.reshape(-1) for part in gradients]
-        # All at once: every message costs as much again as some thousand numbers in it.
+        # In one message, because each message costs as much as some thousand numbers in it.
         total = self._world.sum_tensor(torch.cat([*flat, flat[0].new_tensor([error])]))
         start = 0
         for part in gradients:
@@ -149,7 +149,7 @@ class SurfaceTask:
     def _part(
         self, places: NDArray[np.intp], texels: NDArray[np.intp]
     ) -> tuple[float, tuple[torch.Tensor, ...]]:
-        """A part's share of the mean squared error of a batch, and its gradients."""
+        """Return a part's share of the mean squared error of a batch, and its gradients."""
         import torch
 
         surface = self._surface
@@ -166,11 +166,11 @@ class SurfaceTask:
         return error.item() * surface.peak**2, gradients
 
     def validate(self) -> float:
-        """Mean squared error of the held-out observations, in the fitted domain."""
+        """Return the mean squared error of the held-out observations, in the fitted domain."""
         import torch
 
         surface, probe, total = self._surface, self._probe, 0.0
-        # What diverged may be too large to be squared.
+        # After a divergence, values may be too large to be squared.
         with torch.no_grad(), np.errstate(over="ignore", invalid="ignore"):
             for i in range(len(probe.observations)):
                 colours = surface.colours(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["expected", "unpack"]
 
-#: Of the stereographic disk; the horizon is at 1.
+#: Largest radius on the stereographic disk; the horizon is at 1.
 _LARGEST_RADIUS = 1.0102
 
 

@@ -1,4 +1,4 @@
-"""What the parallax codec trains: the latents and networks of a surface, in torch."""
+"""The latents and networks of a surface in torch, which the parallax codec trains."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Surface"]
 
-#: Units of the hidden layers of the networks for height and shift: 24 with that of the biases.
+#: Hidden units of the networks for height and shift; 24 with the one for the biases.
 _OFFSET_UNITS = (23, 23)
-#: Spread of the latents at first, and how much smaller than usual offsets and modulation start.
+#: Initial standard deviation of the latents, and initial factors of offsets and of modulation.
 _SPREAD, _SMALL, _GENTLE = 0.1, 0.1, 0.3
 
 
@@ -106,16 +106,16 @@ class Surface:
 
     @property
     def used_latents(self) -> list[torch.Tensor]:
-        """The `latents` but for kinds of which there are none."""
+        """The `latents` without the kinds of which there are none."""
         return [part for part in self.latents if part.shape[1]]
 
     @property
     def parameters(self) -> list[torch.Tensor]:
-        """All that is trained: latents, then `weights`."""
+        """All tensors that are trained: latents, then `weights`."""
         return [*self.used_latents, *self.weights]
 
     def centre(self, pool: FramePool) -> None:
-        """Start from the mean colour, and take the largest usual value as 1."""
+        """Start from the mean colour, and scale the largest usual value to 1."""
         places = np.arange(0, pool.size, max(1, pool.size // 64))
         some = pool.frames_at(places).reshape(-1, self.btf.channels)
         step = max(1, len(some) // 2**18)
@@ -129,7 +129,7 @@ class Surface:
         self.networks["shade"][-1].detach().copy_(mean)
 
     def fill(self, chosen: NDArray[np.intp]) -> None:
-        """Give every texel but the flat ``chosen`` ones the mean latents of these."""
+        """Set the latents of all texels except the flat ``chosen`` ones to the mean of these."""
         import torch
 
         rest = torch.ones(len(self.latents[0]), dtype=torch.bool, device=self.device)
@@ -139,13 +139,16 @@ class Surface:
                 latents[rest] = latents[~rest].mean(dim=0)
 
     def colours(self, observations: torch.Tensor, texels: torch.Tensor) -> torch.Tensor:
-        """Fitted values over `peak`, (F, T, C), of observations (F,) at flat texels (F, T)."""
+        """Return fitted values over `peak`, (F, T, C), at flat texels (F, T).
+
+        Row f of the texels belongs to observation f of ``observations`` (F,).
+        """
         size = self.btf.height, self.btf.width
         form = ParallaxForm(size, self.periodic, self.latents, self.networks)
         return form.colours(texels, self._directions.at(observations))
 
     def model(self, levels: int = 256) -> ParallaxBTF:
-        """The model in its final precision: latents of some levels, weights in 16 bits."""
+        """Return the model in its final precision: quantised latents, weights in 16 bits."""
         latents = np.concatenate([part.detach().cpu().numpy() for part in self.latents], axis=1)
 
         def network(name: str) -> Network:
@@ -174,7 +177,7 @@ class Surface:
 
 
 def _network(sizes: list[int], random: torch.Generator, device: str) -> list[torch.Tensor]:
-    """Weights and biases in turn, uniform within one over the root of the inputs."""
+    """Return weights and biases in turn, uniform within 1 / sqrt(inputs)."""
     import torch
 
     network = []
@@ -186,7 +189,7 @@ def _network(sizes: list[int], random: torch.Generator, device: str) -> list[tor
 
 
 def _layers(network: list[NDArray[np.float32]]) -> Layers:
-    # What half precision keeps, so that a model is the same before and after its file.
+    # Rounded to half precision, so that a model is the same before and after its file.
     most = float(np.finfo(np.float16).max)
     kept = [np.clip(t, -most, most).astype(np.float16).astype(np.float32) for t in network]
     return Layers(tuple(kept[::2]), tuple(kept[1::2]))

@@ -1,7 +1,7 @@
-"""Encoder and decoder of the codecs that ask a network for every texel, in torch.
+"""Encoder and decoder of abrdf-conv and mlp, in torch.
 
-The sizes of abrdf-conv are those its authors published; its initial values, too (Glorot's uniform
-ones without biases, as of Keras).
+The sizes and the initial values of abrdf-conv are those that its authors published (Glorot's
+uniform values without biases, as in Keras).
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 __all__ = ["Autoencoder"]
 
 _FILTERS = 128
-#: Principal components that the linear encoder mixes its latents of.
+#: Number of principal components from which the linear encoder mixes its latents.
 _COMPONENTS = 64
-#: ABRDF values that these are found from, at most.
+#: Largest number of ABRDF values from which the components are computed.
 _COMPONENT_VALUES = 2**25
-#: A component whose deviation is less of the first one's is divided by this: it is all noise.
+#: Smallest divisor of a component, relative to the first deviation: weaker ones are noise.
 _LEAST_DEVIATION = 1e-3
 
 
 class Autoencoder:
-    """Encoder, decoder and what they learn from.
+    """The encoder, the decoder, and the ABRDFs that they learn from.
 
     Parameters
     ----------
@@ -80,21 +80,21 @@ class Autoencoder:
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
-        """What is learned."""
+        """The parameters that are trained."""
         return list(self._both.parameters())
 
     @property
     def tensors(self) -> list[torch.Tensor]:
-        """All that training changes: the parameters, and the means of the normalisation."""
+        """All tensors that training changes: the parameters, and the means of the normalisation."""
         return list(self._both.state_dict().values())
 
     def loss(self, texels: NDArray[np.intp], observations: NDArray[np.intp]) -> torch.Tensor:
-        """Mean squared error of some observations (T, M) of some texels (T,), to learn from."""
+        """Return the mean squared error of observations (T, M) of texels (T,), for training."""
         self._both.train()
         return self._error(texels, observations)
 
     def validate(self, texels: NDArray[np.intp], observations: NDArray[np.intp]) -> float:
-        """Mean squared error of some observations (T, M) of some texels (T,)."""
+        """Return the mean squared error of observations (T, M) of texels (T,)."""
         import torch
 
         self._both.eval()
@@ -113,7 +113,7 @@ class Autoencoder:
         return (residual**2).mean()
 
     def encode(self, abrdfs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Latents (T, K) of ABRDFs (T, N, C)."""
+        """Return the latents (T, K) of ABRDFs (T, N, C)."""
         import torch
 
         self._both.eval()
@@ -122,7 +122,7 @@ class Autoencoder:
         return np.asarray(latents.cpu().numpy())
 
     def layers(self) -> Layers:
-        """The decoder, in numpy."""
+        """Return the decoder in NumPy."""
         arrays = {name: value.cpu().numpy() for name, value in self._decoder.state_dict().items()}
         return Layers(
             tuple(value for name, value in arrays.items() if name.endswith("weight")),
@@ -132,7 +132,7 @@ class Autoencoder:
 
 @dataclass(frozen=True)
 class _Encoder:
-    """What makes latents of ABRDFs.
+    """The encoder: maps ABRDFs to latents.
 
     Parameters
     ----------
@@ -147,10 +147,10 @@ class _Encoder:
 
 
 def _conv_encoder(observations: int, channels: int, latents: int) -> _Encoder:
-    """One convolution along the observations of a texel, and a linear layer.
+    """Make a convolution along the observations of a texel, and a linear layer.
 
-    Conv1d (C -> 128, three observations, as many out as in), BatchNorm, ReLU, MaxPool of two,
-    Linear (128 N / 2 -> K). To be made under a seed.
+    Conv1d (C -> 128, kernel of three observations, same length), BatchNorm, ReLU, MaxPool of two,
+    Linear (128 N / 2 -> K). Call it under a seed.
     """
     import torch
     from torch import nn
@@ -164,14 +164,14 @@ def _conv_encoder(observations: int, channels: int, latents: int) -> _Encoder:
         nn.Linear(_FILTERS * (observations // 2), latents),
     )
     module.apply(_start_as_keras)
-    # A view: torch takes what it needs of it when it needs it.
+    # A view of the array, from which torch copies only the batches.
     return _Encoder(lambda abrdfs: torch.from_numpy(abrdfs).permute(0, 2, 1), module)
 
 
 def _principal_encoder(abrdfs: NDArray[np.float32], latents: int, seed: int) -> _Encoder:
-    """A linear map of the leading principal components, which starts as the first K of them.
+    """Make a linear map of the leading principal components.
 
-    Each divided by its deviation.
+    It starts as the first K components, each divided by its standard deviation.
     """
     import torch
     from torch import nn
@@ -198,7 +198,7 @@ def _principal_encoder(abrdfs: NDArray[np.float32], latents: int, seed: int) -> 
 
 
 def _decoder(inputs: int, hidden: Sequence[int], channels: int) -> torch.nn.Sequential:
-    """Linear layers with ReLU between them. To be made under a seed."""
+    """Make linear layers with ReLU between them. Call it under a seed."""
     from torch import nn
 
     parts: list[nn.Module] = []

@@ -1,12 +1,12 @@
-"""Training of the codecs that ask a network for every texel: an encoder and a decoder together.
+"""Train the codecs that evaluate a network for every texel: encoder and decoder together.
 
-``abrdf-conv`` is the autoencoder this project grew from: a convolution along the ABRDF of a texel,
-8 latents, 4 layers of 106 units. Kernel of three with padding, Glorot's initial values, Adam with
-steps of 0.005 and epsilon 1e-7, observations in the order of their angles are as it was published.
-It took batches of 256 random (texel, light) pairs and encoded the texel of every pair. The latents
-of a texel are the same for all its pairs: here a batch is 16 texels, each encoded once, with 16 of
-their observations. Its validation left out pairs whose values the encoder saw; here whole texels
-are left out.
+``abrdf-conv`` is the autoencoder that this project grew from: a convolution along the ABRDF of a
+texel, 8 latents, 4 layers of 106 units. As published are its kernel of three with padding, Glorot's
+initial values, Adam with a learning rate of 0.005 and epsilon 1e-7, and observations in the order
+of their angles. The original took batches of 256 random (texel, light) pairs and encoded the texel
+of every pair. The latents of a texel are the same for all its pairs, so here a batch is 16 texels,
+each encoded once, with 16 of their observations. The original validated on pairs whose values the
+encoder had seen; here whole texels are held out.
 
 ``mlp`` is of the kind of Dulecha, Fanni, Ponchio, Pellacini and Giachetti, "Neural reflectance
 transformation imaging", 2020: 9 latents, 2 layers of 50 units, with a linear encoder that starts as
@@ -125,7 +125,10 @@ def _model(
 
 
 def _order(btf: BTF) -> NDArray[np.intp]:
-    """Observations by view, then light, each by theta and phi: the convolution's neighbours."""
+    """Return the order of the observations: by view, then light, each by theta and phi.
+
+    The convolution runs along this order.
+    """
     angles = [*vectors_to_angles(btf.view), *vectors_to_angles(btf.light)]
     return np.lexsort([angle.round(3) for angle in reversed(angles)])
 
@@ -136,7 +139,7 @@ def _train(
     stop: Callable[[], bool],
     checkpoint: Checkpoint,
 ) -> Generator[Progress, None, None]:
-    """Train; the autoencoder ends in the state with the least validation error."""
+    """Train; the autoencoder ends in the state with the smallest validation error."""
     recipe, network = settings.recipe, settings.network
     task = AutoencoderTask(autoencoder, recipe.texels, recipe.each, network.seed)
     steps = task.steps_of(network.epochs or _EPOCHS)
@@ -154,14 +157,14 @@ def _train(
 def _encode(
     btf: BTF, autoencoder: Autoencoder, order: NDArray[np.intp], memory: int
 ) -> Generator[Progress, None, NDArray[np.float32]]:
-    """Latents of the whole surface, (H, W, K), a block of texels at a time."""
+    """Encode the whole surface in blocks of texels; return its latents, (H, W, K)."""
     yx = all_texels(btf.height, btf.width)
     block, few = max(1, texels_that_fit(btf, memory) // 2), together(len(btf))
     parts: list[NDArray[np.float32]] = []
     for start in range(0, len(yx), block):
         some = yx[start : start + block]
         abrdfs = np.empty((len(some), len(btf), btf.channels), dtype=np.float32)
-        # Half of a block's progress is reading it.
+        # Reading counts as half of a block's progress.
         for done, total in btf.gather(some, abrdfs):
             yield Progress("encode", start + len(some) * done // (2 * total), len(yx))
         abrdfs = btf.values.encode(abrdfs)

@@ -1,7 +1,7 @@
-"""Codecs that ask a network for every texel: its latents and the directions in, colours out.
+"""Codecs that evaluate a network for every texel: latents and directions in, colours out.
 
-Two of them, kept to compare with. What depends on the directions alone is computed once
-per frame. `napari_btf.codec.texel_network.fit` says where they come from.
+There are two of them, for comparison. What depends on the directions alone is computed once per
+frame. `napari_btf.codec.texel_network.fit` names their sources.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ __all__ = ["AbrdfConvBTF", "MlpBTF", "TexelNetworkBTF", "direction_inputs"]
 
 #: Name of the layers in a file.
 PART = "decoder"
-#: No colour is larger, so that what is decoded stays finite in single precision.
+#: Largest possible colour, so that decoded values stay finite in single precision.
 _LARGEST = 1e30
 
 
 def direction_inputs(light: ArrayLike, view: ArrayLike, count: int) -> NDArray[np.float64]:
-    """What a network knows of (light, view) pairs, (P, 3), (P, 3) -> (P, count).
+    """Return the inputs of the network for (light, view) pairs, (P, 3), (P, 3) -> (P, count).
 
-    The light's place on the stereographic disk, and the view's if ``count`` is 4.
+    These are the disk coordinates of the light, and those of the view if ``count`` is 4.
     """
     disks = np.concatenate([vectors_to_disk(light), vectors_to_disk(view)], axis=-1)
     return disks[..., :count]
@@ -52,7 +52,7 @@ def direction_inputs(light: ArrayLike, view: ArrayLike, count: int) -> NDArray[n
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class TexelNetworkBTF(CompressedBTF):
-    """Latent map + one network for all texels: the surface under any light and view.
+    """A latent map and one network for all texels, which give the surface under any pair.
 
     Parameters
     ----------
@@ -136,13 +136,13 @@ class TexelNetworkBTF(CompressedBTF):
 
     @property
     def coordinates(self) -> int:
-        """Inputs for directions: 2 for the light alone, 4 for light and view."""
+        """Number of inputs for directions: 2 for the light alone, 4 for light and view."""
         return int(self.layers.weights[0].shape[1]) - self.latent_count
 
     def shown(
         self, light: ArrayLike, view: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The pairs that are decoded when these are asked for, unit vectors of shape (..., 3)."""
+        """Return the pairs that are decoded for given pairs, unit vectors of shape (..., 3)."""
         light_radius, view_radius = self.radii
         light = disk_to_vectors(within_radius(vectors_to_disk(light), light_radius))
         if self.coordinates == 2:
@@ -159,17 +159,17 @@ class TexelNetworkBTF(CompressedBTF):
         yield lambda chunk, scratch, out: network(flat[chunk], scratch, out)
 
     def for_frame(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> FrameLayers:
-        """The network under one pair of unit vectors, (3,)."""
+        """Return the network for one pair of unit vectors, (3,)."""
         directions = direction_inputs(*self.shown(light, view), self.coordinates)
         first, *others = self.layers.weights
         bias, *biases = self.layers.biases
         k = self.latent_count
-        # The directions are the same for all texels: their part of the first layer is a bias.
+        # The directions are the same for all texels, so their part of the first layer is a bias.
         bias = (first[:, k:] @ directions + bias).astype(np.float32)
         return FrameLayers([first[:, :k], *others], [bias, *biases])
 
     def _latents_of(self, part: Part) -> NDArray[np.float32]:
-        """Latents, (T, K)."""
+        """Return the latents of a part, (T, K)."""
         return np.ascontiguousarray(part.cut(self.latent_map)).reshape(-1, self.latent_count)
 
     @cached_property
@@ -186,7 +186,7 @@ class TexelNetworkBTF(CompressedBTF):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class AbrdfConvBTF(TexelNetworkBTF):
-    """A model of the codec abrdf-conv, whose latents are kept as they are.
+    """A model of the codec abrdf-conv, whose latents are in single precision.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ class AbrdfConvBTF(TexelNetworkBTF):
         return self.latents
 
     def with_latents(self, latent_map: ArrayLike) -> AbrdfConvBTF:
-        """The same network with other latents, shape (H, W, K)."""
+        """Return the same network with other latents, shape (H, W, K)."""
         return replace(self, latents=self.checked_latents(latent_map))
 
     @property
@@ -253,7 +253,7 @@ class MlpBTF(TexelNetworkBTF):
         return self.latents.values()
 
     def with_latents(self, latent_map: ArrayLike) -> MlpBTF:
-        """The same network with other latents, shape (H, W, K)."""
+        """Return the same network with other latents, shape (H, W, K)."""
         return replace(self, latents=FreeLatents(self.checked_latents(latent_map)))
 
     @property

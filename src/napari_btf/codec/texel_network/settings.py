@@ -1,4 +1,4 @@
-"""The settings of the codecs abrdf-conv and mlp: as published, and as asked for."""
+"""The settings of the codecs abrdf-conv and mlp: as published, or as asked for."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MOST_LATENTS = 256
 
 @dataclass(frozen=True)
 class Recipe:
-    """What sets the two codecs apart.
+    """The choices that distinguish the two codecs.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ _RECIPES = {
 
 @dataclass(frozen=True)
 class TexelNetworkSettings:
-    """Kind, size and length of the training.
+    """The codec, its number of latents, and the length of its training.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class TexelNetworkSettings:
 
     @property
     def recipe(self) -> Recipe:
-        """What the codec's authors chose."""
+        """The choices of the codec's authors."""
         return _RECIPES[self.architecture]
 
 
@@ -113,7 +113,7 @@ def check_texel_network(btf: BTF, coords: ArrayLike | None, settings: TexelNetwo
         raise UsageError(None, "no texels are chosen", "choose some, or none to use all")
     most = _MOST_LATENTS
     if not settings.recipe.convolution:
-        # The encoder starts as principal components, of which there are no more than this.
+        # The encoder starts as principal components, and there are no more of them than this.
         most = min(
             most,
             min(chosen, texels_that_fit(btf, settings.network.memory)) - 1,

@@ -1,4 +1,4 @@
-"""What the training of abrdf-conv and mlp learns from: gradients of random batches."""
+"""The training data of abrdf-conv and mlp: random batches and their gradients."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 __all__ = ["AutoencoderTask", "together"]
 
 _RATE, _EPSILON = 5e-3, 1e-7
-#: Share of the texels that is held out, and how many of them and of their pairs at most.
+#: Share of the texels that is held out, and the largest numbers of these texels and their pairs.
 _HELD_SHARE, _MOST_HELD, _MOST_HELD_PAIRS = 0.2, 512, 2**15
-#: Values of the encoder's hidden layer in a batch at most: 64 MiB.
+#: Largest number of values of the encoder's hidden layer in a batch: 64 MiB.
 _BATCH_VALUES = 2**24
-#: Batches that the texels make at least: few of them want small batches.
+#: Smallest number of batches in a pass, because few texels need small batches.
 _LEAST_BATCHES = 8
 
 
 def together(observations: int) -> int:
-    """How many texels the convolution takes at once."""
+    """Return the number of texels that the convolution takes at once."""
     return max(4, _BATCH_VALUES // (128 * observations))
 
 
 class AutoencoderTask:
-    """An autoencoder that is trained on random texels and validated on others.
+    """Trains an autoencoder on random texels, and validates it on others.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class AutoencoderTask:
 
     @property
     def tensors(self) -> list[torch.Tensor]:
-        """All that training changes."""
+        """All tensors that training changes."""
         return self._autoencoder.tensors
 
     @property
@@ -61,12 +61,12 @@ class AutoencoderTask:
         return [{"params": self._autoencoder.parameters, "lr": _RATE, "eps": _EPSILON}]
 
     def steps_of(self, epochs: int) -> int:
-        """How many batches so many passes over the pairs of the texels take."""
+        """Return the number of batches in a number of passes over the texels' pairs."""
         pairs = len(self._used) * self._autoencoder.observations
         return int(epochs * pairs // (self._size * self._each))
 
     def gradients(self) -> float:
-        """Store the gradients of a random batch in the parameters; its mean squared error."""
+        """Compute the gradients of a random batch; return its mean squared error."""
         texels = self.random.choice(self._used, self._size)
         shape = self._size, self._each
         observations = self.random.integers(self._autoencoder.observations, size=shape)
@@ -75,7 +75,7 @@ class AutoencoderTask:
         return float(loss.item())
 
     def validate(self) -> float:
-        """Mean squared error of the held-out texels."""
+        """Return the mean squared error of the held-out texels."""
         texels, observations = self._probe
         few, error = together(self._autoencoder.observations), 0.0
         for start in range(0, len(texels), few):
@@ -86,7 +86,7 @@ class AutoencoderTask:
 
 
 def _hold_out(texels: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Texels to validate on and texels to learn from; the same ones if there are few."""
+    """Divide texels into those to validate on and those to learn from; few texels serve both."""
     order = rng.permutation(texels)
     count = min(int(_HELD_SHARE * texels), _MOST_HELD)
     return (order[:count], order[count:]) if count else (order, order)

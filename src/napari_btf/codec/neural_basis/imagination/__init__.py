@@ -1,1 +1,4 @@
-"""A network that imagines pairs in the gaps between the captured ones."""
+"""A network that imagines pairs in wide gaps between the captured directions.
+
+The network only helps to fit the neural-basis codec; no model contains it.
+"""

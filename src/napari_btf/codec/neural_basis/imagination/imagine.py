@@ -1,15 +1,16 @@
-"""Pairs that nobody captured, as a network imagines them, made part of a linear basis.
+"""Imagine pairs that nobody captured with a network, and add them to a linear basis.
 
-Highlights wander over a texel between the captured lights, and no interpolation of the texel's own
-values knows how. Other texels do: those that face the way this one would have to. So a network
+A highlight moves over a texel between the captured lights, and no interpolation of the texel's own
+values knows how. Other texels show it: those whose normals differ in the right way. So one network
 of all texels is trained on the captured pairs
-(`napari_btf.codec.neural_basis.imagination.network`), shades the texels for some pairs in the
-gaps between them, and these become samples of the basis as if they had been captured. The decoder
-is as linear, and as fast, as without them.
+(`napari_btf.codec.neural_basis.imagination.network`). It shades the texels for pairs in the gaps,
+and these become samples of the basis as if they had been captured. The decoder stays as linear, and
+as fast, as without them.
 
-What the spline says of a pair is not replaced but corrected, by a share of what the network knows
-beyond a spline through its own values. The share is what suits pairs that were kept from
-the network; without use for these, nothing is imagined.
+The value of the spline at such a pair is not replaced but corrected, by a share of the difference
+between the network's value and a spline through the network's own values at the captured pairs. The
+share is the best one at pairs that were held out from the network. If it does not help there,
+nothing is imagined.
 """
 
 from __future__ import annotations
@@ -48,30 +49,31 @@ __all__ = [
     "seconds_of_imagining",
 ]
 
-#: Captured pairs: with fewer none can be spared to test with, with more there are no gaps.
+#: Limits for the number of captured pairs: with fewer none can be held out, with more there are
+#: no gaps.
 FEWEST_PAIRS, MOST_PAIRS = 16, 512
-#: One pair of so many is kept from the network at first.
+#: At first, one of this many pairs is held out from the network.
 _HELD_SHARE = 6
-#: Share of the squared error at these pairs that has to go for the rest to be worth it. They are
-#: few: with a tenth, other pairs sometimes turned out worse (docs/codec.md).
+#: Imagining is worth it if it removes this share of the squared error at the held-out pairs. They
+#: are few: with a tenth, other pairs sometimes became worse (docs/lab/neural-basis.md).
 _WORTHWHILE = 0.25
-#: What of the best share at these pairs is taken: the gaps that they leave are wider than those
-#: that stay, where the spline does better.
+#: Factor of the best share at the held-out pairs: the gaps there are wider than the gaps that
+#: remain, in which the spline does better.
 _CAUTION = 0.6
-#: After so many steps it is hopeless if less than this share of the squared error has gone: where
-#: imagining was worth it, 0.2 to 0.7 had, and 0 to 0.04 elsewhere.
+#: The training ends after this many steps if it has removed less than this share of the squared
+#: error. Where imagining was worth it, the share was 0.2 to 0.7 by then, elsewhere 0 to 0.04.
 _LOOK_STEP, _PROMISING = 200, 0.05
-#: Added to the learning rates, so that the last steps learn, too.
+#: Added to the learning rates, so that the last steps have an effect, too.
 _LEAST_RATE = 1e-6
 _TEST_TEXELS = 4000
 _NETWORK_LATENTS = 16
-#: Texels that the network learns from.
+#: Number of texels that the network learns from.
 _TEXELS = 20_000
-#: Steps of a training without a length.
+#: Number of steps if no length of the training is given.
 STEPS = 2400
 #: Measured seconds of a step.
 _STEP_SECONDS = 0.008
-#: All imagined pairs count for so much of the captured ones.
+#: Weight of all imagined pairs together, relative to the captured ones.
 _WEIGHT = 0.5
 _BLOCK_VALUES = 1 << 22
 
@@ -103,7 +105,7 @@ class Imagined(NamedTuple):
 
 
 class _Gaps(NamedTuple):
-    """Pairs to be shaded, and the weights that a spline gives the pairs it knows there."""
+    """Pairs in gaps, and the weights by which a spline interpolates there from known pairs."""
 
     light: NDArray[np.float64]
     view: NDArray[np.float64]
@@ -169,7 +171,10 @@ def imagine(
 
 
 def seconds_of_imagining(observations: int, settings: NetworkSettings) -> float:
-    """Return the expected seconds on two cores, at most: a small surface has no room for it."""
+    """Return the expected seconds on two cores.
+
+    This is an upper limit, because small surfaces have no room for imagined pairs.
+    """
     if not FEWEST_PAIRS <= observations <= MOST_PAIRS:
         return 0.0
     needed = STEPS * _STEP_SECONDS
@@ -177,13 +182,13 @@ def seconds_of_imagining(observations: int, settings: NetworkSettings) -> float:
 
 
 class _Description:
-    """Latents to what the network knows of texels."""
+    """Maps latents to the inputs of the network."""
 
     def __init__(self, known: Known, latents: NDArray[np.float32]) -> None:
         self._light = known.light
         self._brightness = known.samples.mean(axis=2).astype(np.float32)
         spread = np.maximum(latents[:, :_NETWORK_LATENTS].std(axis=0), 1e-6)
-        # Weaker latents are shown weaker: they are noisier.
+        # Weak latents get a smaller scale, because they are noisier.
         self._scale = 1.5 * np.sqrt(spread / spread[0]) / spread
 
     def __call__(self, latents: NDArray[np.float32]) -> Texels:
@@ -193,7 +198,7 @@ class _Description:
 
 
 class _Surprise:
-    """What a share of the network's knowledge adds to the spline at some pairs, (T, M, C)."""
+    """What the network predicts beyond the spline, scaled, at pairs in gaps: (T, M, C)."""
 
     def __init__(self, network: ShadingNetwork, known: Known, gaps: _Gaps, scale: float) -> None:
         self._network, self._known, self._gaps, self._scale = network, known, gaps, scale
@@ -209,7 +214,7 @@ class _Surprise:
 
 
 def _values(samples: NDArray[np.float64], latents: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values (T, N, C) of a linear model."""
+    """Return the values (T, N, C) of a linear model."""
     table = samples.astype(np.float32).transpose(1, 0, 2)
     flat = latents @ table[1:].reshape(len(table) - 1, -1)
     return np.asarray(flat.reshape(len(latents), *table.shape[1:]) + table[0])
@@ -224,7 +229,7 @@ def _trained(
     stop: Callable[[], bool],
     checkpoint: Checkpoint,
 ) -> Generator[Progress, None, float]:
-    """Train the network; the share of its surprises that is worth adding, 0 for none."""
+    """Train the network; return the share of its predictions that is worth adding, 0 for none."""
     light, view = known.light, known.view
     order = np.random.default_rng(settings.seed).permutation(len(light))
     held, used = np.split(order, [len(order) // _HELD_SHARE])
@@ -245,12 +250,12 @@ def _trained(
         loop = Loop(task, some, checkpoint)
         if loop.step < _LOOK_STEP:
             yield from loop.run(stop, _LOOK_STEP)
-            # Only what had many steps and learned nothing is hopeless.
+            # Only a training that has made all these steps can be judged.
             if loop.step >= _LOOK_STEP and not usefulness()[1] >= _PROMISING:
                 return 0.0
         yield from loop.run(stop)
         share, gone = usefulness() if not stop() else (0.0, 0.0)
-        # Nor where a network that diverged knows no numbers.
+        # The comparison is also false for NaN, which a network that has diverged gives.
         if not gone >= _WORTHWHILE:
             return 0.0
     every = stage("all", steps - steps // 2, first=0.5, facts={"share": share})
@@ -260,7 +265,7 @@ def _trained(
 
 
 class _Usefulness:
-    """What a network that has not seen some pairs knows of them that the spline does not."""
+    """Measures what the network predicts better than the spline, at pairs held out from both."""
 
     def __init__(
         self,
@@ -281,7 +286,7 @@ class _Usefulness:
         self._missed = values[some, held] - np.matmul(gaps.weights, values[some, used])
 
     def __call__(self) -> tuple[float, float]:
-        """The share worth adding, and how much of the squared error goes with it."""
+        """Return the share worth adding, and the share of the squared error that it removes."""
         missed, surprise = self._missed, self._surprise(self._texels)
         power = float(np.vdot(surprise, surprise))
         best = float(np.clip(np.vdot(surprise, missed) / max(power, 1e-12), 0.0, 1.0))
@@ -293,7 +298,7 @@ class _Usefulness:
 def _gap_pairs(
     space: DirectionSpace, known: Known, count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pairs of captured views with any lights, as far as can be from the captured pairs."""
+    """Choose pairs as far as possible from the captured pairs: captured views, any lights."""
     views = group_directions(known.view).vectors
     lights = _cap(4 * count // len(views) + 16, space.light_radius)
     light, view = np.tile(lights, (len(views), 1)), np.repeat(views, len(lights), axis=0)
@@ -303,7 +308,7 @@ def _gap_pairs(
 
     distance, _ = cKDTree(taken).query(points)
     chosen = []
-    # Farthest-point sampling (Gonzalez, 1985) that begins with the captured pairs.
+    # Farthest-point sampling (Gonzalez, 1985), starting from the captured pairs.
     for _ in range(min(count, len(points))):
         chosen.append(int(np.argmax(distance)))
         distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
@@ -311,7 +316,7 @@ def _gap_pairs(
 
 
 def _cap(count: int, radius: float) -> NDArray[np.float64]:
-    """Directions spread evenly up to a radius on the stereographic disk, (count, 3)."""
+    """Return directions spread evenly up to a radius on the stereographic disk, (count, 3)."""
     lowest = disk_to_vectors([radius, 0.0])[2]
     cosine = 1.0 - (1.0 - lowest) * (np.arange(count) + 0.5) / count
     azimuth = np.pi * (1.0 + np.sqrt(5.0)) * np.arange(count)
@@ -336,9 +341,9 @@ def _joined(
     describe: _Description,
     surprise: _Surprise,
 ) -> Generator[Progress, None, Imagined]:
-    """Principal components of the latents together with the imagined values.
+    """Compute principal components of the latents together with the imagined values.
 
-    The latents stand for the captured values, exactly, since their basis is orthonormal.
+    The latents represent the captured values exactly, because their basis is orthonormal.
     """
     n, k, c = len(known.samples), latents.shape[1], known.samples.shape[2]
     weight = np.float32(np.sqrt(_WEIGHT * n / len(gaps.light)))

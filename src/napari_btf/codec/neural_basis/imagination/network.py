@@ -1,8 +1,9 @@
-"""A network that shades texels under any light: what is learned of one texel serves another.
+"""A network that shades any texel under any light, because texels resemble one another.
 
-It only teaches (see `napari_btf.codec.neural_basis.imagination.imagine`): no model holds it, and
-no frame is decoded with it. Its inputs are a texel's latents and how its normal lies to the light
-and the half vector; the directions scale and shift its hidden units (FiLM, Perez et al., 2018).
+It only teaches (see `napari_btf.codec.neural_basis.imagination.imagine`): no model contains it, and
+no frame is decoded with it. Its inputs are a texel's latents, and the angles between the texel's
+normal, the light and the half vector. The directions scale and shift its hidden units (FiLM, Perez
+et al., 2018).
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["ShadingNetwork", "Texels"]
 
 _HIDDEN, _LAYERS, _MODULATION = 64, 3, 64
-#: Of `_surroundings`, beside the latents.
+#: Number of geometric inputs, besides the latents.
 _GEOMETRY = 9
 #: Powers of the cosine to the half vector: lobes of highlights, narrow and wide.
 _LOBES = (16, 64, 256)
-#: So many points at once stay in a core's cache: ten times faster than a million.
+#: Number of points that stay in a core's cache, ten times as fast as a million points at once.
 _BLOCK_POINTS = 1 << 12
 
 
 class Texels:
-    """What the network knows of texels: their latents, scaled, and their normals.
+    """The inputs of the network for texels: their scaled latents and their normals.
 
     Parameters
     ----------
@@ -48,12 +49,12 @@ class Texels:
         return len(self.latents)
 
     def at(self, rows: NDArray[np.intp] | slice) -> Texels:
-        """Some of the texels."""
+        """Return some of the texels."""
         return Texels(self.latents[rows], self.normals[rows])
 
 
 class ShadingNetwork:
-    """(texel, light, view) -> C values, to be trained.
+    """A network to be trained that maps (texel, light, view) to C values.
 
     Parameters
     ----------
@@ -89,14 +90,14 @@ class ShadingNetwork:
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
-        """What is learned."""
+        """The parameters that are trained."""
         modules = (*self._hidden, self._last, self._modulation)
         return [parameter for module in modules for parameter in module.parameters()]
 
     def loss(
         self, texels: Texels, values: NDArray[np.float32], directions: tuple[torch.Tensor, ...]
     ) -> torch.Tensor:
-        """Mean squared error of values (T, P, C) of texels under P pairs, to learn from."""
+        """Return the mean squared error of values (T, P, C) of texels under P pairs."""
         import torch
 
         wanted = torch.from_numpy(values).to(self.device)
@@ -105,7 +106,7 @@ class ShadingNetwork:
     def __call__(
         self, texels: Texels, light: NDArray[np.float64], view: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        """Values (T, P, C) of texels under P pairs."""
+        """Return the values (T, P, C) of texels under P pairs."""
         import torch
 
         directions = self.directions(light, view)
@@ -120,7 +121,7 @@ class ShadingNetwork:
     def directions(
         self, light: NDArray[np.float64], view: NDArray[np.float64]
     ) -> tuple[torch.Tensor, ...]:
-        """Features, light and half vector of pairs."""
+        """Return the features, the light and the half vector of pairs."""
         import torch
 
         half = light + view
@@ -141,7 +142,7 @@ class ShadingNetwork:
         columns = torch.stack([to_light, functional.relu(to_light), to_half, *lobes], dim=-1)
         apart = 3.0 * (half - normals[:, None])
         modulation = self._modulation(features).view(len(features), _LAYERS, 2, _HIDDEN)
-        # The first layer in parts: the latents' part is the same under all pairs.
+        # The first layer is split, because the part of the latents is the same under all pairs.
         first = self._hidden[0]
         width = latents.shape[1]
         h = functional.linear(torch.cat([columns, apart], dim=-1), first.weight[:, width:])

@@ -1,4 +1,4 @@
-"""What the network that shades texels learns from: gradients of random batches."""
+"""The training data of the shading network: random batches and their gradients."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ BATCH = _TEXELS * _PAIRS
 
 
 class ShadingTask:
-    """A shading network that is trained on random texels under random pairs.
+    """Trains a shading network on random texels under random pairs.
 
-    It is never validated: the few pairs that are held out decide whether imagining helps at all.
+    It has no validation, because the few pairs that are held out decide whether imagining helps at
+    all.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ class ShadingTask:
         return [{"params": self._network.parameters, "lr": self._rate}]
 
     def gradients(self) -> float:
-        """Store the gradients of a random batch in the parameters; its mean squared error."""
+        """Compute the gradients of a random batch; return its mean squared error."""
         count = self._values.shape[1]
         rows = self.random.integers(0, len(self._texels), _TEXELS)
         pairs = self.random.choice(count, min(count, _PAIRS), replace=False)
