@@ -1,12 +1,13 @@
-"""Opening large captures: seconds and memory, next to napari's own folder reader and to Pillow.
+"""Time and memory to open large captures, compared with napari's folder reader and Pillow.
 
     python benchmarks/captures.py [CAPTURE] [--images 22801] [--share 0.02]
 
-Without a capture: weave/grid64 (6,561 images) of the data folder named by NAPARI_BTF_DATA, or
-else the shipped sample. The second part makes a capture of 512 x 512 JPEG images: as many names
-as asked for, of which ``share`` are images of their own, the others links to them; what takes
-long (converting) is done on these and extrapolated. Every row is a process of its own, so that
-its peak memory is its own; files are in the system's cache.
+The default capture is weave/grid64 (6,561 images) in the data folder NAPARI_BTF_DATA, or the
+sample of the package if this folder does not exist. The second part generates a capture of 512 x
+512 JPEG images. It has ``--images`` file names, but only a ``--share`` of them are different
+images, and the others are links to these. Slow operations, such as the conversion, run on the
+different images only, and their times are extrapolated. Each row runs in its own process, so that
+peak memory is measured separately. All files are in the file cache of the operating system.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ CONVERT, GATHER, GATHER_IMAGES = "convert", "1,000 texels, store", "1,000 texels
 
 
 def row(name: str) -> Callable[[Callable[[Path, int], Facts]], Callable[[Path, int], Facts]]:
-    """Make a function of (capture, count) a row of the table."""
+    """Register a function of (capture, count) as a row of the table."""
 
     def register(function: Callable[[Path, int], Facts]) -> Callable[[Path, int], Facts]:
         ROWS[name] = function
@@ -47,7 +48,7 @@ def row(name: str) -> Callable[[Callable[[Path, int], Facts]], Callable[[Path, i
 
 
 class Clock:
-    """Seconds since it was made."""
+    """A stopwatch: calling it returns the seconds since its creation."""
 
     def __init__(self) -> None:
         self.start = time.perf_counter()
@@ -170,7 +171,7 @@ def gather(folder: Path, count: int) -> Facts:
 
 
 def run(name: str, folder: Path, count: int = 0) -> Facts:
-    """A row, in a process of its own."""
+    """Measure a row in a separate process."""
     command = [sys.executable, __file__, str(folder), "--row", name, "--images", str(count)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -192,7 +193,7 @@ def real_capture(folder: Path) -> None:
     print(f"{folder.name}: {images:,} images\n{'':<32}{'time':>15}{'peak memory':>13}")
     facts = {}
     for name in list(ROWS)[:7]:
-        # The first time warms up the system's cache.
+        # The first run fills the file cache.
         facts[name] = min((run(name, folder) for _ in range(3)), key=lambda f: f["seconds"])
         show(name, facts[name])
     for name in (OURS_ALL, THEIRS_ALL):
@@ -201,7 +202,7 @@ def real_capture(folder: Path) -> None:
 
 
 def make(folder: Path, images: int, share: float) -> int:
-    """Names of a 151 x 151-like grid of 512 x 512 images; how many of these are their own."""
+    """Write a grid of 512 x 512 images, and return how many of them are different images."""
     side = round(images**0.5)
     own = max(8, min(images, round(images * share)))
     texture = np.random.default_rng(0).normal(128, 40, (512, 512, 3))
@@ -225,7 +226,7 @@ def make(folder: Path, images: int, share: float) -> int:
     return own
 
 
-def made_up_capture(images: int, share: float) -> None:
+def generated_capture(images: int, share: float) -> None:
     base = Path(tempfile.mkdtemp(prefix="napari-btf-benchmark-"))
     try:
         folder = base / "capture"
@@ -233,8 +234,8 @@ def made_up_capture(images: int, share: float) -> None:
         start = time.perf_counter()
         own = make(folder, images, share)
         print(
-            f"\nmade-up capture: {images:,} images of 512 x 512, {own} of them different "
-            f"({time.perf_counter() - start:.0f} s to make)"
+            f"\ngenerated capture: {images:,} images of 512 x 512, {own} of them different "
+            f"(written in {time.perf_counter() - start:.0f} s)"
         )
         show(OURS_FIRST, run(OURS_FIRST, folder))
         counts = own // 4, own // 2, own
@@ -265,7 +266,7 @@ def main() -> None:
         if options.capture is None and not data.is_dir():
             write_sample(sample)
         real_capture(options.capture or (data if data.is_dir() else Path(sample)))
-    made_up_capture(options.images, options.share)
+    generated_capture(options.images, options.share)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What benchmarks of docks share: a model on a surface of some size, a window, lines of a table."""
+"""Shared parts of the benchmarks of docks: a model of a given size, a window, a table of times."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from napari_btf.training import train
 
 
 def sample_model() -> CompressedBTF:
-    """A model of the shipped sample."""
+    """Train a model of the sample that ships with the package."""
     settings = FitSettings(16, NetworkSettings(epochs=50))
     model, _ = finish(train(open_sample(), settings=settings))
     return model
 
 
 def tiled(model: CompressedBTF, size: int) -> CompressedBTF:
-    """The model with its latents repeated until the surface has a size."""
+    """Repeat the latents of a model until the surface has size x size texels."""
     if not isinstance(model, NeuralBasisBTF):
         print(f"a model that is not linear in its latents is not tiled: {model.width} texels wide")
         return model
     repeats = -(-size // model.height), -(-size // model.width), 1
     latents = np.tile(model.latent_map, repeats)[:size, :size]
     large = replace(model, coded=code_latents(np.ascontiguousarray(latents), model.coded.step))
-    # Decoded from the file's form once, not with the first frame.
+    # This decompresses the latents now instead of during the first measured frame.
     assert large.latent_map.shape == latents.shape
     return large
 
 
 class DockWindow:
-    """napari, to which docks are added."""
+    """A window of napari, to which docks can be added."""
 
     def __init__(self, width: int) -> None:
         import napari
@@ -49,30 +49,30 @@ class DockWindow:
         self.app: Any = QApplication.instance()
 
     def add_dock(self, name: str) -> Any:
-        """The widget of a dock of napari-btf."""
+        """Add a dock of napari-btf and return its widget."""
         return self.viewer.window.add_plugin_dock_widget("napari-btf", name)[1]
 
     def until(self, condition: Callable[[], bool], limit: float = 60.0) -> None:
-        """Handle events until something is the case."""
+        """Process events until a condition holds; raise a TimeoutError after ``limit`` seconds."""
         end = time.perf_counter() + limit
         while not condition():
             self.app.processEvents()
-            # Let go of Python's lock, as an event loop that waits does.
+            # Release the global interpreter lock, as a waiting event loop does.
             time.sleep(0.0002)
             if time.perf_counter() > end:
-                raise TimeoutError("the window does not answer")
+                raise TimeoutError("the window does not respond")
 
     def rest(self, seconds: float) -> None:
-        """Handle events for a while."""
+        """Process events for some seconds."""
         end = time.perf_counter() + seconds
         self.until(lambda: time.perf_counter() > end, seconds + 1)
 
 
 def header() -> None:
-    """Print what the columns of `line` are."""
+    """Print the header of the table whose rows `line` prints."""
     print(f"{'milliseconds':<36}{'median':>10}{'95 %':>10}")
 
 
 def line(name: str, times: list[float]) -> None:
-    """Print median and 95th percentile of some milliseconds."""
+    """Print the median and the 95th percentile of times in milliseconds."""
     print(f"{name:<36}{np.median(times):>10.1f}{np.percentile(times, 95):>10.1f}")

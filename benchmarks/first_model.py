@@ -1,9 +1,9 @@
-"""Seconds until there is a first usable model, and of each phase of a training.
+"""Time until a training gives its first usable model, and time of each phase of the training.
 
     python benchmarks/first_model.py [CAPTURE ...] [--codec auto]
 
-By default the wallpaper (in the folder named by NAPARI_BTF_DATA). The clock starts before the
-capture is opened; the first model is the first preview that a training offers, decoded once.
+The default capture is the wallpaper in the data folder NAPARI_BTF_DATA. The time is measured from
+before the capture is opened until the first preview of the training has been decoded once.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def measure(capture: Path, codec: str) -> None:
     if first is not None:
         quality = finish(psnr_over(first, btf.in_memory()))
         print(f"  first model after {there:.2f} s: {quality:.2f} dB, {first.file_size:,} bytes")
-    print(f"  last model {report.psnr_train:.2f} dB, {model.file_size:,} bytes; seconds:")
+    print(f"  final model {report.psnr_train:.2f} dB, {model.file_size:,} bytes; seconds by phase:")
     for phase, seconds in report.phases.items():
         print(f"    {phase:<12}{seconds:>7.2f}")
-    print(f"    {'in all':<12}{report.seconds:>7.2f}", flush=True)
+    print(f"    {'total':<12}{report.seconds:>7.2f}", flush=True)
 
 
 def main() -> None:

@@ -1,12 +1,13 @@
-"""Milliseconds from a mouse move on the disk of *Relight* to other pixels in napari's window.
+"""Latency of the dock *Relight*: time from a mouse move on the disk to new pixels in the window.
 
     python benchmarks/interaction.py [--model MODEL.safetensors] [--size 512] [--quick]
 
-The mouse moves the handle of the light through Qt's own events; the clock stops when the canvas
-has been drawn with the image of that very direction. Next to it, an empty repaint of the same
-canvas in the same run: what no program in this window can be quicker than. Then the light is
-dragged for a minute (10 s with --quick), and the memory of the process is taken before and after.
-Without a model one is trained on the shipped sample. Its latents are tiled to the size.
+The mouse moves the handle of the light by events of Qt. The time is measured until the canvas has
+been drawn with the image of the new direction. For comparison, the same run measures a repaint of
+the unchanged canvas, which is a lower bound for any program in this window. Then the light is
+dragged for a minute (10 s with --quick), and the memory of the process is measured before and
+after. The default model is trained on the sample of the package. Its latents are tiled to the
+size.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from napari_btf.codec.storage import load
 
 
 def resident_mib() -> float:
-    """Memory of this process that is in RAM, MiB."""
+    """Return the resident memory of this process in MiB."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 class Window(DockWindow):
-    """napari with the dock, and the hands of a person."""
+    """A window with the dock *Relight*, and a simulated mouse."""
 
     def __init__(self, model: CompressedBTF) -> None:
         from napari_btf.plugin.viewer.workspace import workspace_of
@@ -42,9 +43,9 @@ class Window(DockWindow):
         self.until(lambda: self.dock.image_layer() is not None)
         self.shown: tuple[float, float] | None = None
         self.drawn = 0
-        self.dock.frames.made.connect(self._on_made)
+        self.dock.renderer.made.connect(self._on_made)
         self.canvas = self.viewer.window._qt_viewer.canvas._scene_canvas
-        # After everything else that draws: the canvas is whole then.
+        # As the last callback, because the canvas is complete only after all others have drawn.
         self.canvas.events.draw.connect(self._on_draw, position="last")
         self.on_canvas: tuple[float, float] | None = None
         self.rest(1.0)
@@ -53,7 +54,7 @@ class Window(DockWindow):
         self.shown = frame.shot.light
 
     def _on_draw(self, event: Any) -> None:
-        # Software and hardware alike: what was asked of them is done.
+        # Wait until OpenGL has executed all commands, on a GPU as well as in software.
         from vispy import gloo
 
         gloo.finish()
@@ -61,7 +62,7 @@ class Window(DockWindow):
         self.drawn += 1
 
     def move(self, i: int) -> tuple[float, float]:
-        """Move the mouse to the i-th place of a circle; the direction it gives."""
+        """Move the mouse to the i-th place of a circle, and return the direction of the light."""
         from qtpy.QtTest import QTest
 
         disk = self.dock.light_box.disk
@@ -78,21 +79,21 @@ class Window(DockWindow):
         act(disk, Qt.MouseButton.LeftButton, pos=disk.handle.toPoint())
 
     def answer(self, i: int) -> float:
-        """Milliseconds until the canvas shows where the mouse went."""
+        """Move the mouse; return the milliseconds until the canvas shows the new light."""
         start = time.perf_counter()
         light = self.move(i)
         self.until(lambda: self.on_canvas == light)
         return (time.perf_counter() - start) * 1e3
 
     def repaint(self) -> float:
-        """Milliseconds of drawing the same canvas once more."""
+        """Repaint the unchanged canvas, and return the milliseconds."""
         start, drawn = time.perf_counter(), self.drawn
         self.canvas.update()
         self.until(lambda: self.drawn > drawn)
         return (time.perf_counter() - start) * 1e3
 
     def drag(self, seconds: float) -> float:
-        """Move as fast as a mouse reports (125 Hz); images on the canvas in a second."""
+        """Move at the rate of a mouse (125 Hz), and return the frames per second on the canvas."""
         seen, before, start, i = 0, self.on_canvas, time.perf_counter(), 0
         while (now := time.perf_counter()) < start + seconds:
             if now - start >= i / 125.0:
@@ -120,13 +121,13 @@ def main() -> None:
         window.answer(i)
     answers, repaints = [], []
     for i in range(count):
-        # In turns: whatever else the machine does slows both down.
+        # Alternating, so that other work of the machine slows both down equally.
         answers.append(window.answer(20 + i))
         repaints.append(window.repaint())
     print(f"{model.width} x {model.height} texels, {model.latent_count} latents")
     header()
     line("mouse move to changed pixels", answers)
-    line("empty repaint of the same canvas", repaints)
+    line("repaint of the unchanged canvas", repaints)
     seconds = 10.0 if arguments.quick else 60.0
     before = resident_mib()
     rate = window.drag(seconds)

@@ -1,11 +1,12 @@
-"""Memory and time of training on larger and larger captures.
+"""Memory and time of training on captures of increasing size.
 
     python benchmarks/large.py [--codec neural-basis] [--sizes 64 128 256 512] [--observations 6561]
 
-Weave (6,561 images of 64 x 64 texels, from the data folder named by NAPARI_BTF_DATA, or else the
-shipped sample) is tiled to each size while it is read; every tile is a little darker than the
-last, so that no two are alike. Each training runs in a process of its own. A step of training
-takes the same number of texel-observations at every size; the other phases look at all of them.
+The capture is weave (6,561 images of 64 x 64 texels) in the data folder NAPARI_BTF_DATA, or the
+sample of the package if this folder does not exist. It is tiled to each size while it is read;
+each tile is a little darker than the one before, so that no two tiles are equal. Each training
+runs in its own process. A training step takes the same number of values at every size, while the
+other phases take all values. Their time is therefore printed per texel and observation.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ from napari_btf.progress import finish
 from napari_btf.samples import sample_path
 from napari_btf.training import train
 
-#: Seconds of training of the parallax codec.
+#: Duration of the training of the parallax codec, in seconds.
 SECONDS = 20.0
 
 
 class Tiled:
-    """Frames (N, H, W, C) repeated to a larger size, one at a time."""
+    """Frames (N, H, W, C) that are tiled to a larger size when they are read, one at a time."""
 
     def __init__(self, frames: np.ndarray, size: int) -> None:
         self._frames, times = frames, size // frames.shape[1]
@@ -59,7 +60,7 @@ def capture() -> BTF:
 
 
 def one(codec: str, size: int, observations: int) -> dict[str, Any]:
-    """Train on one size in this process."""
+    """Train on a capture of one size in this process, and return the numbers of its row."""
     btf = finish(into_memory(capture()))
     if observations < len(btf):
         btf = btf.select(np.sort(np.random.default_rng(0).permutation(len(btf))[:observations]))

@@ -1,12 +1,12 @@
-"""Milliseconds of the dock *Latent space*: from a lasso to lit texels, from the mouse to a point.
+"""Latency of the dock *Latent space*: time from a lasso or mouse move to the highlighted texels.
 
     python benchmarks/latent_dock.py [--model MODEL.safetensors] [--size 256]
 
-A lasso is drawn around a third of the points through Qt's own mouse events; its clock stops when
-the masks of all images and the pixels of the map are ready: what is left is the repaint of the
-window, which is measured, too. The mouse then moves over the image and over the map. For
-comparison, a Points layer of napari with as many points shows the same selection by its colours in
-the same run. Without a model, one is trained on the shipped sample and tiled to the size.
+A lasso is drawn around a third of the points by mouse events of Qt. The first time is measured
+until the masks of all images and the pixels of the map are ready, the second one includes the
+repaint of the map. The mouse then moves over the image and over the map. For comparison, the same
+run shows the same selection by the colours of a Points layer of napari. The default model is
+trained on the sample of the package and tiled to the size.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from napari_btf.codec.storage import load
 
 
 class Window(DockWindow):
-    """napari with the latents of a model and the dock."""
+    """A window with the latents of a model and the dock *Latent space*."""
 
     def __init__(self, model: CompressedBTF) -> None:
         from napari_btf.plugin.viewer.model_layers import latent_layer_data
@@ -38,7 +38,7 @@ class Window(DockWindow):
         self.rest(1.0)
 
     def mouse(self, kind: str, x: float, y: float, is_pressed: bool) -> None:
-        """A mouse event of the map, handled before this returns."""
+        """Send a mouse event to the map, which handles it before this method returns."""
         from qtpy.QtCore import QEvent, QPointF, Qt
         from qtpy.QtGui import QMouseEvent
 
@@ -55,7 +55,11 @@ class Window(DockWindow):
         self.app.sendEvent(self.map, event)
 
     def lasso(self, i: int) -> tuple[float, float, int]:
-        """Milliseconds until everything is ready, and until it is painted; texels selected."""
+        """Draw a lasso.
+
+        Return the milliseconds until masks and map are ready, the milliseconds until the map is
+        painted, and the number of selected texels.
+        """
         width, height = self.map.width(), self.map.height()
         centre = width * (0.4 + 0.02 * (i % 10)), height * 0.5
         angles = np.linspace(0, 2 * np.pi, 120)
@@ -77,7 +81,7 @@ class Window(DockWindow):
         return (ready - start) * 1e3, (painted - start) * 1e3, count
 
     def over_image(self, i: int) -> float:
-        """Milliseconds from the mouse over a texel to its marked point."""
+        """Move the mouse over a texel; return the milliseconds until its point is marked."""
         texel = (7 * i) % self.model.height, (13 * i) % self.model.width
         event = type("Event", (), {"position": self.latents.data_to_world(texel)})()
         start = time.perf_counter()
@@ -89,7 +93,7 @@ class Window(DockWindow):
         return took
 
     def over_map(self, i: int) -> float:
-        """Milliseconds from the mouse over a point to the ring around its texel."""
+        """Move the mouse over a point; return the milliseconds until its texel has a ring."""
         place = self.map.place_of((997 * i) % len(self.map.points))
         start = time.perf_counter()
         self.mouse("MouseMove", place.x(), place.y(), False)
@@ -99,7 +103,7 @@ class Window(DockWindow):
         return took
 
     def points_layer(self) -> list[float]:
-        """Milliseconds of a Points layer with the same points, recoloured; without its repaint."""
+        """Recolour a Points layer with the same points; return the milliseconds without repaint."""
         layer = self.viewer.add_points(np.asarray(self.map.points)[:, ::-1], size=1)
         times = []
         for i in range(6):
@@ -132,11 +136,11 @@ def main() -> None:
     counts = [count for _, _, count in lassos]
     print(f"{len(window.map.points):,} points, {min(counts):,} to {max(counts):,} in the lasso")
     header()
-    line("lasso to lit texels and points", [ready for ready, _, _ in lassos])
-    line("the same with the map repainted", [painted for _, painted, _ in lassos])
+    line("lasso to highlighted texels", [ready for ready, _, _ in lassos])
+    line("the same with repaint of the map", [painted for _, painted, _ in lassos])
     line("mouse over image to marked point", over_image)
     line("mouse over map to ringed texel", over_map)
-    line("a Points layer recoloured", window.points_layer())
+    line("recolouring of a Points layer", window.points_layer())
     window.viewer.close()
 
 

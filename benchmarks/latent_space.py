@@ -1,16 +1,16 @@
-"""t-SNE of all texels next to scikit-learn's, and how long a lasso and a hover take.
+"""Time and quality of t-SNE compared with scikit-learn, and time of a lasso and of a hover.
 
     python benchmarks/latent_space.py [--data FOLDER] [--texels N] [--without-sklearn]
 
-The latents are those of the model that `train` makes of the wallpaper (the sample that ships with
-the package, if the data are not there). scikit-learn runs with perplexity 30, 1000 iterations and
-a learning rate of 200, and takes many minutes. *first* is the time to the first picture, *cpu* the
-time of the process on all cores, *trust* the trustworthiness of 30 neighbours (Venna and Kaski,
-2001) over 5,000 random texels. Four times the texels run in a process of their own, whose *peak* is
-its largest memory: the latents as a tile of 2 x 2, with noise of a hundredth of their spread.
+The latents are those of a model that `train` makes of the wallpaper, or of the sample of the
+package if the data folder does not exist. scikit-learn runs with perplexity 30, 1000 iterations and
+a learning rate of 200, and takes many minutes. The columns are *first*, the time until the first
+preview; *wall*, the total time; *cpu*, the processor time of all cores; and *trust*, the
+trustworthiness with 30 neighbours (Venna and Kaski, 2001) over 5,000 random texels. A surface with
+four times the texels (a tile of 2 x 2, with noise of a hundredth of the latents' standard
+deviation) runs in its own process, so that its *peak* memory is measured separately.
 
-With --texels, all of it on so many random texels, in a fraction of the time: without what concerns
-larger surfaces, and lasso and hover.
+With --texels, only the methods are compared, on this number of random texels.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def show(name: str, first: float | None, wall: float, cpu: float, *last: str) ->
 def run(
     model: CompressedBTF, budget: int | None, coords: NDArray[np.intp] | None = None
 ) -> tuple[NDArray[np.float64], float, float, float]:
-    """Points, and the seconds to the first picture, by the clock and of the processor."""
+    """Return the points, and the seconds until the first preview, in total, and of the CPU."""
     start, cpu = time.perf_counter(), time.process_time()
     job = embed(model, coords=coords, budget=budget)
     picture = next(job).preview
@@ -82,7 +82,7 @@ def with_sklearn(latents: NDArray[np.float32]) -> tuple[NDArray[np.float64], flo
 
 
 def large(path: str, budget: int) -> None:
-    """Four times the texels, in a process of its own."""
+    """Embed a surface with four times the texels; this runs in its own process."""
     model = load(path)
     spread = model.latent_map.std(axis=(0, 1))
     tiled = np.tile(model.latent_map, (2, 2, 1))
@@ -106,7 +106,7 @@ def median_ms(call: Callable[[int], object], runs: int = 31) -> float:
 
 
 def interaction(points: NDArray[np.float64], shape: tuple[int, int]) -> None:
-    """What a lasso and a hover take, without the window."""
+    """Measure a lasso and a hover without a window."""
     low, high = np.percentile(points, (5, 95), axis=0)
     angle = np.linspace(0, 2 * np.pi, 300)
     wave = (1 + 0.2 * np.sin(7 * angle))[:, np.newaxis]
@@ -126,9 +126,9 @@ def interaction(points: NDArray[np.float64], shape: tuple[int, int]) -> None:
 
 
 def compare(model: CompressedBTF, coords: NDArray[np.intp], sklearn: bool) -> NDArray[np.float64]:
-    """A line each for subsets of an eighth, a quarter and half of the texels, all, and sklearn.
+    """Print a row for fits of 1/8, 1/4, 1/2 and all of the texels, and one for scikit-learn.
 
-    Returns the points of the second.
+    Return the points of the fit of a quarter.
     """
     latents = model.latent_map[tuple(coords.T)]
     count = len(coords)

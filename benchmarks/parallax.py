@@ -1,10 +1,10 @@
-"""The parallax codec where light and view vary, next to photographs and the linear codec.
+"""Quality and speed of the codec parallax, compared with photographs and with neural-basis.
 
     python benchmarks/parallax.py [--data FOLDER] [--seconds 300]
 
-Prints PSNR on the captured directions and between them, bytes, seconds of training (wall time and
-processor time), and milliseconds per decoded frame. The folder holds ``weave/grid64`` and
-``weave/offgrid64``, which is never trained on.
+Prints the size, the PSNR on the captured directions ("on") and between them ("off"), the time of
+the training (wall time and processor time), and the time to decode a frame. The data folder
+contains ``weave/grid64``, which is trained on, and ``weave/offgrid64``, which is not.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from scipy.spatial import cKDTree
 
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings
-from napari_btf.codec.parallax.fit import ParallaxSettings, fit_parallax
+from napari_btf.codec.parallax.fit import fit_parallax
 from napari_btf.codec.parallax.model import ParallaxBTF
+from napari_btf.codec.parallax.settings import ParallaxSettings
 from napari_btf.codec.parallax.storage import pack
 from napari_btf.directions import angles_to_vectors, vectors_to_disk
 from napari_btf.evaluate import psnr_over
@@ -37,7 +38,7 @@ def disks(btf: BTF) -> np.ndarray:
 
 
 def photographs(grid: BTF, off: BTF, count: int) -> float:
-    """PSNR of the ``count`` nearest photographs, weighted with one over their squared distance."""
+    """Return the PSNR of interpolation: ``count`` nearest photographs, inverse square weights."""
     distance, nearest = cKDTree(disks(grid)).query(disks(off), k=range(1, count + 1))
     weight = 1.0 / np.maximum(distance, 1e-9) ** 2
     weight /= weight.sum(axis=1, keepdims=True)
@@ -50,7 +51,7 @@ def photographs(grid: BTF, off: BTF, count: int) -> float:
 
 
 def score(model: ParallaxBTF, btf: BTF) -> float:
-    """PSNR of a model over all observations, clipped, one mean squared error."""
+    """Return the PSNR of the mean squared error of clipped images over all observations."""
     error = 0.0
     for i, image in enumerate(model.shaded(btf.light, btf.view)):
         captured = btf.values.encode(btf.frame(i))
@@ -63,9 +64,9 @@ def size(model: ParallaxBTF) -> int:
 
 
 def milliseconds(model: ParallaxBTF, side: int, view_moves: bool) -> tuple[float, float]:
-    """Median wall and processor time to decode the surface tiled to a size, to the stored type.
+    """Return the median wall time and processor time to decode a surface of side x side texels.
 
-    On a machine with other work the second, shared out to the cores, says more than the first.
+    On a busy machine, processor time divided by the number of cores is the better measure.
     """
     tiles = (side // model.height, side // model.width, 1)
     large = replace(
@@ -91,7 +92,7 @@ def main() -> None:
     arguments = parser.parse_args()
     weave = arguments.data / "weave"
     if not (weave / "grid64").is_dir():
-        raise SystemExit(f"no weave in {arguments.data}: name its folder with --data")
+        raise SystemExit(f"{arguments.data} has no folder weave: name another one with --data")
     grid, off = read(weave / "grid64").in_memory(), read(weave / "offgrid64").in_memory()
 
     print(ROW.format("method", "bytes", "on dB", "off dB", "wall s", "cpu s"))
@@ -106,7 +107,7 @@ def main() -> None:
     figures = f"{score(model, grid):.2f}", f"{score(model, off):.2f}"
     print(ROW.format("parallax", size(model), *figures, f"{wall:.0f}", f"{cpu:.0f}"), flush=True)
 
-    # A latent of the linear codec is a byte a texel; its decoder comes on top.
+    # A latent of neural-basis takes about a byte per texel; the size of its decoder is added.
     latents = size(model) // (grid.height * grid.width)
     start, cpu = time.monotonic(), time.process_time()
     linear, report = finish(train(grid, settings=FitSettings(latents, NetworkSettings(seconds=5))))

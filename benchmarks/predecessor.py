@@ -1,19 +1,21 @@
-"""The program this one grew from, next to this one: time, quality, and views that vary.
+"""Time and quality of the program from which this one was developed, compared with this program.
 
     python benchmarks/predecessor.py [--data FOLDER] [--quick] [--weave SECONDS]
 
-On ``ubo2003-wallpaper`` (81 lights): its autoencoder, trained as it was published. 2,500 random
-texels; (texel, light) pairs are the items of a torch DataLoader, in batches of 256, and the encoder
-is evaluated once for each of them; a random fifth of the pairs is held out; 10 epochs of Adam with
-steps of 0.005. Then the codecs of this package, with the time from opening the capture until there
-is a model, and their error on the same pairs that were held out. (All encoders see them: the
-predecessor's takes all lights of a texel, whichever were held out.) ``--quick`` does a hundredth.
+The first part trains the autoencoder of the predecessor as published, on ``ubo2003-wallpaper`` (81
+lights): 2,500 random texels, 10 epochs of Adam with a learning rate of 0.005, and batches of 256
+(texel, light) pairs from a torch DataLoader. The encoder is evaluated once for each pair. A random
+fifth of the pairs is held out. Then it trains the codecs of this package. Their time is measured
+from opening the capture until the model is complete, and their error on the same held-out pairs.
+(All encoders see these pairs, because the encoder of the predecessor takes all lights of a texel.)
+``--quick`` takes a hundredth of the work.
 
-With ``--weave SECONDS`` also, on ``weave``: its decoder (8 latents, 4 layers of 106 units, 4
-coordinates of directions) trained for so long, with free latents, for its encoder is of the lights
-of one view. Adam with the same first step, a cosine schedule, batches of 8,192 pairs: kinder than
-published. Next to it the parallax codec, trained as long. PSNR on 400 random observations of the
-grid and on those off it.
+With ``--weave SECONDS``, the second part trains the decoder of the predecessor (8 latents, 4 layers
+of 106 units, 4 coordinates of directions) on ``weave`` for this time. Its latents are free
+parameters, because its encoder works only for a single view. It gets the same initial learning
+rate, but a cosine schedule and batches of 8,192 pairs, which improves it over the published
+training. The codec parallax is trained for the same time. The PSNR is measured on 400 random
+observations of the grid, and on all observations off the grid.
 """
 
 from __future__ import annotations
@@ -44,7 +46,10 @@ WEAVE_BATCH = 8192
 
 
 class Autoencoder(nn.Module):
-    """One convolution along the lights of a texel, then a decoder that is told the light."""
+    """An encoder with one convolution along the lights of a texel, and a decoder.
+
+    The decoder takes the latents and the direction of the light.
+    """
 
     def __init__(self, observations: int) -> None:
         super().__init__()
@@ -82,14 +87,14 @@ def db(error: float) -> float:
 
 @dataclass
 class Held:
-    """Pairs that the predecessor held out: rows (y, x), observations, and what was captured."""
+    """The pairs that the predecessor held out: rows (y, x), observations and captured colours."""
 
     yx: np.ndarray
     observation: np.ndarray
     colour: np.ndarray
 
     def error(self, images: Callable[[int], np.ndarray]) -> float:
-        """Mean squared error of the images of all observations at the pairs."""
+        """Return the mean squared error at the pairs; ``images`` maps observations to images."""
         total = 0.0
         for i in np.unique(self.observation):
             at = self.observation == i
@@ -99,12 +104,12 @@ class Held:
 
 
 def abrdfs_of(btf: BTF, yx: np.ndarray) -> np.ndarray:
-    """(T, N, C) in 0..1, double precision as the predecessor had them."""
+    """Return ABRDFs (T, N, C) in 0..1, in double precision as in the predecessor."""
     return btf.texels(yx) / 255.0
 
 
 def predecessor(folder: Path, pixels: int, epochs: int) -> tuple[float, Held]:
-    """Train as published; prints a row, returns its seconds and the pairs it held out."""
+    """Train the predecessor as published, print a row, and return seconds and held-out pairs."""
     torch.manual_seed(42)
     began = time.monotonic()
     btf = read(folder)
@@ -112,7 +117,7 @@ def predecessor(folder: Path, pixels: int, epochs: int) -> tuple[float, Held]:
     yx = np.stack([chosen // btf.width, chosen % btf.width], axis=1)
     abrdfs, count = abrdfs_of(btf, yx), len(btf)
     items = TensorDataset(
-        # Once for each light, as every item brings its texel along.
+        # The ABRDF of a texel is repeated for each light, because each item contains it.
         torch.from_numpy(np.repeat(abrdfs, count, axis=0)).float(),
         torch.from_numpy(np.tile(vectors_to_disk(btf.light), (pixels, 1))).float(),
         torch.from_numpy(abrdfs.reshape(-1, 3)).float(),
@@ -170,7 +175,7 @@ def validation(model: nn.Module, held: Subset[tuple[torch.Tensor, ...]]) -> floa
 
 
 def ours(folder: Path, name: str, settings: FitSettings, theirs: float, held: Held) -> None:
-    """One of our codecs, from opening the capture until there is a model."""
+    """Train a codec of this package and print a row; the time includes opening the capture."""
     began = time.monotonic()
     btf = read(folder).in_memory()
     coords = None
@@ -185,7 +190,7 @@ def ours(folder: Path, name: str, settings: FitSettings, theirs: float, held: He
 
 
 def score(model: CompressedBTF, btf: BTF, some: np.ndarray | None = None) -> float:
-    """PSNR over observations, all by default; clipped, one mean squared error."""
+    """Return the PSNR of the mean squared error of clipped images over observations."""
     which = np.arange(len(btf)) if some is None else some
     error = 0.0
     for i, image in zip(which, model.shaded(btf.light[which], btf.view[which]), strict=True):
@@ -196,12 +201,12 @@ def score(model: CompressedBTF, btf: BTF, some: np.ndarray | None = None) -> flo
 
 def wallpaper(folder: Path, quick: bool) -> None:
     pixels, epochs = (250, 1) if quick else (PIXELS, EPOCHS)
-    header = "wallpaper", "wall s", "held-out MSE", "PSNR dB", "bytes", "of time"
+    header = "wallpaper", "wall s", "held-out MSE", "PSNR dB", "bytes", "time"
     print(ROW.format(*header))
     seconds, held = predecessor(folder, pixels, epochs)
     short = NetworkSettings(epochs=1)
     for name, settings in (
-        ("neural-basis, as it comes", FitSettings()),
+        ("neural-basis, default settings", FitSettings()),
         ("neural-basis, 3 bytes per texel", FitSettings(bytes_per_texel=3.0)),
         ("neural-basis, 8 latents, 1 epoch", FitSettings(8, short)),
         (
@@ -214,7 +219,10 @@ def wallpaper(folder: Path, quick: bool) -> None:
 
 
 def free_latents(btf: BTF, seconds: float) -> Callable[[BTF, np.ndarray], float]:
-    """The predecessor's decoder with a latent vector of its own for each texel; how to score it."""
+    """Train the predecessor's decoder with a free latent vector per texel.
+
+    Return a function of a capture and some of its observations, which gives the PSNR.
+    """
     torch.manual_seed(42)
     rng = np.random.default_rng(42)
     texels, count = btf.height * btf.width, len(btf)
@@ -284,13 +292,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     folder = os.environ.get("NAPARI_BTF_DATA", str(Path(__file__).parents[2] / "shared/data"))
     parser.add_argument("--data", type=Path, default=Path(folder))
-    parser.add_argument("--quick", action="store_true", help="a hundredth, to see that it works")
-    parser.add_argument("--weave", type=float, metavar="SECONDS", help="train on weave, too")
-    parser.add_argument("--bytes", type=float, nargs="+", default=[32.0], help="a texel of weave")
+    parser.add_argument(
+        "--quick", action="store_true", help="take a hundredth of the work, to test"
+    )
+    parser.add_argument("--weave", type=float, metavar="SECONDS", help="also train on weave")
+    parser.add_argument("--bytes", type=float, nargs="+", default=[32.0], help="per texel of weave")
     arguments = parser.parse_args()
     images = arguments.data / "ubo2003-wallpaper" / "tv000_pv000"
     if not images.is_dir():
-        raise SystemExit(f"no ubo2003-wallpaper in {arguments.data}: name its folder with --data")
+        raise SystemExit(f"{arguments.data} has no ubo2003-wallpaper: name its folder with --data")
     print(f"torch uses {torch.get_num_threads()} threads\n")
     wallpaper(images, arguments.quick)
     if arguments.weave:

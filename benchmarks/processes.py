@@ -1,12 +1,11 @@
-"""One capture trained by one process and by several under torchrun: seconds, memory, and how far
-the results are from one another.
+"""Time, memory and results of a training by one process and by several processes (torchrun).
 
     python benchmarks/processes.py [CAPTURE] [--processes 2] [--step 4] [--epochs 1]
 
-Without a capture: one in eight images of the shipped sample. Seconds are those of the whole
-command, so that starting Python and torch counts, and processes that wait for one another, too;
-memory is the most that any one of the processes had. The difference is the largest of all decoded
-values of the captured directions, of which the largest is about 1.
+The default capture is every eighth image of the sample of the package. The time is that of the
+whole command, including the start of Python and torch and the waiting of processes for each other.
+The memory is the peak of the largest process. The difference is the largest absolute difference
+between decoded values of both models at the captured directions; values go up to about 1.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from napari_btf.codec import load
 from napari_btf.formats import read
 from napari_btf.samples import write_sample
 
-#: Runs the command line, then says its peak memory, in MiB, on standard error.
+#: A program that runs the command line, and prints its peak memory in MiB to standard error.
 MEASURED = (
     "import atexit, resource, sys; from napari_btf.cli import main; "
     "atexit.register(lambda: print('peak', "
@@ -35,7 +34,7 @@ MEASURED = (
 
 
 def train(processes: int, options: list[str], out: Path) -> tuple[float, int, float]:
-    """Seconds, MiB, and dB of a training."""
+    """Train, and return seconds, peak memory in MiB, and PSNR in dB."""
     program = out.with_name("program.py")
     program.write_text(MEASURED)
     launcher = [sys.executable]

@@ -1,13 +1,13 @@
-"""Quality against size: the codec next to the classical ones at the same bytes.
+"""Quality against size: the codec compared with classical methods at the same number of bytes.
 
     python benchmarks/rate_distortion.py [NAME ...] [--bytes 4 8 16 32] [--seconds S]
                                          [--results FILE.json] [--write]
 
-Runs over the data sets in the folder named by NAPARI_BTF_DATA (or --data); NAME chooses some of
-them. Of each, the model is trained with several bytes per texel (and 64 KiB), and each baseline is
-fitted to the same observations and may take as many. With ``--results`` the rows are kept in
-a file, so that data sets can be run one at a time. ``--write`` makes docs/benchmarks.md and
-docs/images/rate_distortion.png of all rows.
+The data sets are in the folder NAPARI_BTF_DATA (or --data); the default is to run all of them. For
+each data set and each number of bytes per texel (plus 64 KiB), a model is trained, and each
+baseline is fitted to the same observations with the same number of bytes. ``--results`` stores the
+rows in a file, so that data sets can be run one at a time. ``--write`` makes docs/benchmarks.md and
+docs/images/rate_distortion.png from all rows.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from rate_distortion_page import MODEL, Row, figure, page, plot
 from napari_btf.baselines import BASELINES
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit
-from napari_btf.codec.neural_basis.budget import FREE_BYTES
+from napari_btf.codec.fitting.settings import FREE_BYTES
 from napari_btf.errors import UsageError
 from napari_btf.evaluate import evaluate, score
 from napari_btf.formats import read
 from napari_btf.progress import finish
 
 ROOT = Path(__file__).parents[1]
-#: Those that keep photographs: also measured with all of them.
+#: Baselines that interpolate photographs; they are also measured with all photographs.
 PHOTOGRAPHS = ("nearest", "inverse distance", "thin-plate")
 
 #: A capture, and which of its observations are held out.
@@ -51,7 +51,7 @@ def wallpaper_held(data: Path) -> DataSet:
 
 
 def joined(fitted: Path, scored: Path) -> DataSet:
-    """One capture of two folders, the second held out."""
+    """Join two folders to one capture, in which the second folder is held out."""
     a, b = read(fitted).in_memory(), read(scored).in_memory()
     frames = np.concatenate([a.frames, b.frames])
     light, view = np.concatenate([a.light, b.light]), np.concatenate([a.view, b.view])
@@ -103,7 +103,7 @@ DATA_SETS: dict[str, tuple[str, Callable[[Path], DataSet]]] = {
 def measure(
     name: str, data_set: DataSet, sizes: Iterable[int], seconds: float | None
 ) -> Iterator[Row]:
-    """One row a model or baseline and size; the same figures never twice."""
+    """Yield a row for each method and size; a baseline of the same size is scored only once."""
     btf, held = data_set
     seen = btf.select(~held)
     facts = {"data": name, "bytes_capture": btf.nbytes, "texels": btf.height * btf.width}
@@ -114,7 +114,7 @@ def measure(
         model = finish(fit(seen, settings=settings))
         spent = time.perf_counter() - start
         found = finish(evaluate(model, btf, held, baselines=False))
-        # What the model was allowed to take, which parallax does not always use.
+        # The allowed size, which a model of parallax does not always use.
         budget = int(size * btf.height * btf.width) + FREE_BYTES
         yield facts | {
             "method": MODEL,
@@ -178,10 +178,12 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(DATA_SETS))
     parser.add_argument("--data", type=Path, default=Path(folder))
     parser.add_argument("--bytes", type=float, nargs="+", default=[4, 8, 16, 32])
-    parser.add_argument("--seconds", type=float, help="of training, else what the codec takes")
-    parser.add_argument("--results", type=Path, help="keep rows here, and use those of others")
+    parser.add_argument(
+        "--seconds", type=float, help="training time (default: chosen by the codec)"
+    )
+    parser.add_argument("--results", type=Path, help="file of rows to read and to extend")
     parser.add_argument("--write", action="store_true", help="write the page and the plot")
-    parser.add_argument("--no-run", action="store_true", help="measure nothing, use --results")
+    parser.add_argument("--no-run", action="store_true", help="only use the rows of --results")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(DATA_SETS)
     if unknown:
@@ -194,7 +196,7 @@ def main() -> None:
         try:
             data_set = DATA_SETS[name][1](arguments.data)
         except Exception as error:
-            print(f"({name} is left out: {error})")
+            print(f"({name} is skipped: {error})")
             continue
         rows = [row for row in rows if row["data"] != name]
         for row in measure(name, data_set, arguments.bytes, arguments.seconds):

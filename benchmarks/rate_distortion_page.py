@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from napari_btf.baselines import BASELINES
@@ -16,23 +17,26 @@ FIXED = ("PTM", "HSH 9", "HSH 16")
 
 INTRODUCTION = """# Benchmarks
 
-Quality against size: the codec and classical ones, fitted to the same observations, at the same
-bytes. Written by `python benchmarks/rate_distortion.py --write`; `napari-btf evaluate` does the
-same for a model and a capture of yours.
+Quality against size: the codecs of napari-btf and classical ones, fitted to the same observations
+and allowed the same number of bytes. `python benchmarks/rate_distortion.py --write` writes this
+page. `napari-btf evaluate` makes the same comparison for a model and a capture of yours.
 
-- PSNR is 10 log₁₀(1 / MSE) in dB, one MSE over all images, predictions clipped; SSIM is the mean
-  over the images.
-- *Seen* directions are those the codec was fitted on (compression), *unseen* ones were held out
-  (generation). Cells say **seen / unseen**, PSNR above SSIM; – where nothing was held out.
-- Sizes are whole: what is kept of the texels, the decoder, the directions. The model is its file.
-  All may take as many bytes, and the model says below its figures if it took less than 19/20.
-  PCA keeps its latents in 8 bits and its basis in 16, has as many latents as these bytes
-  allow, and the smoothing of its spline is chosen by cross-validation. Photographs are kept
-  as raw pixels, as many as fit, spread over the directions. PTM and HSH have 6, 9 or 16
-  coefficients a texel and channel in 8 bits: they come in one size, and stand in a table of their
-  own, with interpolation of *all* photographs, whose size is that of the capture.
-- {training}, on two cores. *napari-btf* is the codec that `train` chooses:
-  parallax for weave, neural-basis for the others.
+- **PSNR** is 10 log₁₀(1 / MSE) in dB, from one MSE over all images, with predictions clamped to
+  the range of the values. **SSIM** is the mean over the images.
+- *Seen* directions are those the codec was fitted to: they measure compression. *Unseen* ones were
+  held out: they measure generation. A cell says **seen / unseen**, PSNR above SSIM. A dash stands
+  where nothing was held out.
+- **Sizes** count everything: the data of the texels, the decoder and the directions. The size of a
+  model is that of its file. All codecs of a row may take the same number of bytes. If the model
+  took less than 19/20 of them, its size stands below its figures.
+- **PCA** keeps its latents in 8 bits and its basis in 16, and has as many latents as the bytes
+  allow. The smoothing of its spline is chosen by cross-validation.
+- **Photographs** (nearest, inverse distance, thin-plate) are kept as raw pixels, as many as fit,
+  spread over the directions.
+- **PTM** and **HSH** have 6, 9 or 16 coefficients for each texel and channel, in 8 bits. They have
+  only one size, so they stand in a second table, with interpolation of *all* photographs, whose
+  size is that of the capture.
+{trainings}
 
 ![PSNR against bytes per texel](images/rate_distortion.png)
 """
@@ -40,17 +44,20 @@ same for a model and a capture of yours.
 SOURCES = """
 ## Data
 
-*wallpaper*: Bonn BTF database UBO2003 (Sattler, Sarlette and Klein, 2003), one view, 256 × 256.
-*weave*: path-traced cloth, all views and lights at 64 × 64, of which a part ships as the sample.
-*SynthRTI* and *RealRTI*: T. G. Dulecha, F. A. Fanni, F. Ponchio, F. Pellacini and A. Giachetti,
-"Neural reflectance transformation imaging", The Visual Computer, 2020; *Dome* is fitted, *Test*
-scored. *loewenkopf*: an RTI dome of 240 lights. Held out are the lights
-`RandomState(1).permutation(81)[:16]` of wallpaper, and 5, 11, 17, … (from 0) where every 6th is.
+- *wallpaper*: Bonn BTF database UBO2003 (Sattler, Sarlette and Klein, 2003), one view, 256 × 256.
+  Held out are the lights `RandomState(1).permutation(81)[:16]`.
+- *weave*: path-traced cloth, all views and lights at 64 × 64. A part of it ships as the sample.
+- *SynthRTI* and *RealRTI*: T. G. Dulecha, F. A. Fanni, F. Ponchio, F. Pellacini and A. Giachetti,
+  "Neural reflectance transformation imaging", The Visual Computer, 2020. Of SynthRTI, *Dome* is
+  fitted and *Test* is scored.
+- *loewenkopf*: an RTI dome of 240 lights.
+
+Where every 6th light is held out, these are the lights 5, 11, 17, … (counted from 0).
 """
 
 
 def page(rows: list[Row], titles: dict[str, str]) -> str:
-    parts = [INTRODUCTION.format(training=_training(rows))]
+    parts = [INTRODUCTION.format(trainings=_trainings(rows))]
     for name, title in titles.items():
         own = [row for row in rows if row["data"] == name]
         if own:
@@ -58,12 +65,17 @@ def page(rows: list[Row], titles: dict[str, str]) -> str:
     return "".join(parts) + SOURCES
 
 
-def _training(rows: list[Row]) -> str:
-    """How long the models were trained."""
+def _trainings(rows: list[Row]) -> str:
+    """How long the models were trained, and by which codec: an item of the list."""
     spent = {row["data"]: row["training"] for row in rows if row["method"] == MODEL}
     given = [f"{name} {seconds:g}" for name, seconds in spent.items() if seconds is not None]
-    usual = "Trainings have the length that the codec takes for itself"
-    return usual + (f", but for (seconds) {', '.join(given)}" if given else "")
+    exceptions = f", except (in seconds) {', '.join(given)}" if given else ""
+    text = (
+        f"- **Trainings** have the length that the codec chooses{exceptions}, on two cores. "
+        "*napari-btf* is the codec that `train` chooses: parallax for weave, neural-basis for the "
+        "others."
+    )
+    return fill(text, 100, subsequent_indent="  ")
 
 
 def _cell(row: Row | None) -> str:
@@ -94,7 +106,7 @@ def _by_size(rows: list[Row]) -> str:
 
 
 def _others(rows: list[Row]) -> str:
-    """The codecs of one size, and all photographs."""
+    """Make the table of methods with a fixed size, and of interpolation of all photographs."""
     lines = ["| codec | kB | ratio | seen / unseen |", "| --- | ---: | ---: | --- |"]
     told = set()
     for row in sorted(rows, key=lambda row: int(row["bytes"])):
@@ -110,7 +122,7 @@ def _others(rows: list[Row]) -> str:
 
 
 def plot(rows: list[Row], titles: dict[str, str], path: Path) -> None:
-    """PSNR over bytes per texel: full lines for unseen directions, broken ones for seen."""
+    """Plot PSNR over bytes per texel, with solid lines for unseen, dashed for seen directions."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 

@@ -1,21 +1,22 @@
-"""Milliseconds per relit frame, next to what the machine can do and to a network per texel.
+"""Time per relit frame, compared with limits of the machine and with a network per texel.
 
     python benchmarks/relight.py [--data FOLDER] [--seconds 5]
 
-Frames are those of `napari_btf.relighting.Relighter.frame`, to 8 bits. *wall* is the clock, *cpu*
-the time of the process on all cores, *free* that time shared out to the cores: what the clock would
-say if nothing else ran. Two times that no program can beat on this machine, measured in the same
-run: *gemm* is that of the products at the speed of a large matrix product, *memory* that of reading
-the latents and writing the image at the speed of a large copy. *x pred.* says how many times as
-long the predecessor's decoder takes for as many texels, 4 layers of 106 units for each of them.
+Frames are made by `napari_btf.relighting.Relighter.frame`, in 8 bits. The columns are *wall*, the
+wall time; *cpu*, the processor time of all cores; and *free*, the processor time divided by the
+number of cores, which is the wall time on an idle machine. Two lower bounds for this machine are
+measured in the same run: *gemm* is the time of the multiplications at the speed of a large matrix
+product, *memory* the time to read the latents and to write the image at the speed of a large copy.
+*x pred.* is the time of the predecessor's decoder (4 layers of 106 units, evaluated for each
+texel) for the same number of texels, divided by *free*.
 
-Machine code decodes (`napari_btf.codec.decoding.compiled`); rows say where NumPy or torch does.
-Models: the wallpaper with the codec and size that `train` takes by default (the sample that ships
-with the package, if the data are not there), and parallax, trained for some seconds on weave
-(with random weights of the default sizes, if it is not there: the time does not depend on them).
-They are tiled to each size. The networks they are compared with, 3 layers of 64 and 4 of 106
-units on 8 latents and 4 coordinates of directions, are evaluated for every texel by torch in
-chunks that fit the cache.
+Frames are decoded by compiled code (`napari_btf.codec.decoding.compiled`) unless a row names NumPy
+or torch. The first model is that of the wallpaper with the default codec and size of `train`, or
+that of the sample of the package if the data folder does not exist. The second one is a model of
+the codec parallax, trained for some seconds on weave; without the data it has random weights of the
+default sizes, because the time does not depend on them. Models are tiled to each size. For
+comparison, networks with 3 layers of 64 units and 4 layers of 106 units, on 8 latents and 4
+coordinates of directions, are evaluated for each texel by torch in chunks that fit the cache.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ from napari_btf.codec.decoding.compiled import numpy_alone
 from napari_btf.codec.latents.stored import LATENT_TYPES
 from napari_btf.codec.latents.transformed import code_latents
 from napari_btf.codec.neural_basis.model import NeuralBasisBTF
-from napari_btf.codec.parallax.fit import ParallaxSettings, fit_parallax
+from napari_btf.codec.parallax.fit import fit_parallax
 from napari_btf.codec.parallax.model import ParallaxBTF
+from napari_btf.codec.parallax.settings import ParallaxSettings
 from napari_btf.codec.parallax.surface import Surface
 from napari_btf.directions import angles_to_vectors
 from napari_btf.formats import read
@@ -56,15 +58,18 @@ from napari_btf.training import train
 
 CORES = min(2, os.cpu_count() or 1)
 ROW = "{:<50}{:>8}{:>8}{:>8}{:>8}{:>8}{:>9}"
-#: Milliseconds, free, that the predecessor's decoder takes for so many texels.
+#: Time of the predecessor's decoder in milliseconds (*free*) by the number of texels.
 predecessor: dict[int, float] = {}
 
 
 def timed(call: Callable[[int], object], runs: int = 10, rounds: int = 3) -> tuple[float, float]:
-    """Median wall and processor milliseconds of the best of several rounds: others work, too."""
+    """Return median wall and processor milliseconds of the best of several rounds.
+
+    The best round is taken because other programs may slow the machine down.
+    """
     best = np.array([np.inf, np.inf])
     for _ in range(rounds):
-        # Threads of other libraries go on waiting busily for a while after their work.
+        # Threads of other libraries wait actively for a while after their work.
         time.sleep(0.3)
         times = []
         for i in range(runs + 2):
@@ -77,14 +82,14 @@ def timed(call: Callable[[int], object], runs: int = 10, rounds: int = 3) -> tup
 
 @dataclass(frozen=True)
 class Machine:
-    """Operations and bytes a millisecond, of all cores together."""
+    """The speed of the machine: operations and bytes per millisecond of all cores together."""
 
     flops: float
     bytes: float
 
     @classmethod
     def measured(cls) -> Machine:
-        """Of the best of several tries, in processor time: others are at work, too."""
+        """Measure the speed: the best of several runs, since other programs may be running."""
         a = np.random.default_rng(0).random((1024, 1024), dtype=np.float32)
         large = np.ones(1 << 25, dtype=np.float32), np.empty(1 << 25, dtype=np.float32)
         product, copy = [], []
@@ -92,7 +97,7 @@ class Machine:
             with one_thread():
                 product.append(timed(lambda _: a @ a, 3, 1)[1])
             start = time.perf_counter()
-            # Memory is shared by the cores: by the clock, all of them copying.
+            # The cores share the memory bandwidth: all of them copy, and the wall time counts.
             with ThreadPoolExecutor(CORES) as pool:
                 halves = zip(*(np.array_split(part, CORES) for part in large), strict=True)
                 list(pool.map(lambda pair: np.copyto(pair[1], pair[0]), halves))
@@ -100,7 +105,10 @@ class Machine:
         return cls(CORES * 2 * 1024**3 / min(product), 2 * large[0].nbytes / min(copy))
 
     def limits(self, texels: int, products: int, touched: int) -> tuple[float, float]:
-        """Milliseconds for some multiplications, and for some bytes, a texel."""
+        """Return lower bounds in milliseconds: for the multiplications, and for memory access.
+
+        ``products`` and ``touched`` are multiplications and bytes per texel.
+        """
         return 2 * products * texels / self.flops, touched * texels / self.bytes
 
 
@@ -141,7 +149,7 @@ def tiled(model: Any, size: int) -> CompressedBTF:
     if isinstance(model, NeuralBasisBTF):
         latents = np.tile(model.latent_map, tiles)[:size, :size]
         large = replace(model, coded=code_latents(latents, model.coded.step))
-        # Decoded from the file's form once, not with the first frame.
+        # This decompresses the latents now instead of during the first measured frame.
         assert large.latent_map.shape[:2] == (size, size)
         return large
     codes = np.tile(model.latents.codes, tiles)[:size, :size]
@@ -149,7 +157,7 @@ def tiled(model: Any, size: int) -> CompressedBTF:
 
 
 def products_of(model: ParallaxBTF, view_moves: bool) -> int:
-    """Multiplications a texel of the networks that are asked."""
+    """Return the multiplications per texel of the networks that are evaluated."""
     used = [model.shade, model.shift, *([model.depth] if view_moves else [])]
     return sum(weight.size for network in used for weight in network.layers.weights)
 
@@ -181,7 +189,7 @@ def time_environment(name: str, relighter: Relighter) -> None:
     show(f"{name}, 64 lights of an environment", first)
     relighter.frame(find_environment("studio"))
     turned = timed(lambda i: relighter.frame(find_environment("studio", turn=5.0 * i)), 8)
-    show(f"{name}, turning it", turned)
+    show(f"{name}, the environment turned", turned)
 
 
 def time_parallax(data: Path, seconds: float, machine: Machine) -> None:
@@ -213,11 +221,11 @@ def time_parallax(data: Path, seconds: float, machine: Machine) -> None:
 
 
 def time_dragging(name: str, relighter: Relighter) -> None:
-    """What the dock decodes while a mouse moves: as many texels as its budget of time allows."""
+    """Measure a frame while the light is dragged: the dock decodes as many texels as it can."""
     whole = timed(lambda i: relighter.frame(light_of(i), (40.0, 5.0 * i)), 8)[0] / 1e3
     step = next((step for step in STEPS if whole / step**2 <= BUDGET), STEPS[-1])
     ms = timed(lambda i: relighter.frame(light_of(i), (40.0, 5.0 * i), step=step))
-    show(f"{name}, as it is dragged: every {step}. texel", ms)
+    show(f"{name}, light dragged, step {step}", ms)
 
 
 @torch.no_grad()
@@ -230,7 +238,7 @@ def per_texel(net: torch.nn.Module, latents: torch.Tensor, i: int) -> torch.Tens
 
 
 def time_small_latents(name: str, model: CompressedBTF) -> None:
-    """Time and memory of one model with latents of each type; memory as NumPy counts it."""
+    """Measure time and memory of a model with latents of each data type (memory of NumPy)."""
     print()
     for kind in LATENT_TYPES:
         tracemalloc.start()
@@ -242,12 +250,12 @@ def time_small_latents(name: str, model: CompressedBTF) -> None:
         ms = timed(lambda i, r=relighter: r.frame(light_of(i), (40.0, 5.0 * i)))
         exact = Relighter(load(model.path or "")).frame(light_of(0), (20.0, 10.0))
         error = 10 * np.log10(255**2 / max(np.mean((image - exact) ** 2), 1e-9))
-        off = "" if kind == "float32" else f", off by {error:.0f} dB"
+        off = "" if kind == "float32" else f", PSNR {error:.0f} dB"
         show(f"{name}, {kind}, {kept / 2**20:.0f} MiB kept{off}", ms)
 
 
 def time_per_texel(machine: Machine, count: int, units: int, sizes: tuple[int, ...]) -> None:
-    """Layers of so many units, on 8 latents and 4 coordinates of directions."""
+    """Measure a network per texel, with ``count`` layers of ``units`` units."""
     layers: list[torch.nn.Module] = []
     widths = (12, *(units,) * count)
     for a, b in pairwise(widths):
@@ -267,11 +275,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     folder = os.environ.get("NAPARI_BTF_DATA", str(Path(__file__).parents[2] / "shared/data"))
     parser.add_argument("--data", type=Path, default=Path(folder))
-    parser.add_argument("--seconds", type=float, default=5.0, help="of training parallax")
+    parser.add_argument("--seconds", type=float, default=5.0, help="training time of parallax")
     arguments = parser.parse_args()
     torch.set_num_threads(CORES)
     if not load_machine_code():
-        raise SystemExit("numba makes no machine code here: see the warning")
+        raise SystemExit("numba cannot compile on this machine: see the warning")
     machine = Machine.measured()
     print(
         f"{CORES} cores: {machine.flops / 1e6:.0f} GFLOP/s in a product of 1024 x 1024, "

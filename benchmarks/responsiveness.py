@@ -1,11 +1,11 @@
-"""How long the window stands still while something is trained, and what it costs the training.
+"""How long the window freezes during a training, and how much the window slows the training down.
 
     xvfb-run -a -s "-screen 0 1600x1000x24 +extension GLX" \\
         python benchmarks/responsiveness.py CAPTURE
 
-trains a capture (the 256 x 256 wallpaper, say) with the dock *Train*, preview on, in a window of
-napari, and again without a window, and prints a table. ``--seconds`` is the length of the training
-with the parallax codec; neural-basis ends by itself.
+Trains on a capture (for example, the 256 x 256 wallpaper) with the dock *Train* and its preview in
+a window of napari, and again without a window, and prints a table. ``--seconds`` is the duration of
+the training with the codec parallax; neural-basis ends by itself.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ import numpy as np
 
 import napari_btf
 from napari_btf.codec import FitSettings, NetworkSettings
-from napari_btf.codec.parallax.steps import Trainer
+from napari_btf.codec.parallax.steps import SurfaceTask
 from napari_btf.progress import finish
 from napari_btf.training import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Milliseconds between the ticks that should come.
+#: Milliseconds between the ticks of a timer in an idle window.
 TICK = 5
 LATENTS = 16
 
 
 @dataclass
 class Steps:
-    """Counts the steps of the parallax training, wherever it runs."""
+    """Counts the steps of all trainings of the codec parallax in this process."""
 
     count: int = 0
 
     def watch(self) -> None:
-        step = Trainer.step
+        gradients = SurfaceTask.gradients
 
-        def counted(trainer: Trainer, share: float) -> float:
+        def counted(task: SurfaceTask) -> float:
             self.count += 1
-            return step(trainer, share)
+            return gradients(task)
 
-        Trainer.step = counted  # type: ignore[method-assign]
+        SurfaceTask.gradients = counted  # type: ignore[method-assign]
 
 
 def settings(codec: str, seconds: float) -> FitSettings:
@@ -55,7 +55,7 @@ def settings(codec: str, seconds: float) -> FitSettings:
 
 
 def without_window(capture: str, codec: str, seconds: float, steps: Steps) -> tuple[int, float]:
-    """Steps and seconds of a training on its own, after a short one that imports torch."""
+    """Return steps and seconds of a training, after a short one that imports torch."""
     for length in (0.5, seconds):
         steps.count, start = 0, time.monotonic()
         finish(train(napari_btf.read(capture), settings=settings(codec, length)))
@@ -63,7 +63,7 @@ def without_window(capture: str, codec: str, seconds: float, steps: Steps) -> tu
 
 
 def in_a_process(capture: str, codec: str, seconds: float) -> tuple[int, float]:
-    """`without_window` in a process of its own, in which no window has ever been."""
+    """Run `without_window` in its own process, which has never had a window."""
     command = [sys.executable, __file__, capture, "--seconds", str(seconds), "--alone", codec]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     count, took = done.stdout.split()
@@ -71,7 +71,7 @@ def in_a_process(capture: str, codec: str, seconds: float) -> tuple[int, float]:
 
 
 class Window:
-    """napari with the capture and the dock *Train*."""
+    """A window of napari with the capture and the dock *Train*."""
 
     def __init__(self, capture: str) -> None:
         import napari
@@ -96,7 +96,7 @@ class Window:
         self.run_until(lambda: time.monotonic() >= end)
 
     def gaps(self, condition: Callable[[], Any]) -> np.ndarray:
-        """Milliseconds between ticks until something is the case."""
+        """Return the milliseconds between ticks of a timer until a condition holds."""
         from qtpy.QtCore import Qt, QTimer
 
         ticks = [time.perf_counter()]
@@ -111,7 +111,7 @@ class Window:
     def train(
         self, codec: str, seconds: float, steps: Steps, slide: bool
     ) -> tuple[np.ndarray, int, float]:
-        """Gaps, steps and seconds of a training in the dock; the sliders may move meanwhile."""
+        """Train in the dock, and return gaps, steps and seconds; with ``slide``, a slider moves."""
         from qtpy.QtCore import QTimer
 
         form = self.dock.form
@@ -150,7 +150,7 @@ def main() -> None:
     codecs = ("parallax", "neural-basis")
     alone = {codec: in_a_process(options.capture, codec, options.seconds) for codec in codecs}
     window = Window(options.capture)
-    # torch is imported before anything is measured.
+    # This training imports torch before anything is measured.
     window.train("parallax", 0.5, steps, slide=False)
     idle_end = time.monotonic() + 5
     rows = [("no training", window.gaps(lambda: time.monotonic() >= idle_end), "")]
@@ -159,7 +159,7 @@ def main() -> None:
         for codec, slide in (("parallax", False), ("parallax", True), ("neural-basis", False))
     }
     window.viewer.close()
-    # Before and after: other work of the machine comes and goes.
+    # The mean of a run before and a run after, because the load of the machine varies.
     for codec in codecs:
         again = in_a_process(options.capture, codec, options.seconds)
         alone[codec] = (round((alone[codec][0] + again[0]) / 2), (alone[codec][1] + again[1]) / 2)
@@ -170,8 +170,8 @@ def main() -> None:
         else:
             share = f"{before[1] / took:.2f} ({took:.1f} s instead of {before[1]:.1f} s)"
         rows.append((f"{codec}{', sliding' if slide else ''}", gaps, share))
-    print(f"Milliseconds between ticks of {TICK} ms in the window's thread:\n")
-    print("| training | median | 99 % | max | over 50 ms | throughput beside no window |")
+    print(f"Milliseconds between the ticks of a {TICK} ms timer in the thread of the window:\n")
+    print("| training | median | 99 % | max | over 50 ms | speed relative to no window |")
     print("| --- | ---: | ---: | ---: | ---: | --- |")
     for name, gaps, share in rows:
         late = int(np.count_nonzero(gaps > 50))

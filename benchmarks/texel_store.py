@@ -1,9 +1,10 @@
-"""Milliseconds of what people do with a capture, from its images and from a texel store of it.
+"""Time of typical reads of a capture, from its images and from its texel store.
 
     python benchmarks/texel_store.py [CAPTURE]
 
-Without a capture: weave/grid64 (6,561 images) of the data folder named by NAPARI_BTF_DATA, or
-else the shipped sample. Both are read in the same run, turn by turn, from a warm file cache.
+The default capture is weave/grid64 (6,561 images) in the data folder NAPARI_BTF_DATA, or the
+sample of the package if this folder does not exist. Reads of both alternate in one run, and all
+files are in the file cache of the operating system.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def texels_of(coords: np.ndarray) -> Task:
 
 
 def tasks(btf: BTF) -> dict[str, tuple[Task, int]]:
-    """What is timed, and how often."""
+    """Return the operations to measure, with the number of repetitions of each."""
     y, x = min(20, btf.height - 1), min(20, btf.width - 1)
     inside = np.ones((min(16, btf.height - y), min(16, btf.width - x)))
     tile = np.argwhere(inside) + np.array([y, x])
@@ -91,7 +92,7 @@ def main() -> None:
         f"converted in {seconds:.1f} s; {btfs[0].nbytes / 1e6:.1f} MB of pixels, "
         f"images {megabytes[0]:.1f} MB, store {megabytes[1]:.1f} MB"
     )
-    print(f"the same values: {'yes' if same else 'NO'}")
+    print(f"both give the same values: {'yes' if same else 'NO'}")
     print(f"{'milliseconds':<30}{'images':>12}{'store':>12}{'ratio':>9}")
     for name, (images, stored) in rows.items():
         print(f"{name:<30}{images:>12.1f}{stored:>12.1f}{images / stored:>9.1f}")

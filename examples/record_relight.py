@@ -1,11 +1,12 @@
-"""Drag the light of the dock *Relight* with a real mouse, and record the window.
+"""Drag the light of the dock *Relight* by simulated mouse events, and record the window.
 
     python examples/record_relight.py [--out FOLDER] [--model MODEL.safetensors]
 
-Opens napari with the sample that ships with the package, trains a model of it (some seconds), and
-writes ``relight.png`` (the light dragged), ``relight_lights.png`` (two lights and an environment's
-controls) and ``relight.gif`` (the drag as a short recording) into a folder, `docs/images` by
-default. Under Linux without a screen: ``xvfb-run -a -s "-screen 0 1400x900x24" python ...``.
+Opens napari with the sample of the package, trains a model of it (some seconds), and writes three
+files into a folder, by default `docs/images`: ``relight.png`` (after the drag),
+``relight_lights.png`` (two lights, and the controls of an environment) and ``relight.gif`` (a
+short recording of the drag). On Linux without a display, run
+``xvfb-run -a -s "-screen 0 1400x900x24" python ...``.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ from napari_btf.progress import finish
 from napari_btf.samples import open_sample
 from napari_btf.training import train
 
-#: Pixels of the window, and how much smaller the recording is.
+#: Size of the window in pixels, and scale of the recording.
 SIZE, SHRINK = (1180, 780), 0.5
 FRAMES, FPS = 28, 10
-#: Where canvas and dock begin, pixels from the left.
+#: Left edge of the recorded part (canvas and dock) in pixels.
 LEFT = 330
 
 
 class Hand:
-    """A window with the dock, and a mouse in it."""
+    """A window with the dock *Relight*, and a simulated mouse."""
 
     def __init__(self, model: CompressedBTF) -> None:
         import napari
@@ -51,21 +52,21 @@ class Hand:
         self.rest(2.0)
 
     def rest(self, seconds: float) -> None:
-        """Let the window work."""
+        """Process events for some seconds, and until the frame is complete."""
         end = time.perf_counter() + seconds
-        while time.perf_counter() < end or self.dock.frames.busy:
+        while time.perf_counter() < end or self.dock.renderer.busy:
             self.app.processEvents()
             time.sleep(0.002)
 
     def drag(self, theta: float, phi: float) -> None:
-        """Move the mouse, which holds the handle, to a direction."""
+        """Move the pressed mouse, and with it the handle, to a direction."""
         from qtpy.QtTest import QTest
 
         QTest.mouseMove(self.dock.light_box.disk, self._place(theta, phi))
         self.rest(0.05)
 
     def press(self, theta: float, phi: float) -> None:
-        """Take hold of the handle; it comes to the mouse."""
+        """Press the mouse at a direction; the handle moves there."""
         from qtpy.QtCore import Qt
         from qtpy.QtTest import QTest
 
@@ -74,7 +75,7 @@ class Hand:
         )
 
     def release(self, theta: float, phi: float) -> None:
-        """Let go of it."""
+        """Release the mouse at a direction."""
         from qtpy.QtCore import Qt
         from qtpy.QtTest import QTest
 
@@ -87,18 +88,18 @@ class Hand:
         return self.dock.light_box.disk.place_at(theta, phi).toPoint()
 
     def picture(self) -> np.ndarray:
-        """The window as it is, (H, W, 3)."""
+        """Return a screenshot of the window, (H, W, 3)."""
         return self.viewer.screenshot(canvas_only=False, flash=False)[..., :3]
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Write a picture and say how large it is."""
+    """Write a PNG file, and print its size."""
     Image.fromarray(pixels).save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1024:.0f} kB")
 
 
 def record(hand: Hand) -> list[np.ndarray]:
-    """Drag the light around and in; a picture at each step, smaller."""
+    """Drag the light around the disk, and return a scaled screenshot of each step."""
     pictures = []
     hand.press(55, 150)
     for i in range(FRAMES):
@@ -112,10 +113,10 @@ def record(hand: Hand) -> list[np.ndarray]:
 
 
 def main() -> None:
-    """Make all three."""
+    """Write all three files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
-    parser.add_argument("--model", help="in place of one that is trained now")
+    parser.add_argument("--model", help="use this model instead of training one")
     arguments = parser.parse_args()
     if arguments.model:
         model = load(arguments.model)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from typing import NamedTuple
 
 import pytest
@@ -19,6 +22,35 @@ class Done(NamedTuple):
 
 
 Run = Callable[..., Done]
+Completed = subprocess.CompletedProcess[str]
+
+
+def btf(*arguments: object) -> Completed:
+    """Run a command, and give what a process of its own would give."""
+    words, out, err = [str(argument) for argument in arguments], io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
+        main(words)
+    code = end.value.code
+    return Completed(words, code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())
+
+
+def ok(done: Completed) -> str:
+    """What a command printed that succeeded."""
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "\r" not in done.stderr
+    return done.stdout
+
+
+def refused(done: Completed, *words: str) -> None:
+    """Check for exit code 2, one sentence with all the words, and nothing on standard output."""
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert done.stdout == ""
+    complaint = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(complaint) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in complaint[0], (word, complaint[0])
 
 
 def runner(capsys: pytest.CaptureFixture[str]) -> Run:

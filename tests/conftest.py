@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,20 @@ import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
+import small_models as models
 from command_line import Run, runner
 from napari_btf.btf import BTF
 from napari_btf.directions import angles_to_vectors
+from virtual_screen import start_screen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+
+    from small_models import SmallModel, TrainOnce
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,17 +38,42 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
 
 
+#: Tests that open windows, train or start programs. They begin, so that none is left at the end.
+_SLOW = ("plugin", "cli", "codec", "running")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--virtual-screen",
+        action="store_true",
+        help="open windows on screens of Xvfb, each process of the tests on its own",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give a process that runs tests its screen, before Qt starts."""
+    distributes = bool(getattr(config.option, "numprocesses", None))
+    if config.option.virtual_screen and (hasattr(config, "workerinput") or not distributes):
+        config.add_cleanup(start_screen())
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and all windows: they share a keyboard focus."""
-    for item in items:
-        group = "windows" if "plugin" in item.path.parts else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Start with the files that take longest."""
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in _SLOW)
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """The command line in this process: ``run(*arguments)``."""
     return runner(capsys)
+
+
+@pytest.fixture
+def several_threads() -> Iterator[None]:
+    """Let libraries use several threads, whose sums are added up in any order."""
+    with threadpool_limits(2):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +131,7 @@ def directions_grid(
     return np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_btf() -> Callable[..., BTF]:
     """Make a BTF in memory: ``make_btf(views=3, lights=10, **size)``."""
 
@@ -111,6 +142,21 @@ def make_btf() -> Callable[..., BTF]:
         return BTF(frames, *vectors, source="made/here", format="memory")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def train_once(tmp_path_factory: pytest.TempPathFactory) -> TrainOnce:
+    """Train a model that tests of all processes share: ``train_once(name, train)``."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    return partial(models.train_once, folder)
+
+
+@pytest.fixture(scope="session")
+def small_model(train_once: TrainOnce, make_btf: Callable[..., BTF]) -> SmallModel:
+    """Give a model of 12 x 16 texels, 20 lights and 3 views (1 of abrdf-conv): ``(codec)``."""
+    return lambda codec: train_once(f"small {codec}", partial(models.train_small, make_btf, codec))
 
 
 @pytest.fixture

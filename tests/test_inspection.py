@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, load
-from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import UsageError
 from napari_btf.inspection import decode_texels, edited, texel_abrdfs, walk
-from small_models import CODECS, small_model
+from small_models import CODECS, SmallModel
 
 LIGHT = angles_to_vectors([0.0, 25.0, 40.0, 55.0], [0.0, 100.0, 200.0, 310.0])
 VIEW = angles_to_vectors([0.0, 20.0, 10.0, 0.0], [0.0, 180.0, 40.0, 0.0])
 
-_models: dict[str, CompressedBTF] = {}
-
 
 @pytest.fixture(params=CODECS)
-def model(request: pytest.FixtureRequest, make_btf: Callable[..., BTF]) -> CompressedBTF:
-    codec = request.param
-    if codec not in _models:
-        _models[codec] = small_model(make_btf, codec)
-    return _models[codec]
+def model(request: pytest.FixtureRequest, small_model: SmallModel) -> CompressedBTF:
+    return small_model(request.param)
 
 
 def images(model: CompressedBTF) -> np.ndarray:
@@ -91,7 +83,7 @@ def moved(model: CompressedBTF) -> tuple[CompressedBTF, np.ndarray, np.ndarray]:
 
 
 def test_an_edit_changes_what_was_selected_alone(model: CompressedBTF) -> None:
-    before, file = images(model), to_bytes(model)
+    before, file = images(model), model.to_bytes()
     latents = model.latent_map.copy()
     other, mask, offsets = moved(model)
     assert type(other) is type(model)
@@ -107,7 +99,7 @@ def test_an_edit_changes_what_was_selected_alone(model: CompressedBTF) -> None:
     # The other one is what it was, in memory and as a file.
     np.testing.assert_array_equal(model.latent_map, latents)
     np.testing.assert_array_equal(images(model), before)
-    assert to_bytes(model) == file
+    assert model.to_bytes() == file
 
 
 def test_an_edited_model_may_be_saved(model: CompressedBTF, tmp_path: Path) -> None:

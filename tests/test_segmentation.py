@@ -29,6 +29,7 @@ def stripes(height: int = 40, width: int = 36) -> tuple[np.ndarray, np.ndarray]:
     return (MIDDLES[kinds] + noise).astype(np.float32), kinds
 
 
+@pytest.mark.usefixtures("several_threads")
 @pytest.mark.parametrize("method", SEGMENTATIONS)
 def test_known_materials_are_found(method: Any) -> None:
     latents, kinds = stripes()

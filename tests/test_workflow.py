@@ -67,7 +67,7 @@ def test_coordinates_training_exports_and_images(
 
     options = ("--texels", "texels.csv", "--codec", "abrdf-conv", "--epochs", 10)
     assert "PSNR" in ok("train", "wallpaper", "--out", "0.safetensors", *options)
-    ok("embed", "0.safetensors", "--out", "tsne.csv")
+    ok("embed", "0.safetensors", "--out", "tsne.csv", "--budget", 400)
     export = ("export", "0.safetensors", "--out", "results", "--tag", "a")
     ok(*export, "--to", "csv", "--embedding", "tsne.csv")
     names = {path.name for path in Path("results").iterdir()}

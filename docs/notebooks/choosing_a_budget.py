@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Choosing a budget
 #
-# A model is asked for by its size (`bytes_per_texel`), by its quality (`target_psnr`), or by its
-# number of latents. What does each of them cost, and what does it give on lights that were not
-# photographed?
+# You choose a model by its size (`bytes_per_texel`), by its quality (`target_psnr`), or by its
+# number of latents. What does each of them cost, and what quality does it give under lights that
+# were not photographed?
 
 # %%
 import matplotlib.pyplot as plt
@@ -30,9 +30,9 @@ print(f"{len(btf)} images, {btf.nbytes:,} bytes of pixels")
 # %% [markdown]
 # ## By size
 #
-# One of every five lights is held out of the training. The surface has 4,096 texels only, so that
-# the 64 KiB that every model may have beside its bytes per texel are most of it; a real capture
-# has a hundred times as many.
+# One of every five lights is held out of the training. Beside its bytes per texel, every model may
+# take 64 KiB. This surface has only 4,096 texels, so these 64 KiB are most of the model. A real
+# capture has a hundred times as many texels.
 
 # %%
 sizes = [1, 4, 16]
@@ -50,7 +50,7 @@ for size, model in zip(sizes, by_size, strict=True):
 # %% [markdown]
 # ## By quality
 #
-# The smallest model of so many dB on the lights it was trained on:
+# The smallest model that reaches a given PSNR on the lights it was trained on:
 
 # %%
 targets = [26, 30, 34]
@@ -62,8 +62,8 @@ for target, model in zip(targets, by_quality, strict=True):
     print(f"{target} dB: {report['bytes_model']:>7,} bytes, reached {report['psnr_train']:.1f} dB")
 
 # %% [markdown]
-# Seen lights are compression: they get better with every byte. Unseen ones are generation: beyond
-# some size more bytes do not help, more photographs do.
+# Lights that were trained on measure compression: they get better with every byte. Held-out lights
+# measure generation: beyond some size, more bytes do not help, but more photographs do.
 
 # %%
 fig, axis = plt.subplots(figsize=(6, 4), layout="constrained")

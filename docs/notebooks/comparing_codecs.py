@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Comparing codecs
 #
-# Four codecs on the same images, each trained for some seconds, next to classical ones of the
-# same size. Longer trainings change the order: see the page on codecs for what they give in the
-# end.
+# This notebook trains four codecs for some seconds each on the same images, and compares them with
+# classical codecs of the same size. Longer trainings change the order: the page on codecs has
+# their results.
 
 # %%
 import matplotlib.pyplot as plt
@@ -48,7 +48,7 @@ for codec, model in models.items():
 # %% [markdown]
 # ## The same light
 #
-# A photograph, and what each codec makes of its light and view.
+# A photograph, and the image of each codec under the same light and view:
 
 # %%
 i = 60
@@ -65,8 +65,9 @@ for axis in axes:
 # %% [markdown]
 # ## Next to classical codecs
 #
-# `evaluate` fits PCA and photographs interpolated in several ways to the directions that the
-# model was trained on, at its size. `napari_btf.run` runs what reports progress, with a bar.
+# `evaluate` fits classical codecs to the directions that the model was trained on, and allows them
+# the size of the model: PCA, and photographs that are interpolated in several ways.
+# `napari_btf.run` runs a generator of progress reports and shows a bar.
 
 # %%
 frontal = btf.select(btf.grid.view_of == 0)

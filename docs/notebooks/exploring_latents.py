@@ -13,8 +13,9 @@
 # %% [markdown]
 # # Exploring latents
 #
-# Texels with alike latents reflect alike. So the latents show how a surface is organised, and
-# where to look: here the cloth, its printed disc, a foil ring and a lacquer band.
+# Latents are the few numbers that a model keeps of each texel. Texels with similar latents reflect
+# light in a similar way. So the latents show how a surface is organised: here the cloth, its
+# printed disc, a foil ring and a lacquer band.
 
 # %%
 import matplotlib.pyplot as plt
@@ -33,7 +34,7 @@ latents.shape
 # %% [markdown]
 # ## The latent map
 #
-# Principal components come in the order of what they explain.
+# These latents are principal components, in the order of the variance they explain.
 
 # %%
 fig, axes = plt.subplots(1, 4, figsize=(10, 2.8), layout="constrained")
@@ -45,7 +46,8 @@ for k, axis in enumerate(axes):
 # %% [markdown]
 # ## In the plane
 #
-# t-SNE of one of every nine texels, each in its own mean colour.
+# t-SNE places texels with similar latents near to one another. Here it places one of every nine
+# texels, each drawn in its mean colour.
 
 # %%
 coords = np.argwhere(np.ones((model.height, model.width)))
@@ -63,8 +65,9 @@ right.set_aspect("equal")
 # %% [markdown]
 # ## From the latents to a region
 #
-# The printed disc is redder than the cloth. Texels whose latents are near its mean make a region,
-# which a training can learn from alone, and which *Select texels* in napari loads.
+# The printed disc is redder than the cloth. The texels whose latents are near to the mean of the
+# reddest texels make a region. A training can learn from this region alone, and *Select texels* in
+# napari can load it.
 
 # %%
 redness = mean[:, :, 0] - mean[:, :, 1:].mean(axis=2)

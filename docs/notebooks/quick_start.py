@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Quick start
 #
-# From photographs to a small model, and from the model to images nobody took. The capture is the
-# sample of the package: woven cloth, 64 × 64 texels, under 81 lights from 7 views. Every fifth
-# light does here.
+# From photographs to a small model, and from the model to images that nobody took. The capture is
+# the sample of the package: woven cloth, 64 × 64 texels (positions of the surface), under 81 lights
+# from 7 views. Every fifth light is enough here.
 
 # %%
 import matplotlib.pyplot as plt
@@ -28,8 +28,7 @@ btf = sample.select(sample.grid.light_of % 5 == 0)
 btf.info()
 
 # %% [markdown]
-# Your own captures open with `napari_btf.read("folder")`. Images are read when they are looked
-# at:
+# `napari_btf.read("folder")` opens your own captures. An image is read when you look at it:
 
 # %%
 fig, axes = plt.subplots(1, 4, figsize=(10, 2.6), layout="constrained")
@@ -41,8 +40,9 @@ for axis, i in zip(axes, (0, 25, 60, 100), strict=True):
 # %% [markdown]
 # ## Train
 #
-# 8 bytes for each texel and 64 KiB, if nothing else is asked for. `seconds` shortens what is
-# trained for the gaps between the lights. Ctrl-C, or *Interrupt*, would keep the best so far.
+# By default a model takes 8 bytes for each texel and 64 KiB. Part of the training learns what the
+# surface looks like between the captured lights; `seconds` shortens it. Ctrl-C, or *Interrupt*,
+# would end the training and keep the best state so far.
 
 # %%
 model = napari_btf.train(btf, seconds=1)
@@ -51,7 +51,8 @@ model.report
 # %% [markdown]
 # ## Relight
 #
-# Light and view in degrees: theta from the surface normal, phi counter-clockwise from the right.
+# Light and view are pairs (theta, phi) in degrees: theta is measured from the surface normal, phi
+# counter-clockwise from the right of the image.
 
 # %%
 fig, axes = plt.subplots(1, 4, figsize=(10, 2.6), layout="constrained")

@@ -1,5 +1,5 @@
 #!/bin/bash
-# One task for each capture of a list, one path a line:
+# An array job with one task for each capture of a list (one path per line):
 #   sbatch --array=1-$(wc -l < captures.txt) array.sh captures.txt MODELS [OPTIONS]
 #SBATCH --job-name=btf-array
 #SBATCH --cpus-per-task=8
@@ -16,23 +16,23 @@ model=$models/$(basename "${capture:?not in the list}").safetensors
 python=${BTF_PYTHON:-$HOME/btf/bin/python}
 [ -z "$BTF_MODULES" ] || module load $BTF_MODULES
 
-# Two minutes before the time is over, USR1: note how far it is, and be requeued.
-# TERM comes from scancel, or from a preemption that requeues by itself.
+# Slurm sends USR1 two minutes before the time limit: write a checkpoint, and requeue the job.
+# TERM comes from scancel, or from a preemption, after which Slurm requeues the job itself.
 trap 'again=yes requeue=yes; kill -USR1 $training' USR1
 trap 'again=yes; kill -TERM $training' TERM
 
-# What was noted before is gone on from; without notes, this starts anew.
+# --resume continues from a checkpoint if there is one; otherwise a new training starts.
 "$python" -m napari_btf train "$capture" --out "$model" --resume "$@" &
 training=$!
 wait $training
 code=$?
-# A signal to this script ends the wait, not the training.
+# A signal to this script ends the wait, but not the training.
 while [ $code -gt 128 ] && [ -n "$again" ]; do
     again=
     wait $training
     code=$?
 done
-# 75: it is to go on.
+# Exit code 75: the training can be resumed.
 if [ $code -eq 75 ] && [ -n "$requeue" ]; then
     scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" && exit 0
 fi

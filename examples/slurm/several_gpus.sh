@@ -17,32 +17,32 @@ processes=${SLURM_GPUS_ON_NODE:-2}
 export OMP_NUM_THREADS=$((${SLURM_CPUS_PER_TASK:-$processes} / processes))
 [ -z "$BTF_MODULES" ] || module load $BTF_MODULES
 
-# Two minutes before the time is over, USR1: note how far it is, and be requeued.
-# TERM comes from scancel, or from a preemption that requeues by itself. It alone is what torchrun
-# hands on to all processes.
+# Slurm sends USR1 two minutes before the time limit: write a checkpoint, and requeue the job.
+# TERM comes from scancel, or from a preemption, after which Slurm requeues the job itself. It is
+# the only signal that torchrun passes on to all processes.
 trap 'again=yes requeue=yes; kill -TERM $training' USR1
 trap 'again=yes; kill -TERM $training' TERM
 
 started=$(date +%s)
-# What was noted before is gone on from; without notes, this starts anew.
+# --resume continues from a checkpoint if there is one; otherwise a new training starts.
 "$python" -m torch.distributed.run --standalone --nproc-per-node "$processes" \
     -m napari_btf train "$capture" --out "$model" --resume "$@" &
 training=$!
 wait $training
 code=$?
-# A signal to this script ends the wait, not the training.
+# A signal to this script ends the wait, but not the training.
 while [ $code -gt 128 ] && [ -n "$again" ]; do
     again=
     wait $training
     code=$?
 done
-# torchrun ends with a code of its own. A training that is finished has deleted its notes.
-notes=$(dirname "$model")/.$(basename "$model").unfinished
-if [ $code -ne 0 ] && [ -n "$requeue" ] && [ -e "$notes" ]; then
+# torchrun has its own exit code. A finished training has deleted its checkpoint.
+checkpoint=$(dirname "$model")/.$(basename "$model").unfinished
+if [ $code -ne 0 ] && [ -n "$requeue" ] && [ -e "$checkpoint" ]; then
     scontrol requeue "$SLURM_JOB_ID" && exit 0
 fi
-# It was asked to end when it had just finished.
-if [ ! -e "$notes" ] && [ "$(stat -c %Y "$model" 2>/dev/null || echo 0)" -ge "$started" ]; then
+# The signal came when the training had just finished.
+if [ ! -e "$checkpoint" ] && [ "$(stat -c %Y "$model" 2>/dev/null || echo 0)" -ge "$started" ]; then
     exit 0
 fi
 exit $code

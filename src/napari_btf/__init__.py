@@ -10,12 +10,13 @@ without a screen::
     image = model.relight(light=(30, 45))
     model.save("cloth.safetensors")
 
-`train`, `embed` and `convert` return when they are done; the generators of progress behind
-them, which windows iterate, are `napari_btf.training.train`, `napari_btf.embedding.embed` and
-`napari_btf.formats.conversion.convert`. `run` does any other such generator.
+`train`, `embed` and `convert` block until they are done. A window instead iterates over the
+generators behind these functions, which yield their progress: `napari_btf.training.train`,
+`napari_btf.embedding.embed` and `napari_btf.formats.conversion.convert`. `run` runs any such
+generator to its end.
 
-Names are imported when first used: importing the package, opening a capture or a dock does
-not import torch.
+Names are imported at their first use, so that importing the package or opening a capture or a
+dock does not import torch. The package itself holds no algorithms: each lives in a sub-package.
 """
 
 from __future__ import annotations

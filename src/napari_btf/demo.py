@@ -1,4 +1,4 @@
-"""The main job on the sample: capture -> model -> latent map -> t-SNE -> relit pictures."""
+"""The demo: compress the sample capture, embed its latents with t-SNE, and relight it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["DemoResult", "run_demo"]
 
 LATENTS = 32
 
-#: (light, view) in degrees, none of them photographed.
+#: Pairs of light and view as (theta, phi) in degrees; the sample has no image of any of them.
 NEW_DIRECTIONS = (
     ((40.0, 25.0), (0.0, 0.0)),
     ((52.0, 130.0), (8.0, 30.0)),
@@ -36,7 +36,16 @@ NEW_DIRECTIONS = (
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo made: the model, the folder and the figures of the training."""
+    """The result of the demo.
+
+    Parameters
+    ----------
+    model : CompressedBTF
+    folder : Path
+        The folder with all files.
+    summary : dict
+        Quality, size and time of the training, as in ``summary.json``.
+    """
 
     model: CompressedBTF
     folder: Path
@@ -44,17 +53,35 @@ class DemoResult:
 
 
 def run_demo(folder: str | Path) -> Job[DemoResult]:
-    """Run the main job on the sample and write everything into a folder.
+    """Compress, embed and relight the sample, and write all results into a folder.
 
-    The folder then holds ``model.safetensors``, ``contact_sheet.png``, ``tsne.csv``,
-    ``tsne.png``, ``latents.png``, ``relit_*.png`` and ``summary.json``.
+    The files are ``model.safetensors``, ``contact_sheet.png``, ``tsne.csv``, ``tsne.png``,
+    ``latents.png``, ``relit_*.png`` and ``summary.json``.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Created if it does not exist.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    DemoResult
+
+    Raises
+    ------
+    UsageError
+        If the folder cannot be created or written to.
     """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            folder, f"it cannot be made ({error.strerror})", "choose another place"
+            folder, f"it cannot be created ({error.strerror})", "choose another folder"
         ) from error
     btf = open_sample().in_memory()
     model, report = yield from train(btf, settings=FitSettings(LATENTS))
@@ -81,7 +108,7 @@ def run_demo(folder: str | Path) -> Job[DemoResult]:
 
 
 def false_colours(model: CompressedBTF) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The first three latents as red, green and blue, each over its own range: (H, W, 3)."""
+    """Show the first three latents as red, green and blue, each scaled to its range: (H, W, 3)."""
     latents = model.latent_map[:, :, :3]
     if latents.shape[2] < 3:
         latents = np.repeat(latents[:, :, :1], 3, axis=2)

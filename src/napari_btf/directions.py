@@ -43,12 +43,12 @@ SAME_DIRECTION_DEGREES = 0.02
 
 
 def angles_to_vectors(theta: ArrayLike, phi: ArrayLike) -> FloatArray:
-    """Unit vectors of polar angles.
+    """Convert polar angles to unit vectors.
 
     Parameters
     ----------
     theta, phi : array_like, shape (...)
-        Degrees; any real number (a negative ``theta`` points to the opposite azimuth).
+        Degrees; any real numbers (a negative ``theta`` points to the opposite azimuth).
 
     Returns
     -------
@@ -62,20 +62,20 @@ def angles_to_vectors(theta: ArrayLike, phi: ArrayLike) -> FloatArray:
 
 
 def unit_vector(name: str, angles: Angles) -> FloatArray:
-    """The unit vector of a direction above the surface.
+    """Return the unit vector of a direction above the surface.
 
     Parameters
     ----------
     name : str
-        What it is, for the complaint: "light" or "view".
+        Name of the direction in the error message: "light" or "view".
     angles : (theta, phi)
-        Degrees. A negative theta points to the opposite azimuth, any finite phi is fine, and 90 is
-        the horizon.
+        Degrees. A theta of 90 is the horizon, and a negative theta points to the opposite azimuth.
+        Any finite phi is accepted.
 
     Raises
     ------
     UsageError
-        If theta lies outside -90 to 90, or one of them is no number.
+        If theta lies outside -90 to 90, or if an angle is not a finite number.
     """
     theta, phi = angles
     if not (np.isfinite(phi) and -90.0 <= theta <= 90.0):
@@ -88,7 +88,7 @@ def unit_vector(name: str, angles: Angles) -> FloatArray:
 
 
 def vectors_to_angles(vectors: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Polar angles of unit vectors.
+    """Convert unit vectors to polar angles.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def vectors_to_angles(vectors: ArrayLike) -> tuple[FloatArray, FloatArray]:
 
 
 def vectors_to_disk(vectors: ArrayLike) -> FloatArray:
-    """Stereographic projection of the hemisphere onto the unit disk.
+    """Project the hemisphere onto the unit disk (stereographic projection).
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def vectors_to_disk(vectors: ArrayLike) -> FloatArray:
 
 
 def disk_to_vectors(points: ArrayLike) -> FloatArray:
-    """Unit vectors of points on the stereographic disk; inverse of `vectors_to_disk`.
+    """Convert points on the stereographic disk to unit vectors; inverse of `vectors_to_disk`.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def disk_to_vectors(points: ArrayLike) -> FloatArray:
 
 
 def angle_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
-    """Angle between unit vectors, in degrees.
+    """Return the angles between unit vectors, in degrees.
 
     Uses the half-angle form, which keeps its precision for nearly equal directions
     (W. Kahan, "How futile are mindless assessments of roundoff", 2006, section 12).
@@ -161,25 +161,26 @@ def angle_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
 
 
 def great_circle(a: ArrayLike, b: ArrayLike, share: ArrayLike) -> FloatArray:
-    """Unit vectors on the shortest way from ``a`` to ``b``; between opposite ones by the normal.
+    """Interpolate along the great circle from ``a`` to ``b``; if opposite, through the normal.
 
-    "Slerp": Shoemake, "Animating rotation with quaternion curves", 1985.
+    This is "slerp": Shoemake, "Animating rotation with quaternion curves", 1985.
 
     Parameters
     ----------
     a, b : array_like, shape (..., 3)
         Unit vectors.
     share : array_like, shape (...)
-        Of the way, 0..1.
+        Fraction of the way from ``a`` to ``b``, 0..1.
 
     Returns
     -------
     ndarray, shape (..., 3)
+        Unit vectors.
     """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     share = np.asarray(share, dtype=np.float64)[..., np.newaxis]
     angle = np.deg2rad(angle_between(a, b))[..., np.newaxis]
-    # In two halves, since opposite vectors have no one shortest way.
+    # The way has two halves, because no shortest way between opposite vectors is unique.
     middle = np.where(angle > np.pi - 1e-6, [0.0, 0.0, 1.0], a + b)
     middle = middle / np.linalg.norm(middle, axis=-1, keepdims=True)
     first = share < 0.5
@@ -192,24 +193,24 @@ def great_circle(a: ArrayLike, b: ArrayLike, share: ArrayLike) -> FloatArray:
 
 
 def format_angles(vector: ArrayLike) -> str:
-    """Text ``"theta, phi"`` of one unit vector, in degrees with at most two decimals."""
+    """Format one unit vector as ``"theta, phi"``, in degrees with at most two decimals."""
     theta, phi = vectors_to_angles(vector)
     return f"{float(theta):.4g}\N{DEGREE SIGN}, {float(phi):.5g}\N{DEGREE SIGN}"
 
 
 class DirectionGroups(NamedTuple):
-    """Distinct directions of a list, and which of them each entry is."""
+    """The distinct directions of a list, and the index of each entry's direction."""
 
     vectors: FloatArray
-    """(M, 3) distinct unit vectors, ordered by theta, then phi."""
+    """Distinct unit vectors, shape (M, 3), ordered by theta, then phi."""
     member_of: NDArray[np.intp]
-    """(N,) position of each entry's direction in ``vectors``."""
+    """Row in ``vectors`` of each entry's direction, shape (N,)."""
 
 
 def group_directions(vectors: ArrayLike) -> DirectionGroups:
     """Find the distinct directions in a list.
 
-    Entries within `SAME_DIRECTION_DEGREES` of a group's first entry belong to it.
+    An entry belongs to a group if it lies within `SAME_DIRECTION_DEGREES` of its first entry.
 
     Parameters
     ----------
@@ -242,17 +243,18 @@ def group_directions(vectors: ArrayLike) -> DirectionGroups:
 
 @dataclass(frozen=True)
 class AzimuthConvention:
-    """How the azimuths of a capture are meant: which way they count, and from where.
+    """How a capture measures azimuths: in which sense of rotation, and from which zero direction.
 
-    ``phi = zero + phi_capture``, or ``zero - phi_capture`` if they count clockwise. So ``cw``
-    mirrors up and down, ``cw+180`` left and right, ``ccw+90`` turns a quarter to the left.
+    ``phi = zero + phi_capture``, or ``zero - phi_capture`` if azimuths increase clockwise. So
+    ``cw`` swaps up and down, ``cw+180`` swaps left and right, and ``ccw+90`` rotates directions by
+    a quarter turn counter-clockwise.
 
     Parameters
     ----------
     clockwise : bool
-        Whether the azimuths of the capture count clockwise.
+        Whether the azimuths of the capture increase clockwise.
     zero : float
-        Where they start, in degrees counter-clockwise from the right of the image.
+        Direction of the capture's azimuth 0, in degrees counter-clockwise from image right.
     """
 
     clockwise: bool = False
@@ -264,12 +266,12 @@ class AzimuthConvention:
 
     @classmethod
     def parse(cls, text: str) -> AzimuthConvention:
-        """Read the form that `str` gives: ``ccw``, ``cw``, ``cw+90``, ``ccw-45.5``.
+        """Parse the text form that `str` gives: ``ccw``, ``cw``, ``cw+90``, ``ccw-45.5``.
 
         Raises
         ------
         UsageError
-            If the text is none of this.
+            If the text does not have this form.
         """
         found = re.fullmatch(
             r"(c?cw)\s*([+-]\s*(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)?", text.strip().lower()
@@ -277,8 +279,8 @@ class AzimuthConvention:
         if found is None:
             raise UsageError(
                 None,
-                f"{text!r} is no azimuth convention, expected ccw or cw, and the degrees at "
-                "which azimuths start if not at 0, such as cw+90 or ccw-45.5",
+                f"{text!r} is not an azimuth convention, expected ccw or cw, followed by the "
+                "degrees of azimuth 0 unless they are 0, such as cw+90 or ccw-45.5",
             )
         return cls(found[1] == "cw", float("".join((found[2] or "0").split())))
 
@@ -288,16 +290,16 @@ class AzimuthConvention:
 
     @property
     def is_identity(self) -> bool:
-        """Whether directions stay as they are."""
+        """Whether the convention leaves all directions unchanged."""
         return not self.clockwise and self.zero % 360.0 == 0.0
 
     def apply(self, vectors: ArrayLike) -> FloatArray:
-        """Directions of a capture in the convention of this package.
+        """Convert directions of a capture to the convention of this package.
 
         Parameters
         ----------
         vectors : array_like, shape (..., 3)
-            Unit vectors made of the azimuths as the capture has them.
+            Unit vectors computed from the capture's own azimuths.
 
         Returns
         -------
@@ -305,7 +307,7 @@ class AzimuthConvention:
         """
         v = np.asarray(vectors, dtype=np.float64)
         right, up = v[..., 0], -v[..., 1] if self.clockwise else v[..., 1]
-        # Exact for quarter turns, as flips are meant to be.
+        # Quarter turns are computed separately, because they must be exact.
         quarter, rest = divmod(self.zero % 360.0, 90.0)
         cos, sin = np.cos(np.deg2rad(rest)), np.sin(np.deg2rad(rest))
         for _ in range(int(quarter)):
@@ -314,10 +316,11 @@ class AzimuthConvention:
 
 
 def directions_text(light: ArrayLike, view: ArrayLike) -> str:
-    """Both angles of a light and a view, given as unit vectors."""
+    """Format the angles of a light and a view, given as unit vectors."""
     return f"light {format_angles(light)}   view {format_angles(view)}"
 
 
 def within_radius(points: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
+    """Move points (..., 2) beyond ``radius`` onto the circle of that radius around the origin."""
     length = np.hypot(points[..., 0], points[..., 1])[..., np.newaxis]
     return np.asarray(points * np.minimum(1.0, radius / np.maximum(length, 1e-12)))

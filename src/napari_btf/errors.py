@@ -1,8 +1,8 @@
-"""The errors a user can cause and mend.
+"""The errors that a user can cause and correct.
 
-Every message is one sentence that names the file, says what was expected and what to do.
-The command line turns them into exit code 2, napari into a notification. Anything else that
-is raised is a defect of this package.
+Every message is one sentence that names the file, says what was expected and what to do. The
+command line exits with code 2 after such an error, and napari shows a notification. Any other
+exception is a defect of this package.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class BTFError(Exception):
     Parameters
     ----------
     path : str or Path or None
-        The file or folder at fault, or None where there is none.
+        The file or folder with the problem; None if the problem concerns no file.
     problem : str
         What was found and what was expected.
     remedy : str
-        What to do about it; may be empty.
+        What the user can do; may be empty.
     """
 
     def __init__(self, path: str | Path | None, problem: str, remedy: str = "") -> None:
@@ -48,7 +48,7 @@ class BTFError(Exception):
 
 
 class CaptureError(BTFError):
-    """A capture cannot be read: folder, name, image or direction."""
+    """A capture cannot be read, because of its folder, file names, images or directions."""
 
 
 class CoordinatesError(BTFError):
@@ -60,7 +60,7 @@ class ModelFileError(BTFError):
 
 
 class ProcessLostError(BTFError):
-    """A process, or a worker, that shared the work has ended."""
+    """A process that shared the work, or the scheduler of the cluster, ended too early."""
 
 
 class StoreError(BTFError):
@@ -68,4 +68,4 @@ class StoreError(BTFError):
 
 
 class UsageError(BTFError):
-    """A setting does not fit the data it is used with."""
+    """A setting is out of range or does not suit the data."""

@@ -1,4 +1,4 @@
-"""Writing files so that a failure leaves what was there before."""
+"""Writing files atomically: after a failure, an older file is unchanged."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["replacing", "write_file", "write_files"]
 
 
 def write_file(path: str | Path, content: bytes, failure: type[BTFError] = UsageError) -> Path:
-    """Write a file whole or not at all: to a temporary file beside it that is then renamed.
+    """Write a file completely or not at all, by renaming a complete temporary file.
 
     Parameters
     ----------
     path : str or Path
-        Missing folders are made. A link stays one, and what it points to is replaced; a device
-        is written to.
+        Missing folders are created. If the path is a symbolic link, its target is replaced; if it
+        is a device, the content is written to it directly.
     content : bytes
     failure : type of BTFError
-        What is raised if the place cannot be written to.
+        Class of the error that is raised if the file cannot be written.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def write_file(path: str | Path, content: bytes, failure: type[BTFError] = Usage
     Raises
     ------
     BTFError
-        Of the kind ``failure``; an older file is as it was, and nothing else is left behind.
+        Of the class ``failure``. An older file is then unchanged, and no temporary file remains.
     """
     path = Path(path)
     try:
@@ -47,29 +47,30 @@ def write_file(path: str | Path, content: bytes, failure: type[BTFError] = Usage
         _replace(path.resolve(), content)
     # Path.resolve reports a link to itself as a RuntimeError before Python 3.13.
     except (OSError, RuntimeError, ValueError) as error:
-        raise _refusal(failure, path, error) from error
+        raise _write_error(failure, path, error) from error
     return path
 
 
 def write_files(contents: Mapping[Path, bytes], failure: type[BTFError] = UsageError) -> list[Path]:
-    """Write several files, all of them or none: they are renamed once all are complete.
+    """Write several files: none of them is renamed to its final name before all are complete.
 
     Parameters
     ----------
     contents : mapping of Path to bytes
-        Missing folders are made.
+        The content of each file. Missing folders are created.
     failure : type of BTFError
-        What is raised if the place cannot be written to.
+        Class of the error that is raised if a file cannot be written.
 
     Returns
     -------
     list of Path
-        The files, in their order.
+        The files, in the order of ``contents``.
 
     Raises
     ------
     BTFError
-        Of the kind ``failure``; older files are as they were, and nothing else is left behind.
+        Of the class ``failure``. If writing failed, older files are unchanged, and no temporary
+        file remains.
     """
     with ExitStack() as stack:
         for path, content in contents.items():
@@ -81,45 +82,46 @@ def write_files(contents: Mapping[Path, bytes], failure: type[BTFError] = UsageE
 
 @contextmanager
 def replacing(path: str | Path, failure: type[BTFError] = UsageError) -> Iterator[Path]:
-    """A place for a file, or a folder, that takes the place of ``path`` once it is complete.
+    """Yield a temporary path that is renamed to ``path`` at the end of the ``with`` block.
 
     Parameters
     ----------
     path : str or Path
-        Missing folders are made. A file that is there is replaced, and so is an empty folder.
+        Final name of a file or folder. Missing parent folders are created. An existing file is
+        replaced, and so is an empty folder.
     failure : type of BTFError
-        What is raised if the place cannot be written to.
+        Class of the error that is raised if the path cannot be written.
 
     Yields
     ------
     Path
-        Beside it, of the same extension; there is nothing there yet. It is removed if anything is
-        raised, and ``path`` is as it was.
+        Temporary path in the same folder, with the same extension; nothing exists at it yet. If
+        the block raises an exception, it is removed and ``path`` is unchanged.
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         target = path.resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise _refusal(failure, path, error) from error
+        raise _write_error(failure, path, error) from error
     temporary = target.with_name(f".napari-btf-{secrets.token_hex(6)}.partial{path.suffix}")
     try:
         yield temporary
         if temporary.is_dir() and target.is_dir():
             target.rmdir()
         temporary.replace(target)
-    # A keyboard interrupt, and a generator that is closed, too.
+    # BaseException, because a keyboard interrupt or a closed generator must clean up, too.
     except BaseException as error:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _refusal(failure, path, error) from error
+            raise _write_error(failure, path, error) from error
         raise
 
 
-def _refusal(failure: type[BTFError], path: Path, error: Exception) -> BTFError:
+def _write_error(failure: type[BTFError], path: Path, error: Exception) -> BTFError:
     reason = getattr(error, "strerror", None) or error
     return failure(path, f"it cannot be written ({reason})", "choose another place")
 
@@ -128,7 +130,7 @@ def _write(temporary: Path, content: bytes) -> None:
     with temporary.open("xb") as file:
         file.write(content)
         file.flush()
-        # Some file systems tell only now that the disk is full.
+        # Some file systems report a full disk only at this call.
         os.fsync(file.fileno())
 
 
@@ -136,14 +138,14 @@ def _replace(target: Path, content: bytes) -> None:
     if target.exists() and not target.is_file():
         target.write_bytes(content)
         return
-    # Not named after the target, whose name may be as long as names can be.
+    # The name is not derived from the target's, which may already have the maximum length.
     temporary = target.with_name(f".napari-btf-{secrets.token_hex(6)}.partial")
     try:
         _write(temporary, content)
         if target.exists():
             temporary.chmod(target.stat().st_mode & 0o777)
         temporary.replace(target)
-    # A keyboard interrupt, too.
+    # BaseException, because a keyboard interrupt must remove the temporary file, too.
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -1,6 +1,6 @@
-"""Looking into the latent space: what latents look like, and what it means to move them.
+"""Tools to explore the latent space: decode any latents, interpolate them, or move some of them.
 
-Nothing here changes a model: what is edited is another one that shares its decoder.
+No function here changes a model: an edited model is a new one that shares the decoder.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ __all__ = ["decode_texels", "edited", "texel_abrdfs", "walk"]
 def decode_texels(
     model: CompressedBTF, latents: ArrayLike, light: ArrayLike, view: ArrayLike
 ) -> NDArray[np.float32]:
-    """What a decoder makes of any latents.
+    """Decode any latents, which need not belong to a texel.
 
     Parameters
     ----------
     model : CompressedBTF
+        For the codec parallax, each row is decoded as if all texels around had the same latents.
     latents : array_like, shape (T, K)
-        Such as those between two texels. Where rays move along the surface (parallax), all around
-        is taken to be as the texel itself.
+        For example, points between the latents of two texels.
     light, view : array_like, shape (P, 3)
-        Unit vectors.
+        Pairs of unit vectors.
 
     Returns
     -------
     ndarray, shape (T, P, C)
-        As `CompressedBTF.decode` gives them.
+        Values on the scale of `CompressedBTF.decode`.
     """
     row = model.of_texels(np.asarray(latents, dtype=np.float32))
     return _decoded(row, row.shaded(np.asarray(light), np.asarray(view)))
@@ -48,19 +48,20 @@ def decode_texels(
 def texel_abrdfs(
     model: CompressedBTF, coords: ArrayLike, light: ArrayLike, view: ArrayLike
 ) -> NDArray[np.float32]:
-    """The decoded ABRDFs of texels where they are, as they are seen in decoded images.
+    """Decode the ABRDFs of texels, with the same values as in decoded images.
 
     Parameters
     ----------
     model : CompressedBTF
     coords : array_like of int, shape (T, 2)
-        Rows ``(y, x)``.
+        Rows ``(y, x)`` of the texels.
     light, view : array_like, shape (P, 3)
-        Unit vectors.
+        Pairs of unit vectors.
 
     Returns
     -------
     ndarray, shape (T, P, C)
+        Values on the scale of `CompressedBTF.decode`.
     """
     yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
     (top, left), (bottom, right) = yx.min(axis=0), yx.max(axis=0) + 1
@@ -71,23 +72,29 @@ def texel_abrdfs(
 
 
 def _decoded(model: CompressedBTF, images: Iterator[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Images of one row, (1, T, C) each, as captured values (T, P, C)."""
+    """Convert P images of one row of texels, (1, T, C) each, to captured values (T, P, C)."""
     fitted = np.stack([image[0] for image in images], axis=1)
     return model.values.decode(fitted)
 
 
 def walk(start: ArrayLike, end: ArrayLike, steps: int) -> NDArray[np.float32]:
-    """Latents on the straight line from one place of the latent space to another.
+    """Interpolate linearly between two points of the latent space.
 
     Parameters
     ----------
     start, end : array_like, shape (K,)
     steps : int
-        2 or more; the first is ``start``, the last ``end``.
+        Number of rows of the result, 2 or more.
 
     Returns
     -------
     ndarray, shape (steps, K)
+        The first row is ``start``, the last is ``end``.
+
+    Raises
+    ------
+    UsageError
+        If there are fewer than two steps.
     """
     if steps < 2:
         raise UsageError(None, f"a walk of {steps} steps", "use 2 or more")
@@ -96,22 +103,27 @@ def walk(start: ArrayLike, end: ArrayLike, steps: int) -> NDArray[np.float32]:
 
 
 def edited(model: CompressedBTF, mask: ArrayLike, offsets: ArrayLike) -> CompressedBTF:
-    """A model whose latents are moved at some texels, cheap enough for a slider.
+    """Return a model with an offset added to the latents of some texels, fast enough for a slider.
 
     Parameters
     ----------
     model : CompressedBTF
-        It stays as it is.
+        The original, which does not change.
     mask : array_like of bool, shape (H, W)
-        The texels.
+        The texels to edit.
     offsets : array_like, shape (K,)
-        What is added to their latents.
+        The offset that is added to their latents.
 
     Returns
     -------
     CompressedBTF
-        Of the same class. Where nothing was moved it decodes to the same values (with parallax,
-        where no ray lands on what was moved).
+        A model of the same class. Other texels decode to the same values as before; for the codec
+        parallax only if no ray from them hits an edited texel.
+
+    Raises
+    ------
+    UsageError
+        If the mask does not have the size of the model.
     """
     latents = model.latent_map.copy()
     latents[_checked(model, mask)] += np.asarray(offsets, dtype=np.float32)
@@ -119,6 +131,7 @@ def edited(model: CompressedBTF, mask: ArrayLike, offsets: ArrayLike) -> Compres
 
 
 def _checked(model: CompressedBTF, mask: ArrayLike) -> NDArray[np.bool_]:
+    """Return a mask as an array; raise a UsageError if it does not have the size of the model."""
     chosen = np.asarray(mask, dtype=bool)
     if chosen.shape != (model.height, model.width):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Figures for people: contact sheet, latent plots, error image, as PNG files, without a screen."""
+"""Figures as PNG files, drawn without a display: contact sheet, embedding plots, error image."""
 
 from __future__ import annotations
 
@@ -25,15 +25,29 @@ if TYPE_CHECKING:
 
 __all__ = ["contact_sheet", "plot_embedding", "plot_error", "plot_map", "typical_observations"]
 
-#: What the error images are multiplied with.
+#: Factor by which the errors in a contact sheet are multiplied, to make them visible.
 ERROR_GAIN = 4.0
 
-#: A legend names so many kinds at most.
+#: Largest number of labels in a legend.
 MOST_NAMES = 24
 
 
 def typical_observations(btf: BTF, count: int = 6) -> list[int]:
-    """Observations that show the range of a capture: light from steep to grazing, views in turn."""
+    """Choose observations that show the range of a capture.
+
+    The lights go from steep to grazing, and the views alternate.
+
+    Parameters
+    ----------
+    btf : BTF
+    count : int
+        Largest number of observations.
+
+    Returns
+    -------
+    list of int
+        Indices of observations, each once.
+    """
     theta, _ = vectors_to_angles(btf.light)
     views = btf.grid.views
     chosen: list[int] = []
@@ -46,14 +60,15 @@ def typical_observations(btf: BTF, count: int = 6) -> list[int]:
 def contact_sheet(
     model: CompressedBTF, btf: BTF, observations: Sequence[int], path: str | Path
 ) -> None:
-    """Draw captured | decoded | error for some observations, one column each.
+    """Draw the captured image, the decoded image and their difference, one column an observation.
 
     Parameters
     ----------
     model : CompressedBTF
     btf : BTF
-        Of the same size.
+        A capture of the same size as the model.
     observations : sequence of int
+        Indices of the observations to draw.
     path : str or Path
         PNG file to write.
     """
@@ -88,15 +103,15 @@ def contact_sheet(
 def plot_embedding(
     points: ArrayLike, colours: NDArray[np.float64], image: NDArray[np.float64], path: str | Path
 ) -> None:
-    """Draw an embedding coloured by the texels' colours, beside the surface.
+    """Draw an image of the surface, and beside it an embedding with each texel in its own colour.
 
     Parameters
     ----------
     points : array_like, shape (T, 2)
     colours : ndarray, shape (T, 3)
-        0..1.
+        Colours of the points, 0..1.
     image : ndarray, shape (H, W, C)
-        0..1.
+        Image of the surface, 0..1.
     path : str or Path
         PNG file to write.
     """
@@ -119,14 +134,15 @@ def plot_embedding(
 
 
 def plot_map(points: ArrayLike, colours: Colours, title: str, path: str | Path) -> None:
-    """Draw an embedding in the given colours, with a colour bar or the names of kinds.
+    """Draw an embedding in the given colours, with their legend.
 
     Parameters
     ----------
     points : array_like, shape (T, 2)
     colours : Colours
-        Of `napari_btf.embedding.colours`.
+        Colours of the points, made by a function of `napari_btf.embedding.colours`.
     title : str
+        Title above the plot.
     path : str or Path
         PNG file to write.
     """
@@ -136,11 +152,11 @@ def plot_map(points: ArrayLike, colours: Colours, title: str, path: str | Path) 
     figure = Figure(figsize=(8, 6.5), layout="constrained")
     axis = figure.subplots()
     size = float(np.clip(6e4 / len(points), 0.4, 20.0))
-    # In a random order, so that no kind lies on top of all others.
+    # In a random order, so that no label lies on top of all others.
     order = np.random.default_rng(0).permutation(len(points))
     x, y = points[order].T
     axis.scatter(x, y, c=colours.rgb[order] / 255.0, s=size, linewidths=0)
-    # Dark cloth, pale ink and the grey of no region are all seen before it.
+    # Dark points, light points and the grey of unlabelled texels all contrast with this grey.
     axis.set_facecolor("0.82")
     axis.set_title(title)
     axis.set_aspect("equal", adjustable="datalim")
@@ -151,6 +167,7 @@ def plot_map(points: ArrayLike, colours: Colours, title: str, path: str | Path) 
 
 
 def _legend(figure: Figure, axis: Axes, legend: Scale | Labels | None) -> None:
+    """Add a colour bar or the names of labels; nothing for None."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.lines import Line2D
@@ -172,7 +189,7 @@ def plot_error(error: NDArray[np.float64], path: str | Path) -> None:
     Parameters
     ----------
     error : ndarray, shape (H, W)
-        From 0; see `napari_btf.evaluate.Evaluation`.
+        Mean absolute error of each texel; see `napari_btf.evaluate.Evaluation`.
     path : str or Path
         PNG file to write.
     """
@@ -181,7 +198,7 @@ def plot_error(error: NDArray[np.float64], path: str | Path) -> None:
     height, width = error.shape
     figure = Figure(figsize=(6.5, max(1.5, min(5.2 * height / width, 20.0))), layout="constrained")
     axis = figure.subplots()
-    # A few texels far off are not to leave all others black.
+    # The scale ends at a percentile, because a few outliers would leave all other texels black.
     most = float(np.percentile(error, 99.5)) or 1.0
     extend = "max" if error.max() > most else "neither"
     drawn = axis.imshow(error, cmap="inferno", vmin=0.0, vmax=most, interpolation="nearest")
@@ -192,6 +209,7 @@ def plot_error(error: NDArray[np.float64], path: str | Path) -> None:
 
 
 def _displayable(image: NDArray[Any]) -> NDArray[Any]:
+    """Take the single channel or the first three of an image (H, W, C), as imshow needs them."""
     return image[:, :, 0] if image.shape[2] == 1 else image[:, :, :3]
 
 

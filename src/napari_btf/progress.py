@@ -1,4 +1,4 @@
-"""What long jobs report while they run."""
+"""Progress reports of long jobs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ class Progress:
     Parameters
     ----------
     phase : str
-        What is being done, in one or two words.
+        Name of the phase, as in `napari_btf.running.phases.PHASES`.
     step, total : int
-        Done and to do in this phase, in units of the phase; ``total`` is at least 1.
+        The steps done so far in this phase, and all of its steps. ``total`` is at least 1, or 0 if
+        the phase cannot say how far it is.
     train_error, validation_error : float, optional
-        Mean squared errors, for the phases that have them.
+        Mean squared errors; None in phases that have none.
     seconds : float
-        Since the job began, where it is known.
+        Time since the job began; 0 if the job does not measure it.
     preview : callable, optional
-        Gives the result as it would be now. To be called before the job goes on, in its thread.
+        Returns the result that the job would have if it ended now. Call it in the thread of the
+        job, before the job continues.
     """
 
     phase: str
@@ -39,7 +41,7 @@ class Progress:
     preview: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
 
 
-#: A long job: a generator of reports that returns its result. Closing it abandons the job.
+#: A long job: a generator that yields reports and returns the result. Closing it ends the job.
 Job = Generator[Progress, None, T]
 
 
@@ -67,12 +69,12 @@ def finish(job: Job[T], report: Callable[[Progress], object] | None = None) -> T
 
 
 def with_preview(job: Job[T], preview: Callable[[], Any]) -> Job[T]:
-    """The same job, whose reports offer a preview."""
+    """The same job, with this preview in each of its reports."""
     return mapped(job, lambda progress: replace(progress, preview=preview))
 
 
 def mapped(job: Job[T], change: Callable[[Progress], Progress]) -> Job[T]:
-    """The same job with other reports."""
+    """The same job, with each of its reports passed through ``change``."""
     with closing(job):
         while True:
             try:
@@ -84,5 +86,5 @@ def mapped(job: Job[T], change: Callable[[Progress], Progress]) -> Job[T]:
 
 
 def is_report_due(step: int, total: int) -> bool:
-    """Whether step ``1 .. total`` is worth a report: about a hundred of them a phase."""
+    """Whether to report this step (1 to ``total``): about a hundred reports in each phase."""
     return step == total or step % max(1, total // 100) == 0

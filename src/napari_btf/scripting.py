@@ -1,7 +1,8 @@
-"""The calls of scripts and notebooks: they return when they are done, and show a bar meanwhile.
+"""Blocking functions with a progress bar, for scripts and notebooks.
 
-What they run are the generators of `napari_btf.training`, `napari_btf.embedding` and
-`napari_btf.formats.conversion`, which windows iterate themselves.
+They run the generators of `napari_btf.training`, `napari_btf.embedding` and
+`napari_btf.formats.conversion` to their end. The docks of napari iterate these generators
+themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from napari_btf.formats import conversion
 from napari_btf.progress import finish
 from napari_btf.running.interrupts import interruptible
 from napari_btf.running.reporting import shown
-from napari_btf.training.options import TrainingOptions
+from napari_btf.training.options import OPTION_NAMES, TrainingOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,73 +50,61 @@ def train(
     memory: float = 2.0,
     progress: bool = True,
 ) -> CompressedBTF:
-    """Compress a BTF into a model, and score it.
+    """Compress a BTF into a model, and measure the quality of the model.
 
-    Ctrl-C, or *Interrupt* in a notebook, ends the training early and keeps the best so far; once
-    more, or while images are read, it gives up with a `KeyboardInterrupt`.
+    Ctrl-C, or *Interrupt* in a notebook, ends the training early and keeps the best model so far.
+    A second one, or one before the training begins, raises a `KeyboardInterrupt`.
 
     Parameters
     ----------
     btf : BTF
     bytes_per_texel : float, optional
-        Size of the model's file, with 64 KiB on top; 8 if neither this nor one of the next two is
-        given.
+        Largest size of the model file: this number of bytes for each texel, plus 64 KiB. The
+        default is 8, unless ``target_psnr`` or ``latents`` is given.
     target_psnr : float, optional
-        dB over the captured directions, reached with the smallest model.
+        Use the smallest model that reaches this PSNR, in dB, over the captured directions.
     latents : int, optional
-        Latents per texel.
+        Number of latents per texel.
     codec : str
-        "neural-basis", "parallax", or "auto": parallax where 16 views and 256 images or more were
-        captured. To compare with: "abrdf-conv", "mlp".
+        "neural-basis", "parallax", or "auto", which takes parallax for captures of at least 16
+        views and 256 images. "abrdf-conv" and "mlp" are for comparison.
     texels : path or array_like, optional
-        Texels to learn from, all by default: a CSV file with the header ``x,y``; a mask or label
-        image of shape (H, W), not zero where texels are chosen; or integer rows ``(y, x)`` of
-        shape (T, 2). The whole surface is encoded in any case.
+        Texels to train on, all by default: a CSV file with the header ``x,y``; a mask or label
+        image of shape (H, W), where texels with a value other than zero are chosen; or integer
+        rows ``(y, x)`` of shape (T, 2). The whole surface is encoded in any case.
     step : int
-        Keep one of every so many texels in both directions.
+        Train only on every ``step``-th texel in both directions.
     pixels : int, optional
-        Learn from so many texels, chosen at random. Not with ``texels``.
+        Train on this number of texels, chosen at random. Not together with ``texels``.
     hold_out_lights : path, int or array_like, optional
-        Lights that are kept for scoring: a text file of ``theta phi`` lines; a number n, for one of
-        every n lights; rows ``(theta, phi)`` in degrees; or a mask of observations, (N,).
+        Lights that are not trained on but used to measure the quality: a text file of ``theta phi``
+        lines; a number n, for one of every n lights; rows ``(theta, phi)`` in degrees; or a mask
+        of observations, (N,).
     seconds, epochs : float, int, optional
-        Length of the training, one of them; as the codec needs by default.
+        Length of the training in seconds or in epochs; by default the codec chooses it.
     seed : int
-        Of every random choice.
+        Seed of all random choices.
     device : str
         "auto", or a torch device such as "cpu" or "cuda".
     memory : float
-        GiB for data, at most.
+        Largest amount of memory for data, in GiB.
     progress : bool
-        Whether to show a bar, where there is a terminal or a notebook to show it.
+        Whether to show a progress bar, if there is a terminal or a notebook.
 
     Returns
     -------
     CompressedBTF
-        Its ``report`` holds the figures that ``napari-btf train --json`` prints.
+        Its ``report`` contains the numbers that ``napari-btf train --json`` prints.
 
     Raises
     ------
     UsageError, CoordinatesError
-        If an option does not fit the capture; nothing has been read then.
+        If an argument does not fit the capture; this is checked before images are read.
     CaptureError
         If an image cannot be read.
     """
-    options = TrainingOptions(
-        bytes_per_texel=bytes_per_texel,
-        target_psnr=target_psnr,
-        latents=latents,
-        codec=codec,
-        seconds=seconds,
-        epochs=epochs,
-        seed=seed,
-        device=device,
-        memory=memory,
-        texels=texels,
-        step=step,
-        pixels=pixels,
-        hold_out_lights=hold_out_lights,
-    )
+    given = locals()
+    options = TrainingOptions(**{name: given[name] for name in OPTION_NAMES})
     phases: set[str] = set()
     with interruptible(phases) as stop:
         job = training.train(
@@ -134,7 +123,7 @@ def embed(
     budget: int | None = embedding.DEFAULT_BUDGET,
     progress: bool = True,
 ) -> NDArray[Any]:
-    """Place texels in the plane so that texels with alike latents lie together.
+    """Place texels in the plane so that texels with similar latents are close together.
 
     Parameters
     ----------
@@ -142,17 +131,17 @@ def embed(
     method, coords, seed, budget
         As for `napari_btf.embedding.embed`.
     progress : bool
-        Whether to show a bar, where there is a terminal or a notebook to show it.
+        Whether to show a progress bar, if there is a terminal or a notebook.
 
     Returns
     -------
     ndarray, shape (T, 2)
-        One row a texel: of ``coords``, or of all, row by row.
+        One point per row of ``coords``, or per texel of the surface, row by row.
 
     Raises
     ------
     UsageError
-        If a setting cannot work.
+        If an argument is out of range.
     """
     return run(embedding.embed(model, method, coords, seed, budget), progress)
 
@@ -166,9 +155,9 @@ def convert(
     client: Any = None,
     progress: bool = True,
 ) -> Path:
-    """Copy a BTF into a texel store, in which texels are found without reading all images.
+    """Copy a BTF into a texel store, from which a few texels are read without reading all images.
 
-    Interrupted, it goes on from there when it is called again.
+    After an interruption, a call with the same arguments continues the conversion.
 
     Parameters
     ----------
@@ -176,39 +165,40 @@ def convert(
     store, overwrite, restart, client
         As for `napari_btf.formats.conversion.convert`.
     progress : bool
-        Whether to show a bar, where there is a terminal or a notebook to show it.
+        Whether to show a progress bar, if there is a terminal or a notebook.
 
     Returns
     -------
     Path
-        The store, for `napari_btf.read`.
+        The store, which `napari_btf.read` opens.
 
     Raises
     ------
     StoreError, CaptureError
-        If it cannot be written, or an image cannot be read.
+        If the store cannot be written, or if an image cannot be read.
     """
     job = conversion.convert(btf, store, overwrite=overwrite, restart=restart, client=client)
     return run(job, progress)
 
 
 def run(job: Job[T], progress: bool = True, phases: set[str] | None = None) -> T:
-    """Run a job to its end, with a bar where there is a terminal or a notebook to show it.
+    """Run a job to its end, with a progress bar, and return its result.
 
-    For all that is a generator of `napari_btf.progress.Progress`, such as
-    `napari_btf.evaluate.evaluate` and `napari_btf.relighting.estimate_surface`.
+    A job is a generator of `napari_btf.progress.Progress`; for example,
+    `napari_btf.evaluate.evaluate` and `napari_btf.relighting.estimate_surface` return one.
 
     Parameters
     ----------
     job : Generator
     progress : bool
-        Whether to show a bar.
+        Whether to show a progress bar, if there is a terminal or a notebook.
     phases : set of str, optional
-        Gathers the phases that the job has come to.
+        A set to which the name of each phase is added when the job enters it.
 
     Returns
     -------
-    The job's result.
+    object
+        The return value of the generator.
     """
     with shown() if progress else nullcontext() as report:
 

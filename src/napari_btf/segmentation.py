@@ -1,8 +1,9 @@
-"""Materials: clusters of texels whose latents are alike, and selections that grow to such texels.
+"""Segmentation of a surface into materials, and selections that grow to similar texels.
 
-Latents are compared by their Euclidean distance as they are; see `napari_btf.embedding.methods`.
-They tell apart how texels face the light, too. By chromaticity, threads and folds of one colour
-are one material.
+A material is a cluster of texels with similar latents. Latents are compared without scaling by
+their Euclidean distance; see `napari_btf.embedding.methods`. They also differ between texels of one
+material with different surface normals. Chromaticity does not, so that it joins threads and folds
+of one colour.
 """
 
 from __future__ import annotations
@@ -42,31 +43,36 @@ SEGMENTATIONS: tuple[SegmentationMethod, ...] = ("kmeans", "gmm", "hdbscan")
 SegmentBy = Literal["latents", "chromaticity"]
 FEATURES: tuple[SegmentBy, ...] = ("latents", "chromaticity")
 
-#: What is tried where no number of materials is given.
+#: Numbers of materials to try if none is given.
 _TRIED = range(2, 11)
+#: Largest number of materials.
 _MOST = 100
-#: Texels that are learned from, and those of which all distances are taken.
+#: Largest numbers of texels to fit clusters, to compute silhouettes, and for HDBSCAN.
 _LEARNED, _SILHOUETTE, _HDBSCAN = 16_384, 4_096, 8_192
+#: Largest number of selected texels with which others are compared one by one.
 _SELECTED = 1_024
+#: Smallest cluster of HDBSCAN, as a share of the texels.
 _LEAST_CLUSTER = 0.01
-"""Share of the texels that a cluster of HDBSCAN has at least."""
+#: Number of nearest neighbours that vote on a texel outside the sample of HDBSCAN.
 _NEIGHBOURS = 5
+#: Largest number of principal components for a Gaussian mixture.
 _DIMENSIONS = 16
-"""Gaussian mixtures see so many principal components."""
 
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """A surface in materials.
+    """A segmentation of the surface into materials.
 
     Parameters
     ----------
     labels : ndarray of uint8, shape (H, W)
-        From 1, the largest material first; 0 is none (HDBSCAN's noise).
+        The material of each texel, numbered from 1 by decreasing size; 0 is no material (noise of
+        HDBSCAN).
     method : str
+        The clustering method.
     silhouettes : dict
-        Mean silhouette by the number of materials, of those that were tried: -1 to 1, the more
-        the better they are apart.
+        Mean silhouette for each number of materials that was tried, from -1 to 1; a larger value
+        means better separated clusters.
     """
 
     labels: NDArray[np.uint8]
@@ -75,7 +81,7 @@ class Segmentation:
 
     @property
     def count(self) -> int:
-        """How many materials there are."""
+        """Number of materials."""
         return int(self.labels.max())
 
 
@@ -87,32 +93,39 @@ def segment(
     smoothing: float = 0.0,
     by: SegmentBy = "latents",
 ) -> Job[Segmentation]:
-    """Part a surface into materials by its latents.
+    """Segment a surface into materials by clustering its texels.
 
     Parameters
     ----------
     model : CompressedBTF or array_like, shape (H, W, K)
         A model or a latent map.
     method : {"kmeans", "gmm", "hdbscan"}
-        k-means, a mixture of Gaussians (over 16 principal components), or HDBSCAN, which finds
-        the number of materials by itself and leaves out what belongs to none.
+        k-means, a Gaussian mixture (over 16 principal components), or HDBSCAN, which finds the
+        number of materials itself and labels outliers as noise.
     k : int, optional
-        How many materials; by default the number from 2 to 10 with the largest silhouette
-        (Rousseeuw, 1987) over 4,096 texels. Not for HDBSCAN.
+        Number of materials; by default the number from 2 to 10 with the largest silhouette
+        (Rousseeuw, 1987) over 4,096 texels. HDBSCAN takes no number.
     seed : int
     smoothing : float
-        Standard deviation in texels of a Gaussian by which latents are smoothed first: threads of
-        a cloth then count as one material with what is printed on them.
+        Standard deviation in texels of a Gaussian filter on the latents. With some smoothing, the
+        threads of a cloth become one material.
+    by : {"latents", "chromaticity"}
+        What is compared: the latents, or the colour without its brightness, which only a model of
+        several channels has.
 
     Yields
     ------
     Progress
         Phase "segment".
 
+    Returns
+    -------
+    Segmentation
+
     Raises
     ------
     UsageError
-        If a setting cannot work.
+        If an argument is out of range, or if the model has no colour to segment by.
     """
     latents = _features(model, by)
     _check(latents, method, k, seed, smoothing)
@@ -132,7 +145,7 @@ def segment(
     tried = [min(k, most)] if k is not None else [n for n in _TRIED if n < most] or [most]
     silhouettes: dict[int, float] = {}
     clusters: dict[int, Any] = {}
-    # Mixtures take long to fit: fewer texels are enough to choose how many there are.
+    # Gaussian mixtures are slow to fit, and fewer texels suffice to choose the number of clusters.
     fewer = method == "gmm" and len(tried) > 1
     seen = learned[:_SILHOUETTE] if fewer else learned
     for i, count in enumerate(tried):
@@ -149,30 +162,32 @@ def segment(
 def latent_distances(
     latent_map: ArrayLike, mask: ArrayLike, to: Literal["mean", "nearest"] = "mean"
 ) -> NDArray[np.float32]:
-    """How far the latents of each texel are from those of a selection.
+    """Compute the distance in latent space of each texel to a selection.
 
     Parameters
     ----------
     latent_map : array_like, shape (H, W, K)
     mask : array_like of bool, shape (H, W)
-        At least one texel.
+        The selection, at least one texel.
     to : {"mean", "nearest"}
-        From the mean of the selection, or from the nearest of its texels: the second follows a
-        selection of several kinds. Of more than 1,024 selected texels, so many are taken.
+        Distance to the mean of the selected latents, or to the nearest one. "nearest" suits a
+        selection of several materials; it compares with at most 1,024 selected texels, chosen at
+        random.
 
     Returns
     -------
     ndarray, shape (H, W)
-        For 8-bit captures about the root of the summed squared differences of an ABRDF.
+        Euclidean distances. For the codec neural-basis they are about the Euclidean distances
+        between ABRDFs.
 
     Raises
     ------
     UsageError
-        If nothing is selected.
+        If no texel is selected.
     """
     latents, chosen = np.asarray(latent_map, dtype=np.float32), np.asarray(mask, dtype=bool)
     if not chosen.any():
-        raise UsageError(None, "no texel is selected", "select some")
+        raise UsageError(None, "no texel is selected", "select at least one")
     selected = latents[chosen]
     if to == "mean":
         away = latents - selected.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -189,7 +204,19 @@ def latent_distances(
 
 
 def connected_to(grown: ArrayLike, mask: ArrayLike) -> NDArray[np.bool_]:
-    """The pieces of a mask, (H, W), that hold a texel of another one; diagonals join, too."""
+    """Keep the connected components of a mask that contain a texel of another mask.
+
+    Parameters
+    ----------
+    grown : array_like of bool, shape (H, W)
+        The mask whose components are kept or dropped; diagonal neighbours are connected.
+    mask : array_like of bool, shape (H, W)
+        The other mask.
+
+    Returns
+    -------
+    ndarray of bool, shape (H, W)
+    """
     from scipy.ndimage import label
 
     pieces, _ = label(np.asarray(grown, dtype=bool), structure=np.ones((3, 3)))
@@ -210,16 +237,18 @@ def grow(
     ----------
     latent_map : array_like, shape (H, W, K)
     mask : array_like of bool, shape (H, W)
+        The selection, at least one texel.
     threshold : float
-        Largest distance; see `latent_distances`.
+        Largest distance in latent space; see `latent_distances`.
     to : {"mean", "nearest"}
+        See `latent_distances`.
     connected : bool
-        Whether to take only what is joined to the selection on the surface.
+        Whether to add only texels that are connected to the selection on the surface.
 
     Returns
     -------
     ndarray of bool, shape (H, W)
-        What was selected stays so.
+        The grown selection, which contains the given one.
     """
     chosen = np.asarray(mask, dtype=bool)
     grown = (latent_distances(latent_map, chosen, to) <= threshold) | chosen
@@ -227,13 +256,14 @@ def grow(
 
 
 def _check(latents: NDArray[Any], method: str, k: int | None, seed: int, smoothing: float) -> None:
+    """Raise a UsageError if an argument of `segment` is out of range."""
     if method not in SEGMENTATIONS:
         known = f"{', '.join(SEGMENTATIONS[:-1])} or {SEGMENTATIONS[-1]}"
         raise UsageError(None, f"there is no method {method!r}", f"use {known}")
     if latents.ndim != 3 or not latents.size:
         raise UsageError(None, f"latents of shape {latents.shape}", "give a latent map (H, W, K)")
     if k is not None and method == "hdbscan":
-        raise UsageError(None, "HDBSCAN finds the number of materials", "leave k out")
+        raise UsageError(None, "HDBSCAN finds the number of materials itself", "leave k out")
     if k is not None and not 1 <= k <= _MOST:
         raise UsageError(None, f"{k} materials were asked for", f"use 1 to {_MOST}")
     if not 0 <= smoothing < 1e3:
@@ -242,9 +272,9 @@ def _check(latents: NDArray[Any], method: str, k: int | None, seed: int, smoothi
 
 
 def _features(model: CompressedBTF | ArrayLike, by: str) -> NDArray[Any]:
-    """What texels are compared by, (H, W, F)."""
+    """Return the features by which texels are compared, (H, W, F)."""
     if by not in FEATURES:
-        raise UsageError(None, f"nothing is segmented by {by!r}", f"use {' or '.join(FEATURES)}")
+        raise UsageError(None, f"there is no feature {by!r}", f"use {' or '.join(FEATURES)}")
     if by == "chromaticity":
         if not isinstance(model, CompressedBTF) or model.channels == 1:
             raise UsageError(None, "there is no colour to segment by", "segment by latents")
@@ -253,6 +283,7 @@ def _features(model: CompressedBTF | ArrayLike, by: str) -> NDArray[Any]:
 
 
 def _smoothed(latents: NDArray[Any], smoothing: float) -> NDArray[np.float32]:
+    """Filter latents (H, W, K) by a Gaussian over the surface."""
     from scipy.ndimage import gaussian_filter
 
     latents = np.asarray(latents, dtype=np.float32)
@@ -262,7 +293,10 @@ def _smoothed(latents: NDArray[Any], smoothing: float) -> NDArray[np.float32]:
 
 
 def _leading(flat: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """The leading principal components: covariances of more need more texels than there are."""
+    """Project features (T, F) on their leading principal components.
+
+    A covariance matrix of more dimensions would need more texels than the sample has.
+    """
     from sklearn.decomposition import PCA
 
     count = min(_DIMENSIONS, *flat.shape)
@@ -270,21 +304,23 @@ def _leading(flat: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
 
 
 def _clusters(learned: NDArray[np.float32], method: str, count: int, seed: int) -> Any:
+    """Fit k-means or a Gaussian mixture to features (T, F); return the estimator."""
     from sklearn.cluster import KMeans
     from sklearn.mixture import GaussianMixture
 
     if method == "kmeans":
         found: Any = KMeans(count, n_init=4, random_state=seed)
     else:
-        # Scaled, so that what keeps covariances from vanishing is small next to any of them.
+        # The regularisation of the covariances is scaled, to be small relative to the data.
         spread = float(learned.std(axis=0).max())
         found = GaussianMixture(count, reg_covar=1e-6 * spread**2 + 1e-12, random_state=seed)
-    # Otherwise the same seed may give other clusters.
+    # Sums in a fixed order, because otherwise the same seed may give other clusters.
     with same_sums():
         return found.fit(learned)
 
 
 def _silhouette(clusters: Any, some: NDArray[np.float32]) -> float:
+    """Return the mean silhouette of a sample (T, F); -1 if it has only one cluster."""
     from sklearn.metrics import silhouette_score
 
     with one_library():
@@ -295,7 +331,7 @@ def _silhouette(clusters: Any, some: NDArray[np.float32]) -> float:
 
 
 def _hdbscan(flat: NDArray[np.float32], random: np.random.Generator) -> Job[NDArray[np.intp]]:
-    """Clusters of a sample, then every texel as most of its neighbours there; -1 is noise."""
+    """Cluster a sample, then label each texel by a vote of its neighbours there; -1 is noise."""
     from sklearn.cluster import HDBSCAN
     from sklearn.neighbors import KNeighborsClassifier
 
@@ -314,7 +350,7 @@ def _hdbscan(flat: NDArray[np.float32], random: np.random.Generator) -> Job[NDAr
 
 
 def _by_size(labels: NDArray[np.intp], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Labels from 1, the largest material first; -1 becomes 0."""
+    """Renumber labels (T,) from 1 by decreasing size, -1 to 0, and reshape them to (H, W)."""
     names, which, counts = np.unique(labels, return_inverse=True, return_counts=True)
     counts[names < 0] = 0
     order = np.argsort(-counts, kind="stable")

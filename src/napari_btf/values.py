@@ -1,8 +1,8 @@
-"""How stored pixel values become the values that are fitted, and back.
+"""Conversion of stored pixel values to the values that models fit, and back.
 
-Integer images are fitted as they are stored, divided by the largest value of their type (8-bit
-sRGB in its encoded domain). Floating point images hold linear radiance of any size; they are
-fitted as ``log(1 + v)``, so that a highlight of a hundred does not outweigh everything else.
+Integer values are divided by the largest value of their type, without a change of their transfer
+curve (8-bit sRGB stays sRGB). Floating point values are linear radiance without an upper limit;
+models fit ``log(1 + v)``, so that a highlight of 100 does not outweigh all other values.
 """
 
 from __future__ import annotations
@@ -17,30 +17,32 @@ if TYPE_CHECKING:
 
 __all__ = ["DTYPES", "ValueScale", "from_linear", "to_display", "to_linear"]
 
-#: Values that are converted at once, so that what is in between stays in the cache.
+#: Number of values converted at once: small, so that intermediate results stay in the CPU cache.
 _PIECE = 1 << 15
 
 
 def to_linear(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Linear light of sRGB values in 0..1, by the transfer curve of IEC 61966-2-1."""
+    """Convert sRGB values in 0..1 to linear light, by the transfer curve of IEC 61966-2-1."""
     curve = np.power((encoded + np.float32(0.055)) * np.float32(1 / 1.055), np.float32(2.4))
     return np.where(encoded <= 0.04045, encoded * np.float32(1 / 12.92), curve)
 
 
 def from_linear(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    """SRGB values in 0..1 of linear light in 0..1; inverse of `to_linear`."""
+    """Convert linear light in 0..1 to sRGB values in 0..1; inverse of `to_linear`."""
     curve = np.float32(1.055) * np.power(linear, np.float32(1 / 2.4)) - np.float32(0.055)
     return np.where(linear <= 0.0031308, linear * np.float32(12.92), curve)
 
 
 def to_display(stored: NDArray[Any], gamma: float | None = None) -> NDArray[Any]:
-    """Pixels a screen can show: radiance as 8 bits with 1 as white, integers as they are.
+    """Convert stored values to displayable pixels; integers are returned unchanged.
+
+    Floating point radiance becomes 8-bit sRGB, in which a radiance of 1 is white.
 
     Parameters
     ----------
     stored : ndarray
     gamma : float, optional
-        Radiance becomes ``v ** (1 / gamma)`` instead of sRGB.
+        Encode radiance as ``v ** (1 / gamma)`` instead of sRGB.
     """
     if stored.dtype.kind != "f":
         return stored
@@ -51,7 +53,7 @@ def to_display(stored: NDArray[Any], gamma: float | None = None) -> NDArray[Any]
 
 @dataclass(frozen=True)
 class ValueScale:
-    """The conversion for one type of stored values.
+    """The conversion between stored and fitted values for one data type.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ class ValueScale:
 
     @property
     def is_float(self) -> bool:
-        """Whether the values are linear radiance without an upper end."""
+        """Whether the values are linear radiance without an upper limit."""
         return self.dtype.kind == "f"
 
     @property
@@ -73,27 +75,27 @@ class ValueScale:
 
     @property
     def largest_fitted(self) -> float:
-        """Where fitted values end: 1, or what radiance still holds as a finite number."""
+        """The largest fitted value: 1, or the largest that decodes to a finite radiance."""
         if not self.is_float:
             return 1.0
         most = min(float(np.finfo(self.dtype).max), float(np.finfo(np.float32).max))
         return float(np.nextafter(np.float32(np.log1p(most)), np.float32(0)))
 
     def encode(self, stored: NDArray[Any]) -> NDArray[np.float32]:
-        """Values to fit, float32: ``v / largest`` of integers, ``log(1 + v)`` of floats."""
+        """Return the values to fit as float32: ``v / largest``, or ``log(1 + v)`` of floats."""
         if self.is_float:
             return np.asarray(np.log1p(np.maximum(stored, 0), dtype=np.float32))
         return np.asarray(stored * np.float32(1.0 / self.largest))
 
     def decode(self, fitted: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Inverse of `encode` up to ``largest``: 0..1 of integers, radiance of floats; in place."""
+        """Convert fitted values in place to radiance, or to 0..1 where integers are stored."""
         np.clip(fitted, 0.0, self.largest_fitted, out=fitted)
         return np.expm1(fitted, out=fitted) if self.is_float else fitted
 
     def store_fitted(self, fitted: NDArray[np.float32], out: NDArray[Any]) -> None:
-        """``store(decode(fitted))`` into ``out`` of the stored type; ``fitted`` is overwritten.
+        """Write ``store(decode(fitted))`` to ``out``, an array of the stored type.
 
-        For pieces that fit the cache.
+        Overwrites ``fitted``, which should be small enough for the CPU cache.
         """
         values = self.decode(fitted)
         if not self.is_float:
@@ -102,7 +104,7 @@ class ValueScale:
         np.copyto(out, values, casting="unsafe")
 
     def store(self, values: NDArray[np.float32]) -> NDArray[Any]:
-        """What `decode` gave, in the stored type."""
+        """Convert values from `decode` to the stored type."""
         if self.is_float:
             return values.astype(self.dtype)
         stored = np.empty(values.shape, dtype=self.dtype)
@@ -116,5 +118,5 @@ class ValueScale:
         return stored
 
 
-#: Types of captured values a model can stand for.
+#: Types of captured values that a model can reproduce.
 DTYPES = ("uint8", "uint16", "float16", "float32", "float64")

@@ -141,9 +141,9 @@ def test_where_they_do_not_apply(make_btf: Make) -> None:
     with pytest.raises(UsageError, match="PTM applies to captures with one view only"):
         finish(fit_ptm(make_btf(views=3)))
     few, _ = quadratic(some_lights(8))
-    with pytest.raises(UsageError, match="HSH 9 needs 9 lights or more"):
+    with pytest.raises(UsageError, match="HSH 9 needs at least 9 well-spread lights"):
         finish(fit_hsh(few))
     # Many lights, but all of them of one theta: they do not tell the terms apart.
     ring, _ = quadratic(angles_to_vectors(np.full(20, 40.0), np.arange(20) * 18.0))
-    with pytest.raises(UsageError, match=r"PTM needs 6 lights or more that are spread well"):
+    with pytest.raises(UsageError, match=r"PTM needs at least 6 well-spread lights"):
         finish(fit_ptm(ring))

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from own_process import btf, ok
+
+from command_line import btf, ok
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ def test_one_that_fails_does_not_stop_the_others(run: Run, captures: Path, tmp_p
         f"{out / 'a.safetensors'}",
         f"{out / 'c.safetensors'}",
     ]
-    assert "no captures, and passed over: README.txt" in done.err
+    assert "skipped, since they are no captures: README.txt" in done.err
     *_, failed, last = done.err.splitlines()
     assert failed.startswith(f"failed: {captures / 'b'}: ")
     assert "truncated" in failed
@@ -114,10 +114,10 @@ def test_what_is_refused_before_any_work(run: Run, captures: Path, tmp_path: Pat
     for arguments, words in (
         ((a,), "one of --out and --out-dir is needed"),
         ((a, *out, "--out", model), "one of --out and --out-dir"),
-        ((a, captures / "c", "--out", model), "2 captures, one --out; give --out-dir"),
-        ((captures / "z*", *out), "z*: it names no capture; check the pattern"),
-        ((a, other, *out), "its model would have the name of that of"),
-        ((a, "--out-dir", tmp_path / "full"), "summary.csv: it is no summary of trainings"),
+        ((a, captures / "c", "--out", model), "--out takes one capture, not 2; give --out-dir"),
+        ((captures / "z*", *out), "z*: it matches no capture; check the pattern"),
+        ((a, other, *out), "its model would have the same name as that of"),
+        ((a, "--out-dir", tmp_path / "full"), "summary.csv: it is not a summary of trainings"),
         ((a, "--out-dir", model / "x", "--seed", -1), "the seed is -1"),
     ):
         done = run("train", *arguments)

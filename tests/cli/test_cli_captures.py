@@ -1,4 +1,4 @@
-"""The verbs `sample`, `info` and `convert`, in a process of their own."""
+"""The verbs `sample`, `info` and `convert`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from own_process import btf, ok, refused
 from PIL import Image
 
+from command_line import btf, ok, refused
 from napari_btf.formats import read
 
 
@@ -32,8 +32,8 @@ def renamed(weave: Path, folder: Path) -> Path:
 def test_names_of_any_kind_and_bad_images(weave: Path, tmp_path: Path) -> None:
     folder = renamed(weave, tmp_path / "lamps")
     pattern = r"lamp(?P<tl>\d+)at(?P<pl>\d+)"
-    refused(btf("info", folder), "no image name carries", "give a pattern")
-    refused(btf("info", folder, "--pattern", "lamp(?P<tl>"), "is no regular expression")
+    refused(btf("info", folder), "no image name contains", "give a pattern")
+    refused(btf("info", folder, "--pattern", "lamp(?P<tl>"), "is not a regular expression")
     refused(btf("info", folder, "--pattern", pattern), "lamp050at000", "is empty")
     done = btf("info", folder, "--pattern", pattern, "--skip-bad", "--json")
     facts = json.loads(ok(done))
@@ -43,7 +43,7 @@ def test_names_of_any_kind_and_bad_images(weave: Path, tmp_path: Path) -> None:
 
 
 def test_azimuths_of_another_convention(weave: Path, tmp_path: Path) -> None:
-    refused(btf("info", weave, "--azimuth", "north"), "'north' is no azimuth convention")
+    refused(btf("info", weave, "--azimuth", "north"), "'north' is not an azimuth convention")
     store = tmp_path / "turned.zarr"
     done = btf("convert", weave, store, "--azimuth", "cw+90")
     assert "azimuths are taken as cw+90" in done.stderr
@@ -92,7 +92,10 @@ def test_convert(weave: Path, tmp_path: Path) -> None:
         "bytes_store": size,
         "bytes_capture": 6967296,
     }
-    assert done.stderr.splitlines() == ["writing the store ...", "reading it back ..."]
+    assert done.stderr.splitlines() == [
+        "writing the texel store ...",
+        "checking the texel store ...",
+    ]
     assert [path.name for path in tmp_path.iterdir()] == ["weave.zarr"]
 
     facts = json.loads(ok(btf("info", store, "--json")))
@@ -112,7 +115,8 @@ def test_stopping_a_conversion_keeps_what_is_done(tmp_path: Path) -> None:
     folder = tmp_path / "large"
     folder.mkdir()
     for i in range(20):
-        Image.new("RGB", (2048, 2048), (i, 2, 3)).save(folder / f"tl{i}_pl0_tv0_pv0.png")
+        image = Image.new("RGB", (2048, 2048), (i, 2, 3))
+        image.save(folder / f"tl{i}_pl0_tv0_pv0.png", compress_level=1)
     store, partial = tmp_path / "store.zarr", tmp_path / ".store.zarr.partial"
     command = [sys.executable, "-m", "napari_btf", "convert", str(folder), str(store)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -126,7 +130,7 @@ def test_stopping_a_conversion_keeps_what_is_done(tmp_path: Path) -> None:
         _, stderr = process.communicate(timeout=300)
     assert process.returncode == 1, stderr
     assert "Traceback" not in stderr
-    assert "error: stopped; what was done is kept" in stderr
+    assert "error: stopped; the same command continues the conversion" in stderr
     assert not store.exists()
     before = {path: path.stat().st_mtime_ns for path in partial.rglob("c/0/*/*/0")}
     assert before

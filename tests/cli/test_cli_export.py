@@ -38,7 +38,7 @@ def test_csv_there_and_back(run: Run, model: Path, tmp_path: Path) -> None:
     names = ["latent_map_cloth.csv", "weights_model_cloth.csv", "tsne_results_cloth.csv"]
     assert [Path(line).name for line in done.out.split()] == names
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
-    assert "placing latents ..." in done.err
+    assert "placing texels on the map ..." in done.err
     rows = table(folder / names[2])
     assert list(rows[0]) == ["tsne_x", "tsne_y", "image_x", "image_y"]
     texels = [(int(row["image_y"]), int(row["image_x"])) for row in rows]
@@ -72,16 +72,16 @@ def test_embeddings_given_or_left_out(run: Run, model: Path, tmp_path: Path) -> 
         2,
     ]
     for arguments, words in (
-        (("--embedding", points, "--no-embedding"), "--embedding has no place with"),
+        (("--embedding", points, "--no-embedding"), "--embedding cannot be combined with"),
         (("--embedding", tmp_path / "none.csv"), "none.csv: there is no such file"),
         (("--embedding", model), "it cannot be read"),
-        (("--tag", "a/b"), "'a/b' is no tag"),
+        (("--tag", "a/b"), "the tag 'a/b' cannot be part of a file name"),
     ):
         done = run("export", model, "--to", "csv", "--out", tmp_path / "new", *arguments)
         assert (done.code, done.out) == (2, "")
         assert words in done.err
     done = run("export", model, "--to", "onnx", "--out", folder, "--embedding", points)
-    assert (done.code, "no place with --to onnx" in done.err) == (2, True)
+    assert (done.code, "cannot be combined with --to onnx" in done.err) == (2, True)
     done = run("export", model, "--to", "csv", "--out", points, "--no-embedding")
     assert (done.code, "it is a file; name a folder" in done.err) == (2, True)
     assert not (tmp_path / "new").exists()
@@ -156,7 +156,7 @@ def test_imports_that_cannot_be(
     assert (done.code, done.err) == (
         2,
         f"error: {weights}: there is no such file beside the latents, and only models of the "
-        "codecs abrdf-conv and mlp have one; use the model's own .safetensors file, or train with "
+        "codecs abrdf-conv and mlp have one; use the .safetensors file of the model, or train with "
         "--codec abrdf-conv.\n",
     )
     assert not out.exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 from PIL import Image
 
 from command_line import Run
-from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, load
 from napari_btf.embedding import embed, read_embedding
 from napari_btf.embedding.colours import label_colours, mean_colours, named_regions
@@ -18,12 +16,12 @@ from napari_btf.progress import finish
 from napari_btf.segmentation import segment
 from napari_btf.texels.coordinates import write_coordinates
 from napari_btf.texels.sampling import all_texels
-from small_models import small_model
+from small_models import SmallModel
 
 
 @pytest.fixture
-def model(make_btf: Callable[..., BTF], tmp_path: Path) -> Path:
-    return small_model(make_btf, "neural-basis").save(tmp_path / "model.safetensors")
+def model(small_model: SmallModel, tmp_path: Path) -> Path:
+    return small_model("neural-basis").save(tmp_path / "model.safetensors")
 
 
 @pytest.fixture
@@ -123,7 +121,7 @@ def test_without_a_model(run: Run, table: Path, tmp_path: Path) -> None:
     for what in ("mean", "latent:0", "cluster"):
         done = run("plot", table, "--out", out, "--color", what)
         assert done.code == 2
-        assert f"--color {what} looks into the model; name it with --model" in done.err
+        assert f"--color {what} needs the model; name it with --model" in done.err
 
 
 @pytest.mark.parametrize("what", ["center", "position"])
@@ -145,8 +143,8 @@ def test_the_size_of_the_surface(
     guessed, note = picture()
     assert guessed == picture("--size", "9,12")[0] != right[0]
     assert note == (
-        "note: the surface is taken to have 9 x 12 texels, as far as those in the file reach; "
-        "--size W,H or --model says how large it is\n"
+        "note: the surface is assumed to have 9 x 12 texels, up to the last ones in the file; "
+        "give its size by --size W,H or --model\n"
     )
     assert run("plot", table, "--out", tmp_path / "x.png", "--color", "region").err == ""
 

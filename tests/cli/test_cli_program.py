@@ -9,14 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from own_process import Done, btf, interrupted, ok
+from own_process import Done, interrupted, program
 from PIL import Image
 
+from command_line import btf, ok
 from napari_btf.codec import load
 
 
 def test_help_names_every_verb() -> None:
-    out = ok(btf("--help"))
+    out = ok(program("--help"))
     verbs = "sample info convert train relight normals evaluate embed plot export import demo"
     for verb in verbs.split():
         assert verb in out
@@ -40,7 +41,7 @@ main(sys.argv[1:])
     )
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "error: this should not have happened (RuntimeError: broken library)" in done.stderr
+    assert "error: unexpected error (RuntimeError: broken library)" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -106,7 +106,7 @@ def test_a_path_that_goes_beyond_says_so_once(model: CompressedBTF, run: Run) ->
     lights = "the captured lights reach theta 63; "
     code, _, said = run("relight", "--path", "circle:89", *how)
     assert code == 0
-    note = f"{lights}10 of 10 frames show the nearest lights there are"
+    note = f"{lights}10 of 10 frames show the nearest possible light"
     assert said.splitlines() == ["writing frames ...", f"note: {note}"]
     _, _, said = run("relight", "--path", "circle:89", *how, "--log-json")
     notes = [part for part in map(json.loads, said.splitlines()) if "note" in part]
@@ -171,7 +171,7 @@ def test_paths(model: CompressedBTF, run: Run) -> None:
         assert (movie.n_frames, movie.size) == (10, (32, 24))
     code, _, err = run("relight", "--path", "lights.csv", "--view", "5,0", "--out", "y.gif")
     assert code == 2
-    assert "--view is given, and lights.csv has views" in err
+    assert "--view is given, but lights.csv has views" in err
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ def test_paths(model: CompressedBTF, run: Run) -> None:
         (["--environment", "window", "--turn", "nan", "--out", "x.png"], "number of degrees"),
         (["--path", "hop:95", "--out", "x.gif"], "'hop:95' is no path; give circle:THETA"),
         (["--path", "hop:9,5:1,2", "--out", "x.gif"], "is no path; give circle:THETA"),
-        (["--light", "1,2", "--seconds", "3", "--out", "x.png"], "--seconds has no place without"),
-        (["--light", "1,2", "--fps", "25", "--out", "x.png"], "--fps has no place without --path"),
+        (["--light", "1,2", "--seconds", "3", "--out", "x.png"], "--seconds has no effect without"),
+        (["--light", "1,2", "--fps", "25", "--out", "x.png"], "--fps has no effect without --path"),
         (["--light", "1,2", "--turn", "30", "--out", "x.png"], "without --environment"),
         (["--path", "circle:3", "--turn", "0", "--out", "x.gif"], "without --environment"),
         (["--environment", "window", "--seconds", "3", "--out", "x.png"], "without --path"),

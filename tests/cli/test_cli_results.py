@@ -1,4 +1,4 @@
-"""Verbs that start from a model, and `demo`, in a process of their own."""
+"""Verbs that start from a model, and `demo`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from own_process import btf, ok
+from own_process import program
 from PIL import Image
 
+from command_line import btf, ok
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
 from napari_btf.embedding import embed, write_embedding
@@ -30,7 +31,7 @@ def test_evaluate(write_capture: Callable[..., Path], tmp_path: Path) -> None:
     options = ["--error-image", image, "--per-direction", table]
     done = btf("evaluate", model, capture, "--json", *options)
     figures = json.loads(ok(done), parse_constant=pytest.fail)
-    assert done.stderr.splitlines()[-1] == "fitting baselines ..."
+    assert done.stderr.splitlines()[-1] == "fitting classical codecs ..."
 
     assert figures["psnr_seen"] == pytest.approx(training["psnr_train"])
     assert figures["psnr_unseen"] == pytest.approx(training["psnr_held_out"])
@@ -50,7 +51,7 @@ def test_evaluate(write_capture: Callable[..., Path], tmp_path: Path) -> None:
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
     assert pixels.shape[1] > 600
 
-    text = ok(btf("evaluate", model, capture, "--no-baselines"))
+    text = ok(program("evaluate", model, capture, "--no-baselines"))
     assert f"{figures['psnr_seen']:.2f}" in text
     assert f"{figures['psnr_unseen']:.2f}" in text
     assert "PTM" not in text
@@ -74,9 +75,10 @@ def test_evaluate_without_unseen_directions(
 
 
 def test_embed(model: Path, tmp_path: Path) -> None:
-    for method in ("tsne", "pca"):
+    for method, *options in (("tsne", "--budget", 500), ("pca",)):
         out = tmp_path / f"{method}.csv"
-        assert "4,096 texels" in ok(btf("embed", model, "--out", out, "--method", method))
+        done = btf("embed", model, "--out", out, "--method", method, *options)
+        assert "4,096 texels" in ok(done)
         with out.open() as file:
             rows = list(csv.DictReader(file))
         assert list(rows[0]) == ["tsne_x", "tsne_y", "image_x", "image_y"]
@@ -111,7 +113,7 @@ def test_directions_beyond_the_capture_are_said(model: Path, tmp_path: Path) -> 
 
 def test_demo_runs_the_whole_line(tmp_path: Path) -> None:
     folder = tmp_path / "results"
-    out = ok(btf("demo", "--out", folder))
+    out = ok(program("demo", "--out", folder))
     assert "napari-btf demo --gui" in out
     summary = json.loads((folder / "summary.json").read_text())
     assert f"PSNR {summary['psnr_train']:.2f} dB" in out

@@ -1,4 +1,4 @@
-"""The verb `train`, in a process of its own."""
+"""The verb `train`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from own_process import btf, ok, refused
+from own_process import program
 from PIL import Image
 
+from command_line import btf, ok, refused
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
 from napari_btf.codec.fitting.checkpoint import checkpoint_path
 from napari_btf.directions import angles_to_vectors
@@ -22,11 +22,12 @@ from napari_btf.evaluate import psnr
 from napari_btf.formats import read
 from napari_btf.progress import finish
 from napari_btf.texels.sampling import all_texels, random_texels
+from programs import kill, until_noted
 
 
 def test_train_relight_and_the_photograph_agree(weave: Path, tmp_path: Path) -> None:
     out = tmp_path / "weave.safetensors"
-    done = btf("train", weave, "--out", out, "--latents", 24, "--epochs", 50, "--json")
+    done = program("train", weave, "--out", out, "--latents", 24, "--epochs", 50, "--json")
     figures = json.loads(ok(done))
     assert figures["psnr_held_out"] is None
     assert figures["bytes_model"] == out.stat().st_size
@@ -74,7 +75,7 @@ def test_a_quality_out_of_reach_is_said(frontal: Path, tmp_path: Path) -> None:
         done = btf(*command, "--target-psnr", target)
         figures = json.loads(ok(done))
         assert (figures["psnr_train"] >= target) == reached
-        assert (f"note: {target} dB were asked for" in done.stderr) != reached
+        assert (f"note: the target is {target} dB" in done.stderr) != reached
 
 
 def test_chosen_texels(weave: Path, tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_chosen_texels(weave: Path, tmp_path: Path) -> None:
     ):
         done = btf(*common, *extra)
         assert json.loads(ok(done))["texels_trained"] == count
-        note = "note: 257 texels were asked for, there are 256; all of them are trained on"
+        note = "note: --pixels is 257, but only 256 texels can be used; all are used"
         assert (note in done.stderr) == (257 in extra)
 
 
@@ -126,25 +127,24 @@ def test_options_reach_the_training(write_capture: Callable[..., Path], tmp_path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
-def test_a_killed_training_goes_on(weave: Path, tmp_path: Path) -> None:
+def test_a_killed_training_goes_on(write_capture: Callable[..., Path], tmp_path: Path) -> None:
     """kill -9 loses some seconds, and what comes out is what would have come out."""
+    capture = write_capture(views=3, lights=8)
     out, undisturbed = tmp_path / "model.safetensors", tmp_path / "undisturbed.safetensors"
-    options = ["--codec", "parallax", "--latents", "6", "--epochs", "1", "--seed", "3"]
-    ok(btf("train", weave, "--out", undisturbed, *options))
-    command = [sys.executable, "-m", "napari_btf", "train", str(weave), "--out", str(out)]
-    running = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
-    notes = checkpoint_path(out)
-    deadline = time.monotonic() + 300
-    while not notes.exists() and running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    running.kill()
-    running.wait()
-    assert notes.exists()
+    options = ["--codec", "parallax", "--latents", "6", "--epochs", "20", "--seed", "3"]
+    ok(btf("train", capture, "--out", undisturbed, *options))
+    command = [sys.executable, "-m", "napari_btf", "train", str(capture), "--out", str(out)]
+    running = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
+    try:
+        until_noted(running, out)
+    finally:
+        kill(running)
+    assert checkpoint_path(out).exists()
     assert not out.exists()
-    refused(btf("train", weave, "--out", out, *options, "--latents", 7, "--resume"), "settings")
-    ok(btf("train", weave, "--out", out, *options, "--resume"))
+    refused(btf("train", capture, "--out", out, *options, "--latents", 7, "--resume"), "settings")
+    ok(btf("train", capture, "--out", out, *options, "--resume"))
     assert out.read_bytes() == undisturbed.read_bytes()
-    assert sorted(tmp_path.iterdir()) == [out, undisturbed]
+    assert sorted(tmp_path.iterdir()) == [capture, out, undisturbed]
 
 
 def test_resuming_without_anything_to_resume(weave: Path, tmp_path: Path) -> None:
@@ -156,8 +156,34 @@ def test_resuming_without_anything_to_resume(weave: Path, tmp_path: Path) -> Non
     refused(btf("train", weave, "--out", out, "--latents", 4, "--resume"), "damaged")
     done = btf("train", weave, "--out", out, "--latents", 4)
     ok(done)
-    assert "--resume would go on from there" in done.stderr
+    assert "--resume would continue it" in done.stderr
     assert sorted(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM for another process")
+def test_a_training_resumed_while_it_encodes_was_a_training(
+    write_capture: Callable[..., Path], tmp_path: Path
+) -> None:
+    capture, out = write_capture(views=3, lights=8), tmp_path / "model.safetensors"
+    options = ["--codec", "parallax", "--latents", "6", "--epochs", "20", "--step", "2"]
+    command = ["train", str(capture), "--out", str(out), *options]
+    with subprocess.Popen(
+        [sys.executable, "-m", "napari_btf", *command, "--log-json"],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if json.loads(line).get("phase") == "encode":
+                process.send_signal(signal.SIGTERM)
+                break
+        said = process.stderr.read()
+    assert process.returncode == 75, said
+    done = btf(*command, "--resume")
+    ok(done)
+    assert "training ..." not in done.stderr
+    assert "encoding texels ..." in done.stderr
+    assert "nothing to train" not in done.stderr
 
 
 def test_stopping_keeps_the_best_so_far(frontal: Path, tmp_path: Path) -> None:
@@ -173,7 +199,6 @@ def test_stopping_keeps_the_best_so_far(frontal: Path, tmp_path: Path) -> None:
         for line in process.stderr:
             if line.startswith("training"):
                 break
-        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr

@@ -14,7 +14,6 @@ from safetensors.numpy import load_file, save_file
 from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit, load
 from napari_btf.codec.neural_basis.model import NeuralBasisBTF
-from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import ModelFileError
 from napari_btf.progress import finish
@@ -74,7 +73,7 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
 
 def change(model: CompressedBTF, path: Path, **changes: object) -> None:
     """Write a model whose description says something else."""
-    content = to_bytes(model)
+    content = model.to_bytes()
     length = int.from_bytes(content[:8], "little")
     table = json.loads(content[8 : 8 + length])
     description = json.loads(table["__metadata__"]["napari-btf"]) | changes
@@ -196,7 +195,7 @@ def content() -> bytes:
     table = np.concatenate([model.table, model.table[:3]])
     model = replace(model, table=table, imagined_light=imagined, imagined_view=imagined)
     assert len(model.basis.spline.points) == 63
-    return to_bytes(model)
+    return model.to_bytes()
 
 
 @damage

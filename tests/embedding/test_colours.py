@@ -21,14 +21,14 @@ from napari_btf.embedding.colours import (
 )
 from napari_btf.errors import UsageError
 from napari_btf.texels.sampling import all_texels
-from small_models import small_model
+from small_models import SmallModel
 
 Make = Callable[..., BTF]
 
 
 @pytest.fixture
-def model(make_btf: Make) -> CompressedBTF:
-    return small_model(make_btf, "neural-basis")
+def model(small_model: SmallModel) -> CompressedBTF:
+    return small_model("neural-basis")
 
 
 def test_mean_colours_are_those_of_the_capture(make_btf: Make, model: CompressedBTF) -> None:

@@ -8,7 +8,7 @@ import pytest
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit
 from napari_btf.codec.latents.transformed import code_latents
 from napari_btf.embedding import embed
-from napari_btf.embedding.subset import spread_subset
+from napari_btf.embedding.subset import representative_texels
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress, finish
 from napari_btf.samples import open_sample
@@ -39,6 +39,7 @@ def test_clouds_of_latents_stay_apart(model: CompressedBTF, method: str) -> None
         assert reports[-1].step == reports[-1].total == 750
 
 
+@pytest.mark.usefixtures("several_threads")
 def test_the_same_seed_gives_the_same_points(model: CompressedBTF) -> None:
     some = all_texels(20, 20)[::4]
     a, b = (finish(embed(model, "tsne", some, seed=3)) for _ in range(2))
@@ -95,6 +96,7 @@ def neighbours_agree(points: np.ndarray, kind: np.ndarray) -> float:
     return float(np.mean(kind[nearest[:, 1:]] == kind[:, np.newaxis]))
 
 
+@pytest.mark.usefixtures("several_threads")
 @pytest.mark.parametrize("method", ["tsne", "umap"])
 def test_above_the_budget_the_others_are_placed_among_their_kind(
     model: CompressedBTF, method: str
@@ -190,7 +192,7 @@ def test_rare_kinds_are_in_the_subset() -> None:
     latents = random.normal(0, 1, (20_000, 3))
     latents[:40] += 50
     for seed in range(5):
-        chosen = spread_subset(latents, 1000, seed)
+        chosen = representative_texels(latents, 1000, seed)
         assert len(np.unique(chosen)) == 1000
         # Their share by the square root of their number; at random it would be two, or none.
         assert np.count_nonzero(chosen < 40) >= 4

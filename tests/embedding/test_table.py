@@ -68,7 +68,7 @@ def test_columns_in_any_order_and_others_beside_them(tmp_path: Path) -> None:
         (f"{HEADER}\n1,2,-3,4\n", "line 2: x=-3, y=4 lies outside"),
         (f"{HEADER}\n1,2,6,4\n", "line 2: x=6, y=4 lies outside the 6 x 5 image"),
         (f"{HEADER}\n1,2,4,5\n", "line 2: x=4, y=5 lies outside the 6 x 5 image"),
-        (f"{HEADER}\n1,2,3,4\n\n5,6,3,4\n", "line 4: x=3, y=4 is there already"),
+        (f"{HEADER}\n1,2,3,4\n\n5,6,3,4\n", "line 4: the texel x=3, y=4 is listed twice"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, complaint: str) -> None:

@@ -142,9 +142,9 @@ def test_where_baselines_do_not_apply(make_btf: Make) -> None:
     found = finish(evaluate(model, turned))
     assert not found.scores.seen.any()
     assert {row.note for row in found.baselines} == {
-        "nothing to fit it to: no direction was seen in training"
+        "it cannot be fitted: no direction of the capture was seen in training"
     }
-    assert "nothing to fit it to" in report.table(found)
+    assert "it cannot be fitted" in report.table(found)
 
 
 def test_radiance_is_measured_against_its_largest_value(make_btf: Make) -> None:
@@ -161,9 +161,9 @@ def test_radiance_is_measured_against_its_largest_value(make_btf: Make) -> None:
 @pytest.mark.parametrize(
     ("other", "complaint"),
     [
-        ({"height": 10}, "its images are 16 x 10 with 3 channels, the model is of 16 x 12"),
-        ({"channels": 1}, "16 x 12 with 1 channel, the model is of 16 x 12 with 3 channels"),
-        ({"dtype": np.float32}, "its values are float32, the model is of uint8"),
+        ({"height": 10}, "its images are 16 x 10 with 3 channels, those of the model are 16 x 12"),
+        ({"channels": 1}, "16 x 12 with 1 channel, those of the model are 16 x 12 with 3 channels"),
+        ({"dtype": np.float32}, "its values are float32, those of the model are uint8"),
     ],
 )
 def test_captures_of_another_kind(make_btf: Make, other: dict[str, object], complaint: str) -> None:

@@ -4,6 +4,7 @@ import pytest
 from trained_models import trained
 
 from napari_btf.codec import CompressedBTF
+from small_models import TrainOnce
 
 
 @pytest.fixture(
@@ -19,5 +20,5 @@ from napari_btf.codec import CompressedBTF
         "mlp, one view",
     ],
 )
-def any_model(request: pytest.FixtureRequest) -> CompressedBTF:
-    return trained(request.param)
+def any_model(request: pytest.FixtureRequest, train_once: TrainOnce) -> CompressedBTF:
+    return train_once(request.param, lambda: trained(request.param))

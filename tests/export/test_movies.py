@@ -33,7 +33,7 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     for i, frame in enumerate(frames()):
         with Image.open(out / f"{i:04d}.png") as image:
             np.testing.assert_array_equal(np.asarray(image), frame)
-    with pytest.raises(UsageError, match="it is there already"):
+    with pytest.raises(UsageError, match="it exists already"):
         finish(write_movie(out, frames(), 6))
     (tmp_path / "empty").mkdir()
     finish(write_movie(tmp_path / "empty", frames(), 6))
@@ -108,7 +108,7 @@ def test_movies_that_cannot_be_written(tmp_path: Path) -> None:
     for name in ("frames", "movie.gif"):
         with pytest.raises(UsageError, match="cannot be written"):
             finish(write_movie(tmp_path / "file" / name, frames(), 6))
-    with pytest.raises(UsageError, match="it is there already"):
+    with pytest.raises(UsageError, match="it exists already"):
         finish(write_movie(tmp_path / "file", frames(), 6))
     with pytest.raises(UsageError, match="7 channels"):
         finish(write_movie(tmp_path / "spectral", [np.zeros((4, 4, 7), np.uint8)], 1))

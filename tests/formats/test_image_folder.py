@@ -264,7 +264,7 @@ class TestWrongCaptures:
         radiance[1, 2, 0] = value
         tifffile.imwrite(tmp_path / "tl0_pl0_tv0_pv0.tif", radiance, photometric="rgb")
         btf = read(tmp_path)
-        with pytest.raises(CaptureError, match=r"tl0.*tif: the image holds 1 values that are inf"):
+        with pytest.raises(CaptureError, match=r"tl0.*tif: the image has 1 values that are inf"):
             btf.frame(0)
 
     def test_angles_that_contradict_each_other(self, write_capture: Write) -> None:
@@ -278,7 +278,7 @@ class TestWrongCaptures:
     def test_an_azimuth_without_end(self, write_capture: Write) -> None:
         folder = write_capture()
         sorted(folder.iterdir())[2].rename(folder / f"tl0_pl{'9' * 150}_tv0_pv0.png")
-        with pytest.raises(CaptureError, match="pl is 1e\\+150 degrees, which is no azimuth"):
+        with pytest.raises(CaptureError, match="pl is 1e\\+150 degrees, which is not an azimuth"):
             read(folder)
 
     def test_an_image_that_claims_to_be_enormous(self, write_capture: Write) -> None:
@@ -310,7 +310,12 @@ class TestSkipBad:
         notes = "\n".join(btf.notes)
         assert "1 images with wrong names were left out" in notes
         assert "4 images were left out" in notes
-        for i, reason in ((1, "is empty"), (4, "truncated"), (6, "17 x 12"), (7, "not of a kind")):
+        for i, reason in (
+            (1, "is empty"),
+            (4, "truncated"),
+            (6, "17 x 12"),
+            (7, "is of a format"),
+        ):
             assert f'"{paths[i].name}" (' in notes
             assert reason in notes
 
@@ -329,7 +334,7 @@ class TestPattern:
         for path in sorted(folder.iterdir()):
             _, tl, pl, tv, pv = path.stem.split(" ")
             path.rename(folder / f"cam{tv[2:]},{pv[2:]}-lamp{tl[2:]},{pl[2:]}.png")
-        with pytest.raises(CaptureError, match="no image name carries"):
+        with pytest.raises(CaptureError, match="no image name contains"):
             read(folder)
         pattern = r"cam(?P<tv>[\d.]+),(?P<pv>[\d.]+)-lamp(?P<tl>[\d.]+),(?P<pl>[\d.]+)"
         btf = read(folder, pattern=pattern)
@@ -346,7 +351,7 @@ class TestPattern:
     @pytest.mark.parametrize(
         ("pattern", "problem"),
         [
-            ("(", "is no regular expression"),
+            ("(", "is not a regular expression"),
             (r"(?P<tl>\d+)", "has the named groups tl, expected tl, pl, tv and pv"),
             ("tl", "has the named groups none"),
         ],
@@ -363,7 +368,7 @@ class TestPattern:
             read(folder, pattern=r"(?P<tl>[a-z]+)\d+ pl(?P<pl>\d+)")
 
     def test_not_of_a_texel_store(self, data_dir: Path) -> None:
-        with pytest.raises(UsageError, match="a pattern is for image names"):
+        with pytest.raises(UsageError, match="a pattern applies only to image names"):
             read(data_dir / "ubo2014-tiny" / "tiny_fmf12.btf", pattern="x")
 
 

@@ -68,7 +68,7 @@ def test_without_views(make_btf: Make, tmp_path: Path) -> None:
     write_angles(tmp_path / "a.csv", source, ("tl", "pl"))
     btf = read(tmp_path / "a.npy")
     np.testing.assert_array_equal(btf.view, np.tile([0.0, 0.0, 1.0], (10, 1)))
-    assert btf.notes == ("a.csv has no views, they are taken as 0, 0",)
+    assert btf.notes == ("a.csv has no views, so they are set to 0, 0",)
 
 
 def test_a_stack_alone_is_not_claimed(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_angles_that_do_not_fit(tmp_path: Path, text: str, problem: str) -> None
 def test_damaged_stacks(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("theta_l,phi_l\n0,0\n10,0\n")
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY broken")
-    with pytest.raises(CaptureError, match=r"a\.npy: it is damaged or no \.npy array"):
+    with pytest.raises(CaptureError, match=r"a\.npy: it is damaged or not a \.npy array"):
         read(tmp_path / "a.npy")
     (tmp_path / "a.npy").unlink()
     tifffile.imwrite(
@@ -124,5 +124,5 @@ def test_values_that_are_not_finite(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("theta_l,phi_l\n0,0\n10,0\n")
     btf = read(tmp_path / "a.npy")
     assert btf.frame(0).max() == 1.0
-    with pytest.raises(CaptureError, match="its image 1 holds values that are not finite"):
+    with pytest.raises(CaptureError, match="its image 1 has values that are not finite"):
         btf.frame(1)

@@ -8,13 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import RBFInterpolator
 
-from napari_btf.interpolation.spline import (
-    Places,
-    fit_spline,
-    leave_one_out,
-    linear_places,
-    spread_subset,
-)
+from napari_btf.interpolation.points import spread_subset
+from napari_btf.interpolation.spline import Places, fit_spline, leave_one_out, linear_places
 
 
 def points_and_values(n: int, d: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

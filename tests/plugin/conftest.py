@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from qtpy.QtWidgets import QWidget
 
+    from small_models import TrainOnce
+
 HEIGHT, WIDTH = 24, 32
 VIEWS = ((0, 0), (15, 90))
 # With two views 18 observations: enough for a network to be trained, see `imagination`.
@@ -132,17 +134,22 @@ def capture(make_capture: Callable[..., Capture]) -> Capture:
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> napari_btf.CompressedBTF:
+def model(
+    tmp_path_factory: pytest.TempPathFactory, train_once: TrainOnce
+) -> napari_btf.CompressedBTF:
     """A model of the capture with both views."""
-    return _train(write_matte_capture(tmp_path_factory.mktemp("model") / "cloth"))
+    folder = tmp_path_factory.mktemp("model") / "cloth"
+    return train_once("cloth", lambda: _train(write_matte_capture(folder)))
 
 
 @pytest.fixture(scope="session")
-def one_view_model(tmp_path_factory: pytest.TempPathFactory) -> napari_btf.CompressedBTF:
+def one_view_model(
+    tmp_path_factory: pytest.TempPathFactory, train_once: TrainOnce
+) -> napari_btf.CompressedBTF:
     """A grey model of the first view only."""
     pairs = [(VIEWS[0], light) for light in LIGHTS]
     folder = tmp_path_factory.mktemp("model") / "slate"
-    return _train(write_matte_capture(folder, pairs, grey=True))
+    return train_once("slate", lambda: _train(write_matte_capture(folder, pairs, grey=True)))
 
 
 def _train(capture: Capture) -> napari_btf.CompressedBTF:

@@ -110,7 +110,8 @@ def test_it_says_what_is_missing(
     assert "Train a model first" in dock.figures.text()
     assert dock.compare.toolTip() == dock.figures.text()
     workspace_of(viewer).model = one_view_model
-    assert "32 x 24 with 3 channels, the model is of 32 x 24 with 1 channel" in dock.figures.text()
+    expected = "32 x 24 with 3 channels, those of the model are 32 x 24 with 1 channel"
+    assert expected in dock.figures.text()
     workspace_of(viewer).model = model
     assert dock.compare.isEnabled()
     assert dock.figures.text() == ""

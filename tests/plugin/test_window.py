@@ -335,7 +335,7 @@ def test_a_model_that_is_opened_covers_nothing(
 for path in {paths!r}:
     viewer.open(path, plugin="napari-btf")
 run_until(lambda: docks[2].image_layer() is not None)
-run_until(lambda: not docks[2].frames.busy)
+run_until(lambda: not docks[2].renderer.busy)
 shown = {{layer.name.split()[0]: layer for layer in viewer.layers}}
 for name, layer in sorted(shown.items()):
     print(name, *(round(x / size / 1.04) for x, size in zip(layer.translate[-2:], (24, 32))))
@@ -399,11 +399,11 @@ def test_images_that_were_shown_leave_nothing_behind(
     _, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     made: list[Any] = []
-    dock.frames.made.connect(lambda frame: made.append(frame.shot.light))
+    dock.renderer.made.connect(lambda frame: made.append(frame.shot.light))
     for theta in range(1, 21):
         dock.light_theta.setValue(theta)
         qtbot.waitUntil(lambda theta=theta: bool(made) and made[-1][0] == theta)
-    qtbot.waitUntil(lambda: not dock.frames.busy)
+    qtbot.waitUntil(lambda: not dock.renderer.busy)
     assert len(made) >= 20
     qtbot.wait(50)
     gc.collect()

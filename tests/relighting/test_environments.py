@@ -107,5 +107,5 @@ def test_images_that_are_no_environment(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot light"):
         Environment(np.full((8, 16, 3), np.nan))
     for turn in (np.nan, np.inf):
-        with pytest.raises(UsageError, match=f"turned by {turn} degrees; a turn is a number of"):
+        with pytest.raises(UsageError, match=f"turned by {turn} degrees; give a finite number"):
             find_environment("window", turn)

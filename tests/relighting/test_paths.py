@@ -148,7 +148,7 @@ def test_names_that_are_no_path(name: str) -> None:
 
 def test_lengths_that_are_none() -> None:
     for seconds in (0.0, -1.0, float("nan")):
-        with pytest.raises(UsageError, match="a path of"):
+        with pytest.raises(UsageError, match="the path takes"):
             circle(30, seconds)
     for fps in (0.0, -3.0, float("nan"), 1e9):
         with pytest.raises(UsageError, match="frames per second"):

@@ -62,10 +62,10 @@ def test_limits_and_what_lies_outside(make_btf: Callable[..., BTF]) -> None:
     one_view = fitted(make_btf(views=1))
     assert one_view.fixed_view
     assert outside(one_view, (10, 0), (0, 90)) is None
-    assert "one view only, 0,0" in str(outside(one_view, (10, 0), (5, 0)))
+    assert "only one view, 0,0" in str(outside(one_view, (10, 0), (5, 0)))
     lights = angles_to_vectors(np.array([0.0, 30.0]), np.zeros(2))
     assert differences_along(one_view, lights) == []
-    said = "the model knows one view only, 0,0; 1 of 2 frames show the nearest view there is"
+    said = "the model knows only one view, 0,0; 1 of 2 frames show the nearest possible view"
     assert differences_along(one_view, lights, lights) == [said]
 
 
@@ -84,7 +84,7 @@ def test_a_capture_with_one_light(make_btf: Callable[..., BTF]) -> None:
     (light,) = {(round(t), round(p)) for t, p in map(angles_of, model.light)}
     assert outside(model, light) is None
     asked = (light[0], light[1] + 40.0)
-    expected = f"knows one light only, {light[0]},{light[1]}; the image shows that one"
+    expected = f"knows only one light, {light[0]},{light[1]}; the image shows that one"
     assert expected in str(outside(model, asked))
     np.testing.assert_array_equal(relight(model, asked), relight(model, light))
 

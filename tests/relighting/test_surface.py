@@ -104,5 +104,5 @@ def test_a_black_surface_looks_up() -> None:
 def test_lights_that_do_not_suffice() -> None:
     line = angles_to_vectors(np.linspace(-60, 60, 12), np.full(12, 30.0))
     frames = matte(bumps(20), albedo(), line).astype(np.float32)
-    with pytest.raises(UsageError, match="12 captured lights do not tell"):
+    with pytest.raises(UsageError, match="12 captured lights do not determine normals"):
         finish(estimate_surface(model_of(frames, line, 3)))

@@ -100,7 +100,7 @@ def test_a_job_whose_time_is_over_is_requeued_and_goes_on(
     process.send_signal(number)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == code, err
-    assert err.count("the same command with --resume goes on from there") == 1, err
+    assert err.count("the same command with --resume continues the training") == 1, err
     assert called.read_text().splitlines() == ["module load some/python some/cuda", *requeued]
     assert not model.exists()
     if not requeued:
@@ -110,7 +110,7 @@ def test_a_job_whose_time_is_over_is_requeued_and_goes_on(
     out, err = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, err
     assert out.count("PSNR") == 1
-    assert "starts anew" not in err
+    assert "a new one starts" not in err
     assert called.read_text().count("scontrol") == len(requeued)
     assert load(model).latent_count > 0
     assert not checkpoint_path(model).exists()

@@ -97,14 +97,15 @@ def test_a_library_that_sets_limits_meanwhile_leaves_them_as_they_were() -> None
                 time.sleep(0.002)
             time.sleep(0.001)
 
-    before = blas_threads()
-    decoding = threading.Thread(target=decode)
-    decoding.start()
-    for seed in range(5):
-        assert finish(segment(latents, k=3, seed=seed)).count == 3
-    over.set()
-    decoding.join()
-    assert blas_threads() == before
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        decoding = threading.Thread(target=decode)
+        decoding.start()
+        for seed in range(5):
+            assert finish(segment(latents, k=3, seed=seed)).count == 3
+        over.set()
+        decoding.join()
+        assert blas_threads() == before
 
 
 def test_no_limit_is_held_while_a_job_waits_to_go_on() -> None:

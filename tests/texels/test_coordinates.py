@@ -123,7 +123,7 @@ def test_without_the_column_there_are_no_regions(tmp_path: Path) -> None:
     [
         ("x,y,region\n0,0,a\n1,0,\n", "line 3 has no region"),
         ("x,y,region\n0,0,a\n1,0\n", "line 3 has no region"),
-        ("x,y,region\n0,0,a\n0,0,b\n", "line 3: x=0, y=0 is in another region already"),
+        ("x,y,region\n0,0,a\n0,0,b\n", "line 3: x=0, y=0 already belongs to another region"),
     ],
 )
 def test_every_texel_is_in_one_region(tmp_path: Path, text: str, complaint: str) -> None:

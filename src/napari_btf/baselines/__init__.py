@@ -1,19 +1,20 @@
-"""Classical codecs, to hold a model against: each fitted to a BTF, each with a size.
+"""Classical codecs with which a model is compared.
 
-Every one is a job that takes a BTF and, if it can be made larger or smaller, the bytes it may
-take, and returns a `Baseline`. `BASELINES` names them all.
+Each codec is fitted by a job that takes a BTF and a size limit in bytes and returns a `Baseline`;
+`BASELINES` lists them all. Measuring their quality belongs in `napari_btf.evaluate`, and the
+project's own codecs belong in `napari_btf.codec`.
 
 ==================  ===========================================================================
 PTM                 a quadratic polynomial of the light for every texel and channel
 HSH 9, HSH 16       hemispherical harmonics of the light for every texel and channel
-PCA + thin-plate    principal components of the texels, continued over the directions
+PCA + thin-plate    principal components of the texels, interpolated over the directions
 nearest             the photograph with the nearest directions
-inverse distance    the 16 nearest photographs, weighted with the inverse of their distance
+inverse distance    the 16 nearest photographs, weighted by their inverse squared distance
 thin-plate          a thin-plate spline through all photographs
 ==================  ===========================================================================
 
-PTM, HSH and the thin-plate spline of photographs know lights only: they raise a `UsageError` for
-a capture of several views.
+PTM, HSH and the thin-plate spline of photographs depend on the light only, so they raise a
+`UsageError` for a capture of several views.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from napari_btf.baselines._common import Baseline
+from napari_btf.baselines.baseline import Baseline
 from napari_btf.baselines.light_series import fit_hsh, fit_ptm, hsh_terms, ptm_terms
 from napari_btf.baselines.photographs import (
     fit_inverse_distance,
@@ -46,7 +47,7 @@ __all__ = [
     "ptm_terms",
 ]
 
-#: ``fit(btf, budget)``: ``budget`` is in bytes; None leaves the size to the codec.
+#: ``fit(btf, budget)``: ``budget`` is the maximum size in bytes; with None the codec chooses it.
 Fit = Callable[[BTF, int | None], Job[Baseline]]
 
 BASELINES: dict[str, Fit] = {

@@ -1,7 +1,7 @@
 """Reflectance of every texel as a short series of functions of the light: PTM and HSH.
 
-Both are linear: ``value = sum_m c_m t_m(light)`` with coefficients ``c`` of their own for every
-texel and channel, found by least squares over the captured lights without regularisation.
+Both are linear: ``value = sum_m c_m t_m(light)``. Every texel and channel has its own coefficients
+``c``, fitted by least squares to the captured lights without regularisation.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_btf.baselines._common import check_one_view, encoded_blocks, pairs_at_once
+from napari_btf.baselines.baseline import check_one_view, encoded_blocks, pairs_at_once
 from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress
 from napari_btf.running.threads import one_thread
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["LightSeries", "fit_hsh", "fit_ptm", "hsh_terms", "ptm_terms"]
 
-#: Coefficients that are solved for at once: 128 MiB as float32, three times that at the peak.
+#: Number of coefficients fitted at once: 128 MiB as float32; peak memory is three times that.
 _MOST_COEFFICIENTS = 2**25
 
 
 def ptm_terms(light: ArrayLike) -> NDArray[np.float64]:
-    """The six terms of polynomial texture maps.
+    """Evaluate the six terms of polynomial texture maps.
 
-    ``lu^2, lv^2, lu lv, lu, lv, 1`` of the unit light's x and y (T. Malzbender, D. Gelb and
-    H. Wolters, "Polynomial texture maps", SIGGRAPH 2001, equation 1).
+    They are ``lu^2, lv^2, lu lv, lu, lv, 1``, where lu and lv are x and y of the light's unit
+    vector (T. Malzbender, D. Gelb and H. Wolters, "Polynomial texture maps", SIGGRAPH 2001,
+    equation 1).
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def ptm_terms(light: ArrayLike) -> NDArray[np.float64]:
 
 
 def hsh_terms(light: ArrayLike, order: int) -> NDArray[np.float64]:
-    """Hemispherical harmonics, orthonormal over the upper hemisphere.
+    """Evaluate hemispherical harmonics, which are orthonormal over the upper hemisphere.
 
     ``H_l^m = sqrt(2) K cos(m phi) P_l^m(2 cos theta - 1)`` for m > 0, with ``sin(|m| phi)`` for
     m < 0 and without both factors for m = 0; ``K^2 = (2 l + 1) (l - |m|)! / (2 pi (l + |m|)!)``
@@ -60,14 +61,14 @@ def hsh_terms(light: ArrayLike, order: int) -> NDArray[np.float64]:
     Parameters
     ----------
     light : array_like, shape (P, 3)
-        Unit vectors; below the horizon the values of the horizon at that azimuth.
+        Unit vectors; directions below the horizon are moved to the horizon at the same azimuth.
     order : int
-        Degrees ``l < order``: 3 for 9 terms, 4 for 16.
+        Number of degrees l, from 0 to ``order - 1``: 3 gives 9 terms, 4 gives 16.
 
     Returns
     -------
     ndarray, shape (P, order**2)
-        Ordered by l, then m from -l to l.
+        Terms ordered by l, then by m from -l to l.
     """
     from scipy.special import lpmv
 
@@ -78,7 +79,7 @@ def hsh_terms(light: ArrayLike, order: int) -> NDArray[np.float64]:
         for m in range(-degree, degree + 1):
             n = abs(m)
             norm = (2 * degree + 1) * factorial(degree - n) / (2 * np.pi * factorial(degree + n))
-            # SciPy's functions alternate in sign with m, the ones meant do not.
+            # SciPy's functions include the factor (-1)^m, the functions of the paper do not.
             term = (-1) ** n * np.sqrt(norm) * lpmv(n, degree, shifted)
             if m:
                 term = np.sqrt(2.0) * term * (np.cos(m * phi) if m > 0 else np.sin(n * phi))
@@ -87,15 +88,15 @@ def hsh_terms(light: ArrayLike, order: int) -> NDArray[np.float64]:
 
 
 class _Rows(NamedTuple):
-    """Coefficients of some rows: ``codes * scale + bias``."""
+    """Coefficients of some image rows: ``codes * scale + bias``."""
 
     rows: slice
     codes: NDArray[np.uint8 | np.float32]
-    """(M, h * W * C)"""
+    """Shape (M, h * W * C)."""
     scale: NDArray[np.float32]
-    """(M, 1)"""
+    """Shape (M, 1)."""
     bias: NDArray[np.float32]
-    """(M, 1)"""
+    """Shape (M, 1)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +107,11 @@ class LightSeries:
     ----------
     name, note : str
     terms : callable
-        (P, 3) lights -> (P, M).
+        Maps lights, unit vectors (P, 3), to the M terms of the series, (P, M).
     shape : tuple of int
-        (H, W, C).
+        Shape of an image, (H, W, C).
     blocks : tuple
-        The coefficients, from the top row to the bottom one.
+        The coefficients, in blocks of rows from top to bottom.
     """
 
     name: str
@@ -121,11 +122,11 @@ class LightSeries:
 
     @property
     def nbytes(self) -> int:
-        """Coefficients, and their scales and biases."""
+        """Size in bytes: the coefficients with their scales and biases."""
         return sum(b.codes.nbytes + b.scale.nbytes + b.bias.nbytes for b in self.blocks)
 
     def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
-        """Images (H, W, C) under lights (P, 3); all views are the captured one."""
+        """Decode images (H, W, C) under lights (P, 3); ``view`` is ignored."""
         terms = self.terms(light).astype(np.float32)
         together = pairs_at_once(int(np.prod(self.shape)))
         for start in range(0, len(terms), together):
@@ -145,10 +146,10 @@ def fit_ptm(btf: BTF, budget: int | None = None) -> Job[LightSeries]:
     Parameters
     ----------
     btf : BTF
-        With one view.
+        A capture with one view.
     budget : int, optional
-        Bytes. Coefficients are kept in single precision if that is within it, else in 8 bits
-        with a scale and a bias for each of them, as .ptm files do. Without a budget, 8 bits.
+        Maximum size in bytes. Coefficients are stored in single precision if they fit, else (or
+        without a budget) in 8 bits with a scale and a bias per term, as in .ptm files.
 
     Yields
     ------
@@ -158,13 +159,13 @@ def fit_ptm(btf: BTF, budget: int | None = None) -> Job[LightSeries]:
     Raises
     ------
     UsageError
-        If views vary, or there are fewer lights than terms.
+        If the capture has several views, or its lights do not determine all terms.
     """
     return (yield from _fit(btf, budget, "PTM", ptm_terms))
 
 
 def fit_hsh(btf: BTF, budget: int | None = None, order: int = 3) -> Job[LightSeries]:
-    """Fit hemispherical harmonics (see `hsh_terms`); else like `fit_ptm`."""
+    """Fit hemispherical harmonics (see `hsh_terms`); otherwise like `fit_ptm`."""
 
     def terms(light: ArrayLike) -> NDArray[np.float64]:
         return hsh_terms(light, order)
@@ -182,9 +183,9 @@ def _fit(
     design = terms(btf.light)
     count = design.shape[1]
     if np.linalg.matrix_rank(design) < count:
-        raise UsageError(None, f"{name} needs {count} lights or more that are spread well")
+        raise UsageError(None, f"{name} needs at least {count} well-spread lights")
     shape = (btf.height, btf.width, btf.channels)
-    # Scale and bias come with both, so that one formula decodes both.
+    # Both forms have a scale and a bias (hence + 2), so that one formula decodes both.
     single = budget is not None and 4 * count * (int(np.prod(shape)) + 2) <= budget
     solver = np.linalg.pinv(design).astype(np.float32)
     per_row = count * btf.width * btf.channels
@@ -201,7 +202,7 @@ def _fit(
 def _solve(
     btf: BTF, rows: slice, solver: NDArray[np.float32]
 ) -> Generator[Progress, None, NDArray[np.float32]]:
-    """Coefficients (M, h * W * C) of some rows by one pass over the images."""
+    """Fit the coefficients (M, h * W * C) of some rows in one pass over the images."""
     size = (rows.stop - rows.start) * btf.width * btf.channels
     found = np.zeros((len(solver), size), dtype=np.float32)
     for which, values in encoded_blocks(btf, rows):

@@ -1,7 +1,7 @@
 """Images as weighted means of captured photographs: nearest, inverse distance, thin-plate.
 
-They keep the pixels as they are stored. Where they may not take that many bytes, they keep as
-many photographs as fit, spread evenly over the captured directions.
+These codecs keep the photographs in their stored form. If the size is limited, they keep a subset
+of the photographs that is spread evenly over the captured directions.
 """
 
 from __future__ import annotations
@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.baselines._common import (
-    check_one_view,
-    disk_coordinates,
-    distinct_points,
-    pairs_at_once,
-)
+from napari_btf.baselines.baseline import check_one_view, disk_coordinates, pairs_at_once
 from napari_btf.interpolation.basis import direction_space
-from napari_btf.interpolation.spline import fit_spline, linear_places, spread_subset
+from napari_btf.interpolation.points import distinct_points, spread_subset
+from napari_btf.interpolation.spline import fit_spline, linear_places
 from napari_btf.running.threads import one_thread
 
 if TYPE_CHECKING:
@@ -33,9 +29,9 @@ __all__ = ["Photographs", "fit_inverse_distance", "fit_nearest", "fit_thin_plate
 
 #: Bytes of the four angles of a photograph as float32.
 _PAIR_BYTES = 16
-#: Photographs a spline is solved for at most: its weights are a square matrix.
+#: Maximum number of photographs in a spline, because its weights form a square matrix.
 _MOST_IN_SPLINE = 2048
-#: Weights under this are rounding.
+#: Weights below this are rounding errors.
 _NO_WEIGHT = 1e-6
 
 
@@ -47,9 +43,9 @@ class Photographs:
     ----------
     name, note : str
     btf : BTF
-        The photographs, read when they are needed.
+        The N photographs, read when they are needed.
     weights : callable
-        Pairs (P, 3), (P, 3) -> weights of the photographs (P, N).
+        Maps unit vectors of lights and views, (P, 3) each, to weights of the photographs, (P, N).
     """
 
     name: str
@@ -59,11 +55,11 @@ class Photographs:
 
     @property
     def nbytes(self) -> int:
-        """Pixels as stored, and directions."""
+        """Size in bytes: the stored pixels and the directions."""
         return self.btf.nbytes + _PAIR_BYTES * len(self.btf)
 
     def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
-        """Images (H, W, C) for pairs of unit vectors (P, 3), in the fitted domain."""
+        """Decode images (H, W, C) at pairs of unit vectors (P, 3), in the fitted domain."""
         light, view = np.asarray(light), np.asarray(view)
         size = self.btf.height * self.btf.width * self.btf.channels
         together = pairs_at_once(size)
@@ -84,13 +80,13 @@ class Photographs:
 
 
 def fit_nearest(btf: BTF, budget: int | None = None) -> Job[Photographs]:
-    """The photograph whose light and view are nearest on the stereographic disks.
+    """Make a codec that returns the photograph nearest on the stereographic disks.
 
     Parameters
     ----------
     btf : BTF
     budget : int, optional
-        Bytes; one photograph is kept in any case.
+        Maximum size in bytes; at least one photograph is kept.
     """
     yield from ()
     kept, note = _affordable(btf, budget)
@@ -100,10 +96,19 @@ def fit_nearest(btf: BTF, budget: int | None = None) -> Job[Photographs]:
 def fit_inverse_distance(
     btf: BTF, budget: int | None = None, neighbours: int = 16
 ) -> Job[Photographs]:
-    """The nearest photographs, weighted with the inverse of their distance on the disks.
+    """Make a codec that averages the nearest photographs with inverse-distance weights.
 
-    After D. Shepard, "A two-dimensional interpolation function for irregularly-spaced data",
-    1968, with weights ``1 / d^2``; captured pairs are met. Parameters as of `fit_nearest`.
+    The weights ``1 / d^2``, with distances on the stereographic disks, follow D. Shepard, "A
+    two-dimensional interpolation function for irregularly-spaced data", 1968. Captured pairs are
+    reproduced exactly.
+
+    Parameters
+    ----------
+    btf : BTF
+    budget : int, optional
+        Maximum size in bytes; at least one photograph is kept.
+    neighbours : int
+        Number of photographs to average.
     """
     yield from ()
     kept, note = _affordable(btf, budget)
@@ -111,16 +116,22 @@ def fit_inverse_distance(
 
 
 def fit_thin_plate(btf: BTF, budget: int | None = None) -> Job[Photographs]:
-    """A thin-plate spline over the lights' stereographic disk that meets every photograph.
+    """Fit a thin-plate spline over the stereographic disk of lights through all photographs.
 
-    The spline is linear in the photographs, so it is one of weights (G. Wahba, Spline Models for
-    Observational Data, 1990, chapter 2). Lights beyond the captured ones give the edge. At most
-    2,048 photographs are kept. Parameters as of `fit_nearest`.
+    A spline is linear in its samples, so a spline of the photographs' weights suffices (G. Wahba,
+    Spline Models for Observational Data, 1990, chapter 2). Lights beyond the captured range are
+    clamped to it. At most 2,048 photographs are kept.
+
+    Parameters
+    ----------
+    btf : BTF
+    budget : int, optional
+        Maximum size in bytes; at least one photograph is kept.
 
     Raises
     ------
     UsageError
-        If views vary.
+        If the capture has several views.
     """
     yield from ()
     check_one_view(btf, "thin-plate")
@@ -137,7 +148,7 @@ def fit_thin_plate(btf: BTF, budget: int | None = None) -> Job[Photographs]:
 
 
 def _affordable(btf: BTF, budget: int | None, most: int | None = None) -> tuple[BTF, str]:
-    """The photographs that may be kept, and how many these are in words."""
+    """Return a BTF of the photographs that fit the budget, and a note that counts them."""
     count = len(btf)
     if budget is not None:
         each = btf.nbytes // len(btf) + _PAIR_BYTES
@@ -161,7 +172,7 @@ def _nearest_weights(
     def weights(light: ArrayLike, view: ArrayLike) -> NDArray[np.float64]:
         at = disk_coordinates(light, view)
         distance, which = tree.query(at, k=list(range(1, count + 1)))
-        # So small that a captured pair has all the weight.
+        # The lower bound is so small that at a captured pair its photograph gets all the weight.
         inverse = np.maximum(distance, 1e-9) ** -2.0
         out = np.zeros((len(at), len(btf)))
         out[np.arange(len(at))[:, np.newaxis], which] = inverse / inverse.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Principal components of the texels, continued over the directions by a thin-plate spline."""
+"""Principal components of the texels, interpolated over the directions by a thin-plate spline."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.baselines._common import distinct_points, encoded_blocks, pairs_at_once
+from napari_btf.baselines.baseline import encoded_blocks, pairs_at_once
 from napari_btf.interpolation.basis import DirectionSpace, direction_space
-from napari_btf.interpolation.spline import (
-    DirectionSpline,
-    fit_spline,
-    linear_places,
-    spread_subset,
-)
+from napari_btf.interpolation.points import distinct_points, spread_subset
+from napari_btf.interpolation.spline import DirectionSpline, fit_spline, linear_places
 from napari_btf.progress import Job, Progress, is_report_due
 from napari_btf.running.threads import one_thread
 from napari_btf.texels.sampling import all_texels, random_texels
@@ -28,13 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["PrincipalComponents", "fit_pca"]
 
-#: Stored values that are gathered: 512 MiB in single precision, 128 MiB in 8 bits.
+#: Maximum number of values to gather: 512 MiB in single precision, 128 MiB in 8 bits.
 _GATHER_VALUES = 2**27
-#: The largest matrix whose eigenvectors are looked for.
+#: Maximum size of the matrix whose eigenvectors are computed.
 _MOST_ROWS = 4096
-#: Weights of the spline's bending energy to choose from, by five folds of so many points.
+#: Candidate weights of the spline's bending energy, and the number of folds and of points in the
+#: cross-validation that chooses one.
 _SMOOTHINGS, _FOLDS, _FOLDED_POINTS = (0.0, 1e-3, 1e-2, 3e-2, 1e-1), 5, 512
-#: Bytes of the coordinates of one pair, and of a latent's scale and offset, as float32.
+#: Bytes of one pair's coordinates, and of one latent's scale and offset, as float32.
 _PAIR_BYTES, _SCALE_BYTES = 16, 8
 
 
@@ -46,12 +43,13 @@ class PrincipalComponents:
     ----------
     note : str
     codes : ndarray of uint8, shape (H, W, K)
+        Quantised latents.
     scale, offset : ndarray of float32, shape (K,)
         ``latent = offset + scale * code``.
     space : DirectionSpace
     spline : DirectionSpline
-        Of the mean and K components: (K + 1) * C values for every pair. It follows from the
-        table at the captured pairs, which alone counts for the size.
+        Interpolates the mean and the K components: (K + 1) * C values per pair. `nbytes` counts
+        only its samples at the captured pairs, because the spline can be recomputed from them.
     """
 
     note: str
@@ -64,23 +62,23 @@ class PrincipalComponents:
 
     @property
     def latents(self) -> int:
-        """Latents per texel, K."""
+        """Number of latents per texel, K."""
         return len(self.scale)
 
     @property
     def nbytes(self) -> int:
-        """Latents in 8 bits, the basis at the captured pairs in 16 bits, and their directions."""
+        """Size in bytes: latents in 8 bits, basis samples in 16 bits, and their directions."""
         pairs, columns = len(self.spline.points), self.spline.coefficients.shape[1]
         decoder = pairs * (2 * int(columns) + _PAIR_BYTES)
         return self.codes.nbytes + _SCALE_BYTES * self.latents + decoder
 
     def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
-        """Images (H, W, C) for pairs of unit vectors (P, 3), in the fitted domain."""
+        """Decode images (H, W, C) at pairs of unit vectors (P, 3), in the fitted domain."""
         height, width, k = self.codes.shape
         latents: NDArray[np.float32] = self.codes * self.scale + self.offset
         latents = latents.reshape(-1, k)
         points = self.space(light, view)
-        # As many as the distances to all captured pairs allow.
+        # The matrix of distances to all captured pairs limits the number of pairs per block.
         together = min(256, pairs_at_once(len(self.spline.points)))
         for start in range(0, len(points), together):
             table = self.spline(linear_places(points[start : start + together])).astype(np.float32)
@@ -96,20 +94,20 @@ def fit_pca(
 ) -> Job[PrincipalComponents]:
     """Fit principal components of the texels' ABRDFs, and a spline over their basis.
 
-    The spline meets the components at the captured pairs (`napari_btf.interpolation.spline`);
-    beyond the captured range it gives the edge.
+    The spline interpolates the components at the captured pairs (see
+    `napari_btf.interpolation.spline`). Directions beyond the captured range are clamped to it.
 
     Parameters
     ----------
     btf : BTF
-        Texels are chosen at random where all of them would be more than 512 MiB in single
-        precision, and 4,096 where there are more values than that in an ABRDF, too.
+        The fit uses a random choice of texels if all texels would take more than 512 MiB in single
+        precision, and at most 4,096 texels if an ABRDF has more than 4,096 values.
     budget : int, optional
-        Bytes; as many latents as they allow, but at least one.
+        Maximum size in bytes, which determines the number of latents (at least one).
     latents : int
-        How many without a budget.
+        Number of latents if no budget is given.
     smoothing : float, optional
-        Weight of the bending energy; by default what predicts left-out pairs best.
+        Weight of the bending energy; by default the one that predicts left-out pairs best.
 
     Yields
     ------
@@ -129,14 +127,14 @@ def fit_pca(
             yield Progress("baselines", done, 2 * total)
     table = _components(btf, texels, latents)
     del texels
-    # Equal pairs have one row in the basis, the mean of theirs.
+    # Equal pairs share one row of the basis, the mean of their rows.
     merged = np.zeros((len(kept), table[0].size))
     np.add.at(merged, member_of, table.reshape(len(table), -1))
     merged /= np.bincount(member_of)[:, np.newaxis]
     merged = merged.astype(np.float16).astype(np.float64)
     codes, scale, offset = yield from _encode(btf, table)
     if smoothing is None:
-        # An error of a component counts as much as its latents vary.
+        # The error of a component is weighted by the standard deviation of its latents.
         spread = np.concatenate([[1.0], codes.std(axis=(0, 1)) * scale])
         smoothing = _best_smoothing(points[kept], merged * np.repeat(spread, btf.channels))
     spline = fit_spline(linear_places(points[kept]), merged, smoothing, kernel="thin-plate")
@@ -147,7 +145,7 @@ def fit_pca(
 
 
 def _best_smoothing(points: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """The smoothing with the least error at points left out of the fit."""
+    """Choose the smoothing with the least cross-validation error."""
     if len(points) < 4 * _FOLDS:
         return 0.0
     some = spread_subset(points, _FOLDED_POINTS)
@@ -166,7 +164,7 @@ def _best_smoothing(points: NDArray[np.float64], values: NDArray[np.float64]) ->
 
 
 def _affordable(budget: int, btf: BTF, pairs: int) -> int:
-    """How many latents a size allows; the inverse of `PrincipalComponents.nbytes`."""
+    """Return how many latents fit the budget; the inverse of `PrincipalComponents.nbytes`."""
     mean = pairs * (2 * btf.channels + _PAIR_BYTES)
     each = btf.height * btf.width + _SCALE_BYTES + 2 * btf.channels * pairs
     return (budget - mean) // each
@@ -181,10 +179,10 @@ def _chosen_texels(btf: BTF) -> NDArray[np.intp]:
 
 
 def _components(btf: BTF, texels: NDArray[np.generic], latents: int) -> NDArray[np.float32]:
-    """Mean and principal components of ABRDFs (T, N, C): (N, K + 1, C).
+    """Return mean and principal components of ABRDFs (T, N, C), shape (N, K + 1, C).
 
-    By the eigenvectors of the covariance of the values, or of the texels, whichever is smaller
-    (I. T. Jolliffe, Principal Component Analysis, 2002, section 3.5).
+    They come from the eigenvectors of the covariance matrix of the values, or of the Gram matrix of
+    the texels if it is smaller (I. T. Jolliffe, Principal Component Analysis, 2002, section 3.5).
     """
     flat = texels.reshape(len(texels), -1)
     count, values = flat.shape
@@ -213,14 +211,14 @@ def _components(btf: BTF, texels: NDArray[np.generic], latents: int) -> NDArray[
 
 
 def _blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Rows of a matrix in blocks of 32 MiB of float32."""
+    """Divide the rows of a matrix into blocks of at most 32 MiB of float32."""
     step = max(1, 2**23 // columns)
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))
 
 
 def _leading(matrix: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], ...]:
-    """The largest eigenvalues (K,) of a symmetric matrix and their vectors (n, K)."""
+    """Return the largest eigenvalues (K,) of a symmetric matrix and their eigenvectors (n, K)."""
     from scipy.linalg import eigh
     from scipy.sparse.linalg import eigsh
 
@@ -228,7 +226,7 @@ def _leading(matrix: NDArray[np.float64], count: int) -> tuple[NDArray[np.float6
     if n <= 512 or 8 * count > n or not matrix.any():
         values, vectors = eigh(matrix, subset_by_index=(n - count, n - 1))
     else:
-        # Much quicker for a few vectors of a large matrix; the start is fixed to repeat itself.
+        # Much faster for a few vectors of a large matrix; a fixed start makes it reproducible.
         start = np.random.default_rng(0).normal(size=n)
         values, vectors = eigsh(matrix, count, v0=start)
     return values[::-1], vectors[:, ::-1]
@@ -237,7 +235,7 @@ def _leading(matrix: NDArray[np.float64], count: int) -> tuple[NDArray[np.float6
 def _encode(
     btf: BTF, table: NDArray[np.float32]
 ) -> Generator[Progress, None, tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]]:
-    """Project every texel onto the components: codes (H, W, K), scale and offset (K,)."""
+    """Project all texels onto the components; return codes (H, W, K), scale and offset (K,)."""
     latents = np.zeros((btf.height * btf.width, table.shape[1] - 1), dtype=np.float32)
     for which, values in encoded_blocks(btf):
         for row, frame in zip(table[which], values, strict=True):

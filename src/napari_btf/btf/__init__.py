@@ -1,4 +1,8 @@
-"""The BTF: observations with their directions, arranged and read lazily."""
+"""The class `BTF`: observations with their light and view directions, read lazily.
+
+Readers of file formats belong in `napari_btf.formats`, and the choice of texels in
+`napari_btf.texels`.
+"""
 
 from __future__ import annotations
 

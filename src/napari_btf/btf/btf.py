@@ -1,4 +1,4 @@
-"""The BTF: lazy observations with their light and view directions."""
+"""The class `BTF`: lazy observations with their light and view directions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BTF", "DirectionGrid", "Frames", "Gatherer", "into_memory"]
 
-#: A BTF whose pixel values take no more than this is kept in memory by `BTF.in_memory`.
+#: `BTF.in_memory` reads a BTF into memory if its pixel values take at most this many bytes.
 SMALL_BYTES = 512 * 2**20
 
 
@@ -41,17 +41,17 @@ class BTF:
     frames : Frames, shape (N, H, W, C)
         The observations; unsigned integers, or floats of linear radiance.
     light, view : ndarray, shape (N, 3)
-        Unit vectors (see `napari_btf.directions`).
+        Unit vectors from the surface (see `napari_btf.directions`).
     source : str
-        Where the capture lies.
+        Path of the capture.
     format : str
         Name of the capture format.
     notes : tuple of str
-        What the reader tolerated or left out, in sentences.
+        Sentences about what the reader tolerated or left out.
     gatherer : Gatherer, optional
-        A quicker way to the texels of ``frames`` than reading every image.
+        Faster access to the texels of ``frames`` than reading every image.
     channel_names : tuple of str
-        Of a spectral capture, such as "400 nm"; empty for grey and RGB.
+        Channel names of a spectral capture, such as "400 nm"; empty for grey and RGB.
     """
 
     frames: Frames
@@ -93,56 +93,56 @@ class BTF:
 
     @property
     def name(self) -> str:
-        """Name for people: the last part of the source, without ".zip" or ".zarr"."""
+        """Display name: the last part of the source path, without ".zip" or ".zarr"."""
         return Path(self.source).name.removesuffix(".zip").removesuffix(".zarr")
 
     @property
     def height(self) -> int:
-        """Rows of the texel grid."""
+        """Number of rows of the texel grid."""
         return int(self.frames.shape[1])
 
     @property
     def width(self) -> int:
-        """Columns of the texel grid."""
+        """Number of columns of the texel grid."""
         return int(self.frames.shape[2])
 
     @property
     def channels(self) -> int:
-        """Values per texel and observation."""
+        """Number of values per texel and observation."""
         return int(self.frames.shape[3])
 
     @cached_property
     def values(self) -> ValueScale:
-        """How stored values become values to fit."""
+        """The conversion between stored values and the values that models fit."""
         return ValueScale(np.dtype(self.frames.dtype))
 
     @property
     def color_space(self) -> str:
-        """Of floats "linear", of integers "as captured" (sRGB mostly): nothing is converted."""
+        """Colour space of the pixels: "linear" for floats, "as captured" (mostly sRGB) else."""
         return "linear" if self.values.is_float else "as captured"
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all pixel values, uncompressed."""
+        """Size of all pixel values in bytes, uncompressed."""
         return int(np.prod(self.frames.shape)) * int(np.dtype(self.frames.dtype).itemsize)
 
     def frame(self, i: int) -> NDArray[Any]:
-        """Observation ``i`` as an array of shape (H, W, C), read now."""
+        """Read observation ``i`` into an array of shape (H, W, C)."""
         return np.asarray(self.frames[i])
 
     def iter_frames(self, start: int = 0) -> Iterator[NDArray[Any]]:
-        """All observations from ``start`` on in order, each (H, W, C), read a few ahead.
+        """Iterate over the observations from ``start`` on, each (H, W, C), and prefetch a few.
 
-        Memory stays at a few frames however large the BTF is.
+        Only a few observations are in memory at a time, however large the BTF is.
         """
         return read_in_order(self.frames, start)
 
     def in_memory(self, limit: int = SMALL_BYTES) -> BTF:
-        """The same BTF read into memory if its values take at most ``limit`` bytes, else itself."""
+        """Return a copy in memory if the values take at most ``limit`` bytes, else this BTF."""
         return finish(into_memory(self, limit))
 
     def select(self, observations: ArrayLike) -> BTF:
-        """The BTF of some observations only, as lazy as this one.
+        """Return a BTF of some of the observations, as lazy as this one.
 
         Parameters
         ----------
@@ -167,12 +167,14 @@ class BTF:
         )
 
     def with_azimuth(self, convention: AzimuthConvention) -> BTF:
-        """The same observations, their azimuths taken another way; as lazy as this one.
+        """Return a BTF whose directions are converted from another azimuth convention.
+
+        The observations stay the same and as lazy as before.
 
         Parameters
         ----------
         convention : AzimuthConvention
-            What the azimuths of this BTF mean, if not counter-clockwise from the right.
+            The convention in which the capture gave its azimuths.
         """
         if convention.is_identity:
             return self
@@ -199,12 +201,12 @@ class BTF:
         coords : array_like of int, shape (T, 2)
             Rows ``(y, x)``.
         progress : callable, optional
-            Called as ``progress(done, total)`` now and then.
+            Called as ``progress(done, total)`` after each step.
 
         Returns
         -------
         ndarray, shape (T, N, C)
-            In the type of the observations.
+            Values in the data type of the observations.
         """
         yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
         out = np.empty((len(yx), len(self), self.channels), dtype=self.frames.dtype)
@@ -216,20 +218,25 @@ class BTF:
     def gather(self, coords: ArrayLike, out: NDArray[Any]) -> Iterator[tuple[int, int]]:
         """Fill an array with the ABRDFs of some texels, step by step.
 
-        Reads one image after the other, or, where the capture allows it (a texel store), only
-        what holds the texels.
+        This reads one image after the other. If the capture has a gatherer (a texel store has),
+        it reads only the parts that contain the texels.
 
         Parameters
         ----------
         coords : array_like of int, shape (T, 2)
             Rows ``(y, x)``.
         out : ndarray, shape (T, N, C)
-            Of any type; complete after the last step.
+            Array of any data type; complete after the last step.
 
         Yields
         ------
         done, total : int
-            Steps.
+            Number of steps done and of all steps.
+
+        Raises
+        ------
+        UsageError
+            If a texel lies outside the image.
         """
         yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
         if len(yx) and (
@@ -249,18 +256,18 @@ class BTF:
 
     @cached_property
     def grid(self) -> DirectionGrid:
-        """The observations arranged as views x lights."""
+        """The arrangement of the observations as views x lights."""
         views, lights = group_directions(self.view), group_directions(self.light)
         return DirectionGrid(views.vectors, lights.vectors, views.member_of, lights.member_of)
 
     def stack(self) -> da.Array:
-        """The observations as a lazy array for looking at.
+        """Return the observations as a lazy array for display.
 
         Returns
         -------
         dask.array.Array
-            (V, L, H, W, C) in the order of `grid`, black where a pair was not captured. If
-            most pairs are missing, (N, H, W, C) in the order of the observations.
+            Shape (V, L, H, W, C) in the order of `grid`, with black images for missing pairs. If
+            most pairs are missing, shape (N, H, W, C) in the order of the observations.
         """
         import dask.array as da
 
@@ -277,18 +284,18 @@ class BTF:
         return 2 * self.grid.missing_pairs <= views * lights
 
     def nearest(self, light: ArrayLike, view: ArrayLike) -> int:
-        """Index of the observation nearest to a (light, view) pair, by the sum of both angles."""
+        """Return the index of the observation with the least sum of light and view angles."""
         return int(np.argmin(angle_between(self.light, light) + angle_between(self.view, view)))
 
     def info(self) -> dict[str, Any]:
-        """Facts about the capture, as plain values.
+        """Return facts about the capture as plain Python values.
 
         Returns
         -------
         dict
-            ``format images views lights height width channels dtype bytes missing_pairs
-            duplicate_pairs``, and of a spectral capture ``channel_names``;
-            ``bytes`` is the size of all pixel values, uncompressed.
+            The keys ``format images views lights height width channels dtype bytes missing_pairs
+            duplicate_pairs``, and ``channel_names`` for a spectral capture. ``bytes`` is the size
+            of all pixel values, uncompressed.
         """
         grid = self.grid
         facts = {
@@ -309,7 +316,7 @@ class BTF:
         return facts
 
     def oddities(self) -> list[str]:
-        """Sentences on pairs that were captured twice or not at all, with some of them named."""
+        """Return sentences about repeated and missing pairs, each with up to three examples."""
         grid = self.grid
         found = []
         if grid.duplicate_pairs:
@@ -331,7 +338,7 @@ class BTF:
 
 
 def into_memory(btf: BTF, limit: int = SMALL_BYTES) -> Job[BTF]:
-    """`BTF.in_memory` as a job, phase "read"."""
+    """Run `BTF.in_memory` as a job that reports the phase "read"."""
     if isinstance(btf.frames, np.ndarray) or btf.nbytes > limit:
         return btf
     frames = np.empty(btf.frames.shape, dtype=btf.frames.dtype)

@@ -1,4 +1,4 @@
-"""Observations arranged as views x lights."""
+"""The arrangement of observations in a grid of views x lights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DirectionGrid:
     views, lights : ndarray, shape (V, 3) and (L, 3)
         Distinct directions, ordered by theta, then phi.
     view_of, light_of : ndarray of int, shape (N,)
-        Which of them each observation has.
+        For each observation, the row of its direction in ``views`` and in ``lights``.
     """
 
     views: NDArray[np.float64]
@@ -33,42 +33,42 @@ class DirectionGrid:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(V, L)."""
+        """Number of views and of lights, (V, L)."""
         return len(self.views), len(self.lights)
 
     @cached_property
     def duplicates(self) -> NDArray[np.intp]:
-        """Observations whose pair an earlier one has, in order."""
+        """Indices of the observations that repeat the pair of an earlier one, ascending."""
         again = np.ones(len(self.view_of), dtype=bool)
         again[self._first] = False
         return np.flatnonzero(again)
 
     @property
     def duplicate_pairs(self) -> int:
-        """How many `duplicates` there are."""
+        """Number of `duplicates`."""
         return len(self.view_of) - len(self._first)
 
     @property
     def missing_pairs(self) -> int:
-        """Pairs of the grid without an observation."""
+        """Number of pairs of the grid without an observation."""
         return self.shape[0] * self.shape[1] - len(self._first)
 
     @cached_property
     def observations(self) -> NDArray[np.intp]:
-        """(V, L) the first observation of each pair, -1 where there is none.
+        """Index of the first observation of each pair, shape (V, L); -1 for a missing pair.
 
-        Of a capture that is no grid this may be large.
+        The array may be large if the directions of the capture do not form a grid.
         """
         index = np.full(self.shape, -1, dtype=np.intp)
         index[self.view_of[self._first], self.light_of[self._first]] = self._first
         return index
 
     def missing(self) -> NDArray[np.intp]:
-        """(M, 2) view and light of the pairs without an observation."""
+        """Return the (view, light) indices of the pairs without an observation, shape (M, 2)."""
         return np.argwhere(self.observations < 0)
 
     @cached_property
     def _first(self) -> NDArray[np.intp]:
-        """The first observation of each pair."""
+        """Index of the first observation of each captured pair."""
         pairs = self.view_of * len(self.lights) + self.light_of
         return np.asarray(np.unique(pairs, return_index=True)[1])

@@ -1,4 +1,4 @@
-"""Observations that are read one at a time: what formats hand over, in order, and some of them."""
+"""Lazy observations: the protocols of the arrays that formats provide, and reading in order."""
 
 from __future__ import annotations
 
@@ -15,50 +15,57 @@ if TYPE_CHECKING:
 
 __all__ = ["Frames", "Gatherer", "Picker", "read_in_order"]
 
-#: Threads that read observations: decoders let go of Python's lock most of the time.
+#: Number of reading threads; these pay because decoders release the GIL most of the time.
 _READERS = 4
-#: Bytes of pixels that one of them reads before it hands them over.
+#: Bytes of pixels that a thread reads in one task.
 _READ_AT_ONCE = 2**18
 
 
 class Frames(Protocol):
-    """Observations that are read one at a time: what formats hand to `BTF`.
+    """A lazy array of observations that a format provides to `BTF`.
 
-    NumPy, dask and Zarr arrays of shape (N, H, W, C) are such.
+    NumPy, dask and Zarr arrays of shape (N, H, W, C) satisfy this protocol.
     """
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, H, W, C)."""
+        """Shape (N, H, W, C)."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the values."""
 
     def __getitem__(self, i: int, /) -> NDArray[Any]:
-        """Observation ``i``, shape (H, W, C), read now; called from several threads."""
+        """Read observation ``i``, shape (H, W, C); must be safe to call from several threads."""
 
 
 class Gatherer(Protocol):
-    """A way to the texels of lazy observations that does not read whole images.
+    """Random access to the texels of lazy observations without reading whole images.
 
-    A BTF goes by it only while its ``frames`` are the gatherer's own: a BTF whose frames were
-    replaced reads the new ones.
+    A BTF uses its gatherer only while its ``frames`` are the gatherer's own ``frames``, because a
+    BTF whose frames were replaced must read the new ones.
     """
 
     @property
     def frames(self) -> Frames:
-        """The observations, (N, H, W, C)."""
+        """The observations, shape (N, H, W, C)."""
 
     def gather(self, yx: NDArray[np.intp], out: NDArray[Any]) -> Iterator[tuple[int, int]]:
-        """Fill ``out`` (T, N, C) with the ABRDFs at ``yx`` (T, 2); yields (done, to do)."""
+        """Fill ``out`` (T, N, C) with the ABRDFs at ``yx`` (T, 2); yield (done, total) steps."""
 
     def select(self, observations: NDArray[np.intp]) -> Gatherer:
-        """The gatherer of some observations only, by index."""
+        """Return a gatherer that is restricted to the observations with these indices."""
 
 
 class Picker:
-    """Observations by position in an array of indices; -1 is a black image."""
+    """A lazy array of images, given by an array of observation indices; -1 is a black image.
+
+    Parameters
+    ----------
+    frames : Frames, shape (N, H, W, C)
+    index : ndarray of int, shape (...)
+        The result has the shape (..., H, W, C).
+    """
 
     def __init__(self, frames: Frames, index: NDArray[np.intp]) -> None:
         self.frames = frames
@@ -81,9 +88,9 @@ class Picker:
 
 
 def read_in_order(frames: Frames, start: int = 0) -> Iterator[NDArray[Any]]:
-    """All observations from ``start`` on, each (H, W, C), read a few ahead.
+    """Iterate over the observations from ``start`` on, each (H, W, C), and prefetch a few.
 
-    Memory stays at a few of them however many there are.
+    Only a few observations are in memory at a time, however many the capture has.
     """
     if isinstance(frames, np.ndarray):
         yield from frames[start:]
@@ -93,8 +100,9 @@ def read_in_order(frames: Frames, start: int = 0) -> Iterator[NDArray[Any]]:
 
 
 def _one_by_one(frames: Frames, start: int) -> Iterator[NDArray[Any]]:
-    # Through the source itself: cutting a dask array of thousands of chunks takes longer
-    # than decoding a small image. Small images go by the dozen, for the same reason.
+    # The source is read directly, because slicing a dask array of thousands of chunks takes longer
+    # than decoding a small image. Small images are read in batches, because a task per image would
+    # cost too much time, too.
     dozen = int(np.clip(_READ_AT_ONCE // _bytes_of_one(frames), 1, 64))
     count = frames.shape[0]
 
@@ -117,7 +125,7 @@ def _one_by_one(frames: Frames, start: int) -> Iterator[NDArray[Any]]:
 
 def _by_chunks(frames: Any, start: int) -> Iterator[NDArray[Any]]:
     per_block = max(1, min(64, (32 << 20) // _bytes_of_one(frames)))
-    # Whole chunks, at least one: a chunk read in two parts may be decoded twice.
+    # Each read takes whole chunks, because a chunk read in two parts may be decoded twice.
     ends = np.cumsum(frames.chunks[0])
     while start < frames.shape[0]:
         last = int(np.searchsorted(ends, start + per_block, side="right")) - 1
@@ -127,5 +135,5 @@ def _by_chunks(frames: Any, start: int) -> Iterator[NDArray[Any]]:
 
 
 def _bytes_of_one(frames: Frames) -> int:
-    """Bytes of the pixels of an observation, at least 1."""
+    """Return the size of one observation's pixels in bytes, at least 1."""
     return max(1, int(np.prod(frames.shape[1:])) * np.dtype(frames.dtype).itemsize)

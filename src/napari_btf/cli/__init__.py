@@ -1,8 +1,9 @@
-"""The command line: one verb per step from a capture to an image.
+"""The command line: one command for each step from a capture to an image.
 
-Results go to standard output, progress and notes to standard error. Exit code 0 is success,
-2 a wrong input or command (one sentence says which and what to do), 75 a training that was asked
-to end and is to be resumed, 1 anything else.
+This folder parses arguments, prints results to standard output, and prints progress and notes to
+standard error; each step itself is in the package it belongs to. The exit code is 0 for success, 2
+for a wrong input or command (one sentence says what is wrong and what to do), 75 for a training
+that a signal ended and that can be resumed, and 1 for anything else.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from napari_btf.running.ranks import rank_count
 
 __all__ = ["app", "main"]
 
-#: The code that typer gives for Ctrl-C.
+#: The exit code that typer returns for Ctrl-C.
 _INTERRUPTED = 130
-#: What is raised for arguments that no verb takes: a class of click's, or of the one within typer.
+#: The exception for wrong arguments. It is a class of click, or of the copy of click inside typer.
 _WrongCommand: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
@@ -37,9 +38,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Bidirectional Texture Functions: compress, look into the latents, relight.\n\n"
-    "Angles are in degrees: THETA from the surface normal, PHI counter-clockwise from the "
-    "right of the image.",
+    help="Bidirectional Texture Functions (BTFs): compress captured surfaces, explore their "
+    "latents, and relight them.\n\n"
+    "A capture is a set of images of one flat surface under many directions of light and view. A "
+    "texel is a pixel of this surface; its ABRDF (apparent BRDF) is its colour as a function of "
+    "light and view. train compresses a capture into a model: a few numbers per texel, the "
+    "latents, and a decoder that turns them into colours for any light and view.\n\n"
+    "Angles are in degrees: THETA is measured from the surface normal, PHI counter-clockwise from "
+    "the right of the image.",
 )
 
 
@@ -53,20 +59,20 @@ def _version(wanted: bool) -> None:
 def _options(
     shown: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=_version, help="Say which this is."),
+        typer.Option("--version", is_eager=True, callback=_version, help="Print the version."),
     ] = False,
 ) -> None:
     pass
 
 
-def _add(verb: Callable[..., None], name: str | None = None) -> None:
-    """Add a verb, whose help is its docstring with lines as long as the terminal is wide."""
-    paragraphs = inspect.cleandoc(verb.__doc__ or "").split("\n\n")
+def _add(command: Callable[..., None], name: str | None = None) -> None:
+    """Add a command. Its help is its docstring, whose paragraphs are wrapped by the terminal."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     flowing = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    app.command(name, help=flowing)(verb)
+    app.command(name, help=flowing)(command)
 
 
-# In the order in which people need them.
+# In the order in which a user needs them.
 _add(captures.sample)
 _add(captures.info)
 _add(long(captures.convert))
@@ -84,29 +90,29 @@ _add(long(demo.demo))
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
     log_json(False)
-    # A stream that was closed by the caller is None. The next file that is opened would take its
-    # number, and with it what libraries write there.
+    # A stream that the caller closed is None. It is replaced, because otherwise the next opened
+    # file would take its file descriptor and receive what libraries write there.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     try:
         code = app(arguments, standalone_mode=False)
-        # What typer makes of Ctrl-C, without a word.
+        # typer turns Ctrl-C into this code without a message.
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
     except _WrongCommand as error:
         _refuse(error, sys.argv[1:] if arguments is None else arguments)
     except ToBeResumed as end:
-        # The others of several processes need not say any more that this one has ended.
-        _is_to_speak()
+        # Called for its effect: other processes then do not report that this one has ended.
+        _reports_end()
         say(
-            "stopped as asked to; the same command with --resume goes on from there"
+            "stopped by a signal; the same command with --resume continues the training"
             if end.noted
-            else "stopped as asked to, before there was anything to note; start it again"
+            else "stopped by a signal before the first checkpoint; start the training again"
         )
         sys.exit(end.code)
     except BTFError as error:
         code = 1 if isinstance(error, ProcessLostError) else 2
-        if not _is_to_speak():
+        if not _reports_end():
             sys.exit(code)
         fail(str(error), code)
     except KeyboardInterrupt:
@@ -114,29 +120,29 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:
         if os.environ.get("NAPARI_BTF_DEBUG"):
             raise
-        if not _is_to_speak():
+        if not _reports_end():
             sys.exit(1)
         fail(
-            f"this should not have happened ({type(error).__name__}: {error}); "
-            "set NAPARI_BTF_DEBUG=1 to see where",
+            f"unexpected error ({type(error).__name__}: {error}); "
+            "set NAPARI_BTF_DEBUG=1 to see the traceback",
             1,
         )
     sys.exit(code or 0)
 
 
 def _refuse(error: Any, arguments: list[str]) -> NoReturn:
-    """Say in one sentence what is wrong with a command that was not begun."""
-    # Without any argument there was the help.
-    if not arguments or not _is_to_speak():
+    """Print one sentence about wrong arguments, and exit."""
+    # Without any argument, typer has printed the help.
+    if not arguments or not _reports_end():
         sys.exit(error.exit_code)
-    # The option may stand behind what is wrong.
+    # The parser may have stopped at the error before it came to this option.
     if "--log-json" in arguments:
         log_json()
     fail(wrong_command(error, arguments), error.exit_code)
 
 
-def _is_to_speak() -> bool:
-    """Whether this process says why it ends: the first to of several that train together."""
+def _reports_end() -> bool:
+    """Whether this process reports why it ends: of several processes, only the first to end."""
     if rank_count() == 1:
         return True
     from napari_btf.codec.fitting.processes import is_first_to_fail

@@ -1,4 +1,4 @@
-"""What `train` does with a capture, and with several."""
+"""The work of the command `train`: train on one capture, or on several one after the other."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "Training", "find_captures", "train_many", "train_one"]
 
-#: Of the summary.
+#: Columns of the summary.
 COLUMNS = (
     "capture",
     "model",
@@ -57,7 +57,16 @@ _SUMMARY = "summary.csv"
 
 @dataclass(frozen=True)
 class Training:
-    """How captures are read and trained on."""
+    """The settings with which captures are read and models are trained.
+
+    Parameters
+    ----------
+    options : TrainingOptions
+    resume : bool
+        Whether to continue unfinished trainings.
+    pattern, skip_bad, azimuth
+        How captures are read; see `napari_btf.read`.
+    """
 
     options: TrainingOptions
     resume: bool
@@ -67,19 +76,19 @@ class Training:
 
     @property
     def files(self) -> list[Path]:
-        """The files that its options name."""
+        """The input files that the options name, which must not be overwritten."""
         given = (self.options.texels, self.options.hold_out_lights)
         return [Path(file) for file in given if isinstance(file, (str, os.PathLike))]
 
     def run(self, capture: Path, out: Path) -> tuple[dict[str, Any], bool]:
-        """Train, write the model, and say what there is to say.
+        """Train on a capture, write the model, and print notes.
 
         Returns
         -------
         dict
-            The figures.
+            Quality, size and time, with the keys of ``train --json``.
         bool
-            Whether it was stopped early.
+            Whether the user stopped the training early.
         """
         from napari_btf.codec.fitting.checkpoint import Checkpoint, checkpoint_path
         from napari_btf.codec.fitting.processes import world
@@ -92,16 +101,18 @@ class Training:
         checkpoint = Checkpoint(checkpoint_path(out) if is_first else None, self.resume)
         if checkpoint.is_there and not self.resume:
             path = checkpoint.path
-            say(f"note: {path} is an unfinished training; --resume would go on from there")
+            say(f"note: {path} is an unfinished training; --resume would continue it")
         elif self.resume and is_first and not checkpoint.is_there:
-            say(f"note: there is no unfinished training of {out}; it starts anew")
+            say(f"note: there is no unfinished training of {out}; a new one starts")
         with interruptible(phases, say) as stop, _resumable(checkpoint) as at:
             btf = read_capture(capture, self.pattern, self.skip_bad, self.azimuth)
             held_out = options.held_out(btf)
             coords = options.coords(btf)
-            _say_if_fewer(options.pixels, len(coords))
+            _note_if_fewer(options.pixels, len(coords))
             job = train(btf, coords, options.settings, held_out, stop, checkpoint)
             model, report = run(job, phases, at)
+            # A resumed training may have nothing left to do but to encode.
+            has_trained = checkpoint.found is not None or "train" in phases
             stopped = stop()
             at(None)
             if not is_first:
@@ -109,29 +120,26 @@ class Training:
             model.save(out)
             checkpoint.remove()
         if checkpoint.failure:
-            say(f"note: the training could not be noted on the way: {checkpoint.failure}")
-        if (options.seconds or options.epochs) is not None and "train" not in phases:
-            say("note: there was nothing to train, this model has a closed form")
+            say(f"note: the training could not write a checkpoint: {checkpoint.failure}")
+        if (options.seconds or options.epochs) is not None and not has_trained:
+            say("note: this model has a closed form, so --seconds and --epochs have no effect")
         target = options.target_psnr
         if target is not None and report.psnr_train < target:
-            say(f"note: {target:g} dB were asked for, {report.psnr_train:.2f} dB were reached")
+            say(f"note: the target is {target:g} dB, the model reaches {report.psnr_train:.2f} dB")
         if report.note:
             say(f"note: {report.note}")
         return report.summary(out.stat().st_size), stopped
 
 
-def _say_if_fewer(asked: int | None, count: int) -> None:
-    """Note that fewer texels are there than were asked for."""
+def _note_if_fewer(asked: int | None, count: int) -> None:
+    """Print a note if there are fewer texels than the user asked for."""
     if asked is not None and asked > count:
-        say(
-            f"note: {asked:,} texels were asked for, there are {count:,}; all of them are "
-            "trained on"
-        )
+        say(f"note: --pixels is {asked:,}, but only {count:,} texels can be used; all are used")
 
 
 @contextmanager
 def _resumable(checkpoint: Checkpoint) -> Iterator[Callable[[str | None], None]]:
-    """`resumable`, which leaves word whether there are notes."""
+    """Enter `resumable`; if it ends the training, record whether there is a checkpoint."""
     try:
         with resumable(checkpoint.ask) as at:
             yield at
@@ -141,12 +149,12 @@ def _resumable(checkpoint: Checkpoint) -> Iterator[Callable[[str | None], None]]
 
 
 def find_captures(named: Sequence[Path]) -> list[Path]:
-    """The captures of names and patterns, each once.
+    """Expand patterns such as ``captures/*``, and return each capture once.
 
     Raises
     ------
     UsageError
-        If a pattern finds none.
+        If a pattern matches no capture.
     """
     found: list[Path] = []
     for path in named:
@@ -154,10 +162,10 @@ def find_captures(named: Sequence[Path]) -> list[Path]:
             found.append(path)
             continue
         matches = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
-        passed_over = [match.name for match in matches if not recognises(match)]
-        if passed_over and len(passed_over) < len(matches):
-            say(f"note: no captures, and passed over: {', '.join(passed_over)}")
-        # The table of a stack stands for the same capture as the stack.
+        skipped = [match.name for match in matches if not recognises(match)]
+        if skipped and len(skipped) < len(matches):
+            say(f"note: skipped, since they are no captures: {', '.join(skipped)}")
+        # An image stack and its table of angles are one capture, so the table is left out.
         stacks = {match.with_suffix("") for match in matches if match.suffix.lower() != ".csv"}
         captures = [
             match
@@ -166,13 +174,13 @@ def find_captures(named: Sequence[Path]) -> list[Path]:
             and not (match.suffix.lower() == ".csv" and match.with_suffix("") in stacks)
         ]
         if not captures:
-            raise UsageError(path, "it names no capture", "check the pattern")
+            raise UsageError(path, "it matches no capture", "check the pattern")
         found += captures
     return list(dict.fromkeys(found))
 
 
 def train_one(capture: Path, out: Path, training: Training, as_json: bool) -> None:
-    """Train on a capture, and print the figures."""
+    """Train on one capture, and print quality, size and time."""
     check_not_input(out, capture, *training.files)
     check_writable(out)
     figures, _ = training.run(capture, out)
@@ -183,9 +191,11 @@ def train_one(capture: Path, out: Path, training: Training, as_json: bool) -> No
 
 
 def train_many(captures: Sequence[Path], folder: Path, training: Training, as_json: bool) -> None:
-    """Train on captures one after the other, write a summary, and end with the right code."""
+    """Train on captures one after the other, write a summary, and exit with 1 or 2 on failures."""
     if ranks.rank_count() > 1:
-        raise UsageError(None, "several processes train one capture", "give --out, not --out-dir")
+        raise UsageError(
+            None, "several processes can train on only one capture", "give --out, not --out-dir"
+        )
     models = _model_paths(captures, folder)
     for model in models.values():
         check_not_input(model, *captures, *training.files)
@@ -198,7 +208,7 @@ def train_many(captures: Sequence[Path], folder: Path, training: Training, as_js
         stopped = False
         if training.resume and model.exists():
             row = older.get(model.name, {}) | {"status": "kept", "error": ""}
-            say(f"note: {model} is there already")
+            say(f"note: {model} exists already and is kept")
         else:
             try:
                 figures, stopped = training.run(capture, model)
@@ -211,8 +221,8 @@ def train_many(captures: Sequence[Path], folder: Path, training: Training, as_js
                 if os.environ.get("NAPARI_BTF_DEBUG"):
                     raise
                 wrong_input &= isinstance(error, BTFError)
-                row = {"status": "failed", "error": _words(error)}
-                say(f"note: {row['error']} Going on with the others.")
+                row = {"status": "failed", "error": _sentence(error)}
+                say(f"note: {row['error']} The other captures follow.")
         rows.append({"capture": str(capture), "model": model.name, **row})
         _write_summary(folder / _SUMMARY, rows)
         if stopped and len(rows) < len(models):
@@ -228,21 +238,23 @@ def train_many(captures: Sequence[Path], folder: Path, training: Training, as_js
 
 
 def _stop(folder: Path, left: int) -> None:
+    """Exit with a message on the captures that are left."""
     captures = "1 capture is" if left == 1 else f"{left} captures are"
-    fail(f"stopped; {captures} left, and the same command with --resume goes on in {folder}", 1)
+    fail(f"stopped; {captures} left, and the same command with --resume continues in {folder}", 1)
 
 
-def _words(error: Exception) -> str:
+def _sentence(error: Exception) -> str:
+    """Describe an error in one sentence with a full stop."""
     if isinstance(error, BTFError):
         return str(error)
     return (
-        f"This should not have happened ({type(error).__name__}: {error}); "
-        "set NAPARI_BTF_DEBUG=1 to see where."
+        f"Unexpected error ({type(error).__name__}: {error}); "
+        "set NAPARI_BTF_DEBUG=1 to see the traceback."
     )
 
 
 def _model_paths(captures: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """Where the model of each capture goes."""
+    """Return the path of the model file of each capture, and check that all differ."""
     models: dict[Path, Path] = {}
     for capture in captures:
         path = capture.resolve()
@@ -252,20 +264,20 @@ def _model_paths(captures: Sequence[Path], folder: Path) -> dict[Path, Path]:
             if taken == model:
                 raise UsageError(
                     capture,
-                    f"its model would have the name of that of {other}, {model.name}",
-                    "train one of them by itself, with --out",
+                    f"its model would have the same name as that of {other}, {model.name}",
+                    "train one of them separately, with --out",
                 )
         models[capture] = model
     return models
 
 
 def _read_summary(path: Path) -> dict[str, dict[str, Any]]:
-    """Rows of an earlier summary, by the names of their models.
+    """Read the rows of an earlier summary, by the names of their models.
 
     Raises
     ------
     UsageError
-        If there is a file of that name that is none.
+        If the file exists but is not a summary.
     """
     if not path.exists():
         return {}
@@ -276,7 +288,7 @@ def _read_summary(path: Path) -> dict[str, dict[str, Any]]:
         return {row["model"]: dict(row) for row in rows}
     except (OSError, ValueError, csv.Error) as error:
         raise UsageError(
-            path, "it is no summary of trainings", "choose another folder, or rename it"
+            path, "it is not a summary of trainings", "choose another folder, or rename the file"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The verbs `sample`, `info` and `convert`: what lies on disk."""
+"""The commands `sample`, `info` and `convert`, which work on captures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sample(
     try:
         count = write_sample(folder)
     except KeyboardInterrupt:
-        fail(f"stopped; {folder} is not complete", 1)
+        fail(f"stopped; {folder} is incomplete", 1)
     tell(f"{count} images written to {folder}")
 
 
@@ -37,7 +37,7 @@ def info(
     azimuth: Azimuth = "ccw",
     as_json: AsJson = False,
 ) -> None:
-    """Say what a capture holds."""
+    """Print the format of a capture, its size, and its numbers of images, views and lights."""
     btf = read_capture(capture, pattern, skip_bad, azimuth)
     facts = btf.info()
     if as_json:
@@ -58,17 +58,20 @@ def convert(
         typer.Argument(metavar="STORE.zarr", callback=reachable, help="Texel store to write."),
     ],
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Take the place of an older store.")
+        bool, typer.Option("--overwrite", help="Replace an older store of the same name.")
     ] = False,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Discard what an interrupted conversion has left.")
+        bool,
+        typer.Option(
+            "--restart", help="Start again, even if there is an interrupted conversion to continue."
+        ),
     ] = False,
     scheduler: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Have the workers of a Dask cluster do it, whose scheduler is at this address, "
-            "such as tcp://node:8786.",
+            help="Convert on a Dask cluster; ADDRESS is that of its scheduler, such as "
+            "tcp://node:8786.",
         ),
     ] = None,
     pattern: Pattern = None,
@@ -76,9 +79,9 @@ def convert(
     azimuth: Azimuth = "ccw",
     as_json: AsJson = False,
 ) -> None:
-    """Copy a capture into a texel store, in which texels are found without reading all images.
+    """Copy a capture into a texel store, which gives a few texels without reading all images.
 
-    Ctrl-C keeps what is done; the same command goes on from there.
+    Ctrl-C interrupts the conversion; the same command continues it.
     """
     from napari_btf.formats.conversion import check_target
     from napari_btf.formats.conversion import convert as converted
@@ -91,7 +94,7 @@ def convert(
         with connected(scheduler) as client:
             run(converted(btf, store, overwrite=overwrite, restart=restart, client=client))
     except KeyboardInterrupt:
-        fail("stopped; what was done is kept, and the same command goes on from there", 1)
+        fail("stopped; the same command continues the conversion", 1)
     summary = {
         "format": "texel store",
         "images": len(btf),

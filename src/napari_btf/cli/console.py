@@ -1,4 +1,4 @@
-"""What the command line shares: what it says and prints, progress, and checks of paths."""
+"""Input and output of all commands: results, notes, errors, progress, and checks of paths."""
 
 from __future__ import annotations
 
@@ -36,21 +36,27 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: Whether standard error is for a program: JSON objects, one a line.
+#: Whether standard error gets JSON objects, one per line, for a program to read.
 _LOG_JSON: ContextVar[bool] = ContextVar("log_json", default=False)
 
 
-#: The first letter of a sentence, and what ends the one before.
+#: The capital letter that begins a sentence, with the full stop of the sentence before.
 _SENTENCE = re.compile(r"(^|\. )([A-Z])")
 
 
 def log_json(wanted: bool = True) -> None:
-    """Write progress, notes and complaints as JSON from now on, or for people."""
+    """Choose whether progress, notes and errors are written as JSON or as plain text."""
     _LOG_JSON.set(wanted)
 
 
 def reachable(path: Path | None) -> Path | None:
-    """Refuse a name no file can have, or that lies where nothing can be read."""
+    """Return a path, after checking that a file can have this name and that it can be reached.
+
+    Raises
+    ------
+    UsageError
+        If the name is too long, a folder may not be read, or links form a loop.
+    """
     try:
         if path is not None:
             path.stat()
@@ -60,13 +66,13 @@ def reachable(path: Path | None) -> Path | None:
         raise UsageError(
             path,
             f"it cannot be reached ({error.strerror})",
-            "check the path and what you are allowed to read",
+            "check the path and whether you are allowed to read it",
         ) from error
     return path
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """End the program with a sentence on standard error."""
+    """Print an error message to standard error, and exit with a code."""
     if _LOG_JSON.get():
         typer.echo(json.dumps({"error": message}), err=True)
     else:
@@ -75,14 +81,14 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def wrong_command(error: Any, arguments: Sequence[str]) -> str:
-    """What typer says about arguments it does not take, as one sentence.
+    """Turn typer's message about wrong arguments into one sentence.
 
     Parameters
     ----------
     error : click.UsageError
-        Of click, or of the one within typer.
+        The exception of click, or of the copy of click inside typer.
     arguments : sequence of str
-        All of the command; the first one is the verb.
+        All arguments of the program; the first one is the command.
     """
     text = " ".join(error.format_message().split()).rstrip(".?")
     text = text.replace("Value error, ", "")
@@ -90,14 +96,14 @@ def wrong_command(error: Any, arguments: Sequence[str]) -> str:
     if error.ctx is not None:
         command = error.ctx.command_path
     else:
-        # The parser itself does not know which verb it is parsing.
-        verb = [word for word in arguments[:1] if not word.startswith("-")]
-        command = " ".join(["napari-btf", *verb])
-    return f"{text}; {command} --help shows what there is."
+        # The parser of options does not know for which command it works.
+        name = [word for word in arguments[:1] if not word.startswith("-")]
+        command = " ".join(["napari-btf", *name])
+    return f"{text}; see {command} --help."
 
 
 def say(message: str) -> None:
-    """Write to standard error; of several processes, the first one does."""
+    """Write a message to standard error; of several processes, only the first one writes."""
     if not is_first():
         return
     if _LOG_JSON.get():
@@ -106,16 +112,22 @@ def say(message: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Write to standard output, which may lie on a full disk."""
+    """Write a line to standard output.
+
+    Raises
+    ------
+    UsageError
+        If the output cannot be written, such as to a file on a full disk.
+    """
     try:
         typer.echo(text)
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise
-        # What is left in the buffer would fail once more at the end.
+        # Without this, flushing the buffer at exit would fail again.
         sys.stdout = None
         raise UsageError(
-            None, f"the result cannot be printed ({error.strerror})", "print it to another place"
+            None, f"the result cannot be printed ({error.strerror})", "redirect it to another place"
         ) from error
 
 
@@ -125,7 +137,10 @@ def tell_json(values: dict[str, Any]) -> None:
 
 
 def _finite(value: Any) -> Any:
-    """Infinity and NaN are not JSON: a perfect model is a PSNR of null, and so is none at all."""
+    """Replace infinity and NaN by None, because JSON has neither.
+
+    The PSNR of a perfect model is therefore null, as is a PSNR that was not measured.
+    """
     if isinstance(value, dict):
         return {key: _finite(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -134,7 +149,7 @@ def _finite(value: Any) -> Any:
 
 
 def check_not_input(out: Path, *inputs: Path | None) -> None:
-    """Refuse to write over what is read: a capture, one of its files, a model, a table."""
+    """Raise a UsageError if an output would overwrite an input, or a file in an input folder."""
     target = out.resolve()
     for source in inputs:
         if source is None:
@@ -145,7 +160,7 @@ def check_not_input(out: Path, *inputs: Path | None) -> None:
 
 
 def check_writable(out: Path) -> None:
-    """Refuse before hours of work what could not be written at its end."""
+    """Raise a UsageError if a file cannot be written, before hours of work are spent on it."""
     folder = out.absolute().parent
     while not folder.exists():
         folder = folder.parent
@@ -160,7 +175,16 @@ def run(
     phases: set[str] | None = None,
     at: Callable[[str], object] = lambda phase: None,
 ) -> T:
-    """Run a job with reports; ``phases`` gathers those it has come to, ``at`` is told each."""
+    """Run a job to its end with reports of its progress, and return its result.
+
+    Parameters
+    ----------
+    job : Generator
+    phases : set of str, optional
+        A set to which the name of each phase is added when the job enters it.
+    at : callable
+        Called with the phase of each report.
+    """
     with _reporter() as report:
 
         def remember(progress: Progress) -> None:
@@ -174,7 +198,10 @@ def run(
 
 @contextmanager
 def _reporter() -> Iterator[Callable[[Progress], None]]:
-    """Progress on standard error: bars on a terminal, lines elsewhere, JSON if asked for."""
+    """Give a function that reports progress to standard error.
+
+    It draws bars on a terminal and writes lines elsewhere, or JSON with ``--log-json``.
+    """
 
     def write(line: str) -> None:
         typer.echo(line, err=True)

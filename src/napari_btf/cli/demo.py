@@ -1,4 +1,4 @@
-"""The verb `demo`: everything on the sample."""
+"""The command `demo`, which runs all steps on the sample capture."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["demo"]
 
 def demo(
     out: Annotated[
-        Path, typer.Option(metavar="DIR", callback=reachable, help="Where the results go.")
+        Path, typer.Option(metavar="DIR", callback=reachable, help="Folder for the results.")
     ] = Path("napari-btf-demo"),
     gui: Annotated[bool, typer.Option("--gui", help="Open the result in napari.")] = False,
 ) -> None:
-    """Run everything on the sample: compress, latent map, t-SNE, relight."""
+    """Run all steps on the sample capture: compress it, embed its latents by t-SNE, relight it."""
     from napari_btf.demo import run_demo
 
     try:
         result = run(run_demo(out))
     except KeyboardInterrupt:
-        fail(f"stopped; what was done so far is in {out}", 1)
+        fail(f"stopped; the results so far are in {out}", 1)
     tell(f"{quality_text(result.summary)}")
     tell(f"Results are in {result.folder}:")
     for path in sorted(result.folder.iterdir()):

@@ -1,4 +1,4 @@
-"""The verbs `export` and `import`: models in forms that others read and write."""
+"""The commands `export` and `import`, which convert models to and from other file formats."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["export", "import_csv"]
 
 
 class ExportFormat(StrEnum):
-    """Forms that models are exported in."""
+    """File formats to which models are exported."""
 
     csv = "csv"
     json = "json"
@@ -30,40 +30,44 @@ class ExportFormat(StrEnum):
 
 def export(
     model: Model,
-    to: Annotated[ExportFormat, typer.Option(help="In which form.")],
+    to: Annotated[ExportFormat, typer.Option(help="Format of the files.")],
     out: Annotated[
-        Path, typer.Option(metavar="DIR", callback=reachable, help="Folder to write into.")
+        Path, typer.Option(metavar="DIR", callback=reachable, help="Folder for the files.")
     ],
-    tag: Annotated[str, typer.Option(help="End of the names of the files.")] = "0",
+    tag: Annotated[str, typer.Option(help="Last part of the file names.")] = "0",
     embedding: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.csv",
             callback=reachable,
-            help="Take the latents in the plane from this file of embed, instead of placing them "
-            "now by t-SNE (some minutes for 256 x 256 texels).",
+            help="Export the embedding in this file, written by embed, instead of computing one "
+            "by t-SNE (some minutes for 256 x 256 texels).",
         ),
     ] = None,
     no_embedding: Annotated[
-        bool, typer.Option("--no-embedding", help="Leave the latents in the plane out.")
+        bool, typer.Option("--no-embedding", help="Export no embedding.")
     ] = False,
 ) -> None:
-    """Write a model in another form: all of its files, or none.
+    """Export a model to another file format.
 
-    csv: latent_map_TAG.csv (header 0,1,..., a line a texel), tsne_results_TAG.csv (header
+    csv: latent_map_TAG.csv (header 0,1,..., one line per texel), tsne_results_TAG.csv (header
     tsne_x,tsne_y,image_x,image_y), and for the codecs abrdf-conv and mlp weights_model_TAG.csv
     (header layer,type,row_index,col_index,value).
 
-    json: model_TAG.json, for web pages: latents, decoder and embedding of any codec.
+    json: model_TAG.json for web pages, with the latents, decoder and embedding of any codec.
 
-    onnx: decoder_TAG.onnx, which gives values for latents, light and view, and
-    latent_map_TAG.npy.
+    onnx: decoder_TAG.onnx, which maps latents, light and view to colours, and latent_map_TAG.npy.
+    For the codec parallax, the decoder contains the latents and takes texels instead.
+
+    On an error, no file is written.
     """
     from napari_btf.codec import load
 
     if embedding is not None and (no_embedding or to == ExportFormat.onnx):
         other = "--no-embedding" if no_embedding else "--to onnx"
-        raise UsageError(None, f"--embedding has no place with {other}", "leave one of them out")
+        raise UsageError(
+            None, f"--embedding cannot be combined with {other}", "leave one of them out"
+        )
     if out.exists() and not out.is_dir():
         raise UsageError(out, "it is a file", "name a folder")
     check_writable(out / f"model_{tag}")
@@ -85,7 +89,7 @@ def export(
 
 
 def _embedding(model: CompressedBTF, path: Path | None) -> tuple[ArrayLike, ArrayLike]:
-    """Points and texels of a file, or of all texels now."""
+    """Read points and texels from a file, or compute points of all texels by t-SNE."""
     from napari_btf.embedding import embed, read_embedding
     from napari_btf.texels.sampling import all_texels
 
@@ -103,22 +107,27 @@ def import_csv(
         Path,
         typer.Option("--out", metavar="MODEL", callback=reachable, help="Model file to write."),
     ],
-    tag: Annotated[str, typer.Option(help="End of the names of the files.")] = "0",
-    size: Annotated[str | None, typer.Option(metavar="W,H", help="Texels of the surface.")] = None,
+    tag: Annotated[str, typer.Option(help="Last part of the file names.")] = "0",
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="W,H", help="Width and height of the surface in texels (if no --capture)."
+        ),
+    ] = None,
     capture: Annotated[
         Path | None,
         typer.Option(
             metavar="CAPTURE",
             callback=reachable,
-            help="What the model was trained on: says size and directions, which the files do "
-            "not (else all directions up to 75 degrees are taken).",
+            help="Capture that the model was trained on. It gives the size and the directions, "
+            "which the files do not contain; without it, directions up to THETA 75 are assumed.",
         ),
     ] = None,
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
     azimuth: Azimuth = "ccw",
 ) -> None:
-    """Make a model of weights_model_TAG.csv and latent_map_TAG.csv, as export writes them."""
+    """Make a model from weights_model_TAG.csv and latent_map_TAG.csv, as export writes them."""
     from napari_btf.export.csv_export import csv_paths
     from napari_btf.export.csv_import import read_csv
 

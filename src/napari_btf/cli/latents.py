@@ -1,4 +1,4 @@
-"""The verbs `embed` and `plot`: how the latents are organised."""
+"""The commands `embed` and `plot`, which show the latents of a model as points in the plane."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["embed", "plot"]
 
 
 class EmbeddingMethod(StrEnum):
-    """Ways to place latents in the plane."""
+    """Methods to place latents in the plane."""
 
     tsne = "tsne"
     pca = "pca"
@@ -38,19 +38,21 @@ def embed(
         typer.Option(
             metavar="FILE.csv",
             callback=reachable,
-            help="Columns tsne_x,tsne_y,image_x,image_y, and region if --texels has it.",
+            help="File to write, with the columns tsne_x,tsne_y,image_x,image_y, and region if "
+            "the file of --texels has it.",
         ),
     ],
     method: Annotated[
-        EmbeddingMethod, typer.Option(help='How; umap needs pip install "napari-btf[umap]".')
+        EmbeddingMethod, typer.Option(help="Method; umap needs the package umap-learn.")
     ] = EmbeddingMethod.tsne,
     exact: Annotated[
-        bool, typer.Option("--exact", help="Fit all texels, however many there are.")
+        bool, typer.Option("--exact", help="Fit all texels, even if there are more than --budget.")
     ] = False,
     budget: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Fit N texels and place the others among them [default: 16384]."
+            metavar="N",
+            help="Fit at most N texels, and place the others among them (default: 16384).",
         ),
     ] = None,
     texels: Annotated[
@@ -58,13 +60,15 @@ def embed(
         typer.Option(
             metavar="FILE.csv",
             callback=reachable,
-            help="Place these texels (header x,y or x,y,region) only.",
+            help="Place only the texels in this file (header x,y or x,y,region).",
         ),
     ] = None,
-    step: Annotated[int, typer.Option(help="Keep 1 of every N texels in both directions.")] = 1,
+    step: Annotated[
+        int, typer.Option(help="Place only every N-th texel in both directions.", metavar="N")
+    ] = 1,
     seed: Seed = 0,
 ) -> None:
-    """Place the latents of texels in the plane (t-SNE) and write them as CSV."""
+    """Place texels in the plane so that similar latents are close together (t-SNE), as CSV."""
     from napari_btf.codec import load
     from napari_btf.embedding import DEFAULT_BUDGET, write_embedding
     from napari_btf.embedding import embed as embedded
@@ -84,7 +88,7 @@ def embed(
 def plot(
     table: Annotated[
         Path,
-        typer.Argument(metavar="FILE.csv", callback=reachable, help="What embed wrote."),
+        typer.Argument(metavar="FILE.csv", callback=reachable, help="Embedding, made by embed."),
     ],
     out: Annotated[
         Path, typer.Option(metavar="FILE.png", callback=reachable, help="Image to write.")
@@ -93,8 +97,9 @@ def plot(
         str,
         typer.Option(
             metavar="WHAT",
-            help="center (distance to the image centre), position, region, and with --model: "
-            "mean (colour of the texel), latent:K (from 0), cluster or cluster:K.",
+            help="Colour texels by center (distance to the image centre), position, or region; "
+            "with --model also by mean (mean colour), latent:K (K from 0), cluster, or cluster:K "
+            "(K clusters).",
         ),
     ] = "center",
     model: Annotated[
@@ -107,13 +112,13 @@ def plot(
         str | None,
         typer.Option(
             metavar="W,H",
-            help="Texels of the surface, for center and position without --model (else as far as "
-            "those in the file reach).",
+            help="Width and height of the surface in texels, for center and position without "
+            "--model (default: up to the last texel in the file).",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the clusters.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the clustering.")] = 0,
 ) -> None:
-    """Draw an embedding, each texel in the colour of what it is."""
+    """Draw an embedding as a plot of points, coloured by a property of the texels."""
     from napari_btf.codec import load
     from napari_btf.embedding import read_embedding
     from napari_btf.plots import plot_map
@@ -121,10 +126,10 @@ def plot(
     check_not_input(out, table, model)
     check_writable(out)
     if out.suffix.lower() != ".png":
-        raise UsageError(out, "it is not named .png", "the plot is a PNG file")
+        raise UsageError(out, "it is not named .png", "give a name that ends in .png")
     what, number = _parsed(color)
     if what in ("mean", "latent", "cluster") and model is None:
-        raise UsageError(None, f"--color {color} looks into the model", "name it with --model")
+        raise UsageError(None, f"--color {color} needs the model", "name it with --model")
     loaded = None if model is None else load(model)
     shape = _shape(size, loaded)
     found = read_embedding(table, *(shape or ()))
@@ -132,8 +137,8 @@ def plot(
         shape = _reach(found)
         if what in ("center", "position"):
             say(
-                f"note: the surface is taken to have {shape[1]} x {shape[0]} texels, as far as "
-                "those in the file reach; --size W,H or --model says how large it is"
+                f"note: the surface is assumed to have {shape[1]} x {shape[0]} texels, up to the "
+                "last ones in the file; give its size by --size W,H or --model"
             )
     colours = _coloured(table, found, what, number, loaded, shape, seed)
     plot_map(found.points, colours, f"{len(found.points):,} texels by {color}", out)
@@ -143,7 +148,10 @@ def plot(
 def _chosen(
     model: CompressedBTF, texels: Path | None, step: int
 ) -> tuple[NDArray[np.intp], list[str] | None]:
-    """Rows (y, x) of the texels to place, and the region of each if the file has them."""
+    """Return the texels to place, rows (y, x), and the name of the region of each.
+
+    The names are None if there is no file, or if it has no regions.
+    """
     import numpy as np
 
     from napari_btf.texels.coordinates import read_regions
@@ -161,7 +169,7 @@ def _chosen(
 
 
 def _parsed(color: str) -> tuple[str, int | None]:
-    """What to colour by, and the number behind its colon."""
+    """Split the value of ``--color`` into the property and the number behind its colon."""
     what, _, text = color.partition(":")
     if color in ("center", "position", "mean", "region", "cluster"):
         return what, None
@@ -176,7 +184,7 @@ def _parsed(color: str) -> tuple[str, int | None]:
 
 
 def _shape(size: str | None, model: CompressedBTF | None) -> tuple[int, int] | None:
-    """Height and width of the surface, by what is given; None if nothing is."""
+    """Return height and width of the surface by ``--size`` or the model; None without both."""
     known = None if model is None else (model.height, model.width)
     if size is None:
         return known
@@ -191,7 +199,7 @@ def _shape(size: str | None, model: CompressedBTF | None) -> tuple[int, int] | N
 
 
 def _reach(table: EmbeddingTable) -> tuple[int, int]:
-    """Height and width up to the last texels of a table."""
+    """Return the smallest height and width that contain all texels of a table."""
     height, width = (int(last) + 1 for last in table.coords.max(axis=0))
     return height, width
 
@@ -205,6 +213,7 @@ def _coloured(
     shape: tuple[int, int],
     seed: int,
 ) -> Colours:
+    """Return the colours of the texels of a table by a property."""
     from napari_btf.embedding import colours
 
     if what == "center":

@@ -1,17 +1,19 @@
-"""Arguments and options that several verbs share, and what they stand for."""
+"""Arguments and options that several commands share, and functions that interpret them."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
 from napari_btf.cli.console import log_json, reachable, say
 from napari_btf.errors import UsageError
+from napari_btf.training.options import OPTION_NAMES, TrainingOptions
 
 __all__ = [
     "AsJson",
@@ -26,11 +28,12 @@ __all__ = [
     "parse_size",
     "quality_text",
     "read_capture",
+    "with_training_options",
 ]
 
 _CAPTURE = (
-    "Folder or zip of images with angles in their names or an .lp file, image stack with "
-    "a .csv of angles, .btf file, or texel store from convert."
+    "A folder or zip file of images (with angles in their names, or with an .lp file), an image "
+    "stack with a .csv file of angles, a .btf file, or a texel store made by convert."
 )
 
 
@@ -48,45 +51,45 @@ Pattern = Annotated[
     str | None,
     typer.Option(
         metavar="REGEX",
-        help="How image names carry angles: a regular expression with the named groups tl, pl, "
-        "tv, pv (or tl, pl for one view).",
+        help="Regular expression that finds the angles in image names. Its named groups are tl, "
+        "pl, tv, pv (theta and phi of light and view), or tl, pl if there is one view.",
     ),
 ]
 SkipBad = Annotated[
     bool,
     typer.Option(
-        "--skip-bad", help="Check every image first; go on without those that cannot be used."
+        "--skip-bad", help="Check every image first, and leave out those that cannot be used."
     ),
 ]
 Azimuth = Annotated[
     str,
     typer.Option(
         metavar="CONVENTION",
-        help="How the capture counts azimuths: ccw or cw, and where from if not from the right "
-        "of the image, e.g. cw+90 (clockwise from the top).",
+        help="How the capture measures azimuths: ccw (counter-clockwise) or cw (clockwise) from "
+        "the right of the image. A number adds another start: cw+90 is clockwise from the top.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
-Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
-#: Asked for before the others, whose complaints are to be JSON, too.
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Seed = Annotated[int, typer.Option(help="Seed of all random choices.")]
+#: Parsed before all other options (eager), so that errors about those are JSON, too.
 LogJson = Annotated[
     bool,
     typer.Option(
         "--log-json",
         is_eager=True,
         callback=log_json,
-        help="Report on standard error as JSON, one object a line.",
+        help="Write progress, notes and errors as JSON, one object per line of standard error.",
     ),
 ]
-#: The argument of all verbs that start from a model.
+#: The argument of all commands that read a model.
 Model = Annotated[
     Path,
-    typer.Argument(metavar="MODEL", callback=reachable, help="A .safetensors file from train."),
+    typer.Argument(metavar="MODEL", callback=reachable, help="A .safetensors file made by train."),
 ]
 
 
 def long(verb: Callable[..., None]) -> Callable[..., None]:
-    """A verb that takes its time: with the option ``--log-json``."""
+    """Add the option ``--log-json`` to a command that takes long."""
 
     @wraps(verb)
     def run(*arguments: Any, log_json: bool = False, **options: Any) -> None:
@@ -95,15 +98,57 @@ def long(verb: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(verb, eval_str=True)
     keyword = inspect.Parameter.KEYWORD_ONLY
     log = inspect.Parameter("log_json", keyword, default=False, annotation=LogJson)
-    parameters = [*signature.parameters.values(), log]
-    # typer reads both.
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    _take(run, [*signature.parameters.values(), log])
     return run
 
 
+def with_training_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Replace the parameter ``options`` of a command by an option for each training option.
+
+    The training options are the fields of `TrainingOptions`.
+    """
+
+    @wraps(verb)
+    def run(*arguments: Any, **given: Any) -> None:
+        options = TrainingOptions(**{name: given.pop(name) for name in OPTION_NAMES})
+        verb(*arguments, options=options, **given)
+
+    parameters = []
+    for parameter in inspect.signature(verb, eval_str=True).parameters.values():
+        is_place = parameter.name == "options"
+        parameters += _training_parameters() if is_place else [parameter]
+    _take(run, parameters)
+    return run
+
+
+def _training_parameters() -> list[inspect.Parameter]:
+    """Return a parameter for each field of `TrainingOptions`, as typer expects it."""
+    kinds = get_type_hints(TrainingOptions, localns={"ArrayLike": Path})
+    parameters = []
+    for option in fields(TrainingOptions):
+        # Where Python accepts a file or an array, the command line accepts only a file.
+        is_file = Path in get_args(kinds[option.name])
+        kind = Path | None if is_file else kinds[option.name]
+        declared = typer.Option(callback=reachable if is_file else None, **option.metadata)
+        parameters.append(
+            inspect.Parameter(
+                option.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=option.default,
+                annotation=Annotated[kind, declared],
+            )
+        )
+    return parameters
+
+
+def _take(verb: Any, parameters: list[inspect.Parameter]) -> None:
+    """Set the parameters of a command; typer reads both the signature and the annotations."""
+    verb.__signature__ = inspect.Signature(parameters)
+    verb.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+
+
 def read_capture(capture: Path, pattern: str | None, skip_bad: bool, azimuth: str) -> Any:
-    """Open a capture and say its notes."""
+    """Open a capture and print its notes."""
     from napari_btf.formats import read
 
     btf = read(capture, pattern=pattern, skip_bad=skip_bad, azimuth=azimuth)
@@ -113,7 +158,7 @@ def read_capture(capture: Path, pattern: str | None, skip_bad: bool, azimuth: st
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Width and height of ``W,H``."""
+    """Parse ``W,H`` as width and height in texels, both at least 1."""
     try:
         width, height = (int(part) for part in text.split(","))
         if min(width, height) < 1:
@@ -126,7 +171,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def quality_text(summary: dict[str, Any]) -> str:
-    """Quality, ratio and time of a training, on one line."""
+    """Format the quality, compression ratio and time of a training as one line."""
     held = summary["psnr_held_out"]
     return (
         f"PSNR {summary['psnr_train']:.2f} dB"

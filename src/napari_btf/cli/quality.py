@@ -1,4 +1,4 @@
-"""The verb `evaluate`: a model against a capture."""
+"""The command `evaluate`, which compares a model with a capture."""
 
 from __future__ import annotations
 
@@ -36,19 +36,24 @@ def evaluate(
         bool,
         typer.Option(
             "--baselines/--no-baselines",
-            help="Fit PCA, PTM, HSH and interpolated photographs at the model's size, too.",
+            help="Also measure classical methods at the size of the model: PCA, PTM, HSH, and "
+            "interpolation of photographs.",
         ),
     ] = True,
     error_image: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.png", callback=reachable, help="Draw the mean error of each texel."
+            metavar="FILE.png",
+            callback=reachable,
+            help="Image to write, with the mean error of each texel.",
         ),
     ] = None,
     per_direction: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.csv", callback=reachable, help="Write the figures of each direction."
+            metavar="FILE.csv",
+            callback=reachable,
+            help="Table to write, with the quality for each pair of directions.",
         ),
     ] = None,
     pattern: Pattern = None,
@@ -56,9 +61,10 @@ def evaluate(
     azimuth: Azimuth = "ccw",
     as_json: AsJson = False,
 ) -> None:
-    """Measure a model against a capture, directions seen in training apart from others.
+    """Measure how well a model reproduces a capture.
 
-    Baselines are fitted to the directions of the capture that the model was trained on.
+    Directions that the model was trained on are reported separately from others. Baselines are
+    fitted to the former.
     """
     from napari_btf.codec import load
     from napari_btf.evaluate import evaluate as evaluated
@@ -69,9 +75,9 @@ def evaluate(
             check_not_input(out, capture, model)
             check_writable(out)
     if error_image is not None and error_image.suffix.lower() != ".png":
-        raise UsageError(error_image, "it is not named .png", "the error image is a PNG file")
+        raise UsageError(error_image, "it is not named .png", "give a name that ends in .png")
     if error_image is not None and error_image == per_direction:
-        raise UsageError(error_image, "it is named twice", "name two files")
+        raise UsageError(error_image, "it is named twice", "name two different files")
     loaded = load(model)
     btf = read_capture(capture, pattern, skip_bad, azimuth)
     found = run(evaluated(loaded, btf, baselines=baselines))

@@ -1,4 +1,4 @@
-"""The verbs `relight` and `normals`: from a model to images and movies."""
+"""The commands `relight` and `normals`, which write images and movies of a model."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ __all__ = ["normals", "relight"]
 Angles = tuple[float, float]
 View = Annotated[
     str | None,
-    typer.Option(metavar="THETA,PHI", help="Direction of the viewer (else the most frontal one)."),
+    typer.Option(
+        metavar="THETA,PHI",
+        help="Direction of the viewer (default: the captured view nearest to the normal).",
+    ),
 ]
 
 
 class _Look(NamedTuple):
-    """Which texels, how large, how bright."""
+    """The part of the surface to show, the size of the image, and its exposure."""
 
     rows: slice | None
     columns: slice | None
@@ -49,14 +52,16 @@ def relight(
         typer.Option(
             metavar="FILE",
             callback=reachable,
-            help="Image to write (.png, .tif, .exr, ...); with --path .mp4, .gif or a folder.",
+            help="Image to write (.png, .tif, .exr, ...). With --path, a movie: .mp4, .gif, or a "
+            "new folder of .png images.",
         ),
     ],
     light: Annotated[
         list[str] | None,
         typer.Option(
             metavar="THETA,PHI[,R,G,B[,INTENSITY]]",
-            help="Direction of a light, and its colour (linear). Several add up in linear light.",
+            help="Direction of a light, and optionally its colour and intensity (linear; 1 is "
+            "that of the capture). Several lights are added in linear light.",
         ),
     ] = None,
     view: View = None,
@@ -64,52 +69,63 @@ def relight(
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="Light from all around: overcast, window, studio, or an equirectangular image.",
+            help="Environment map: overcast, window, studio, or an equirectangular image file.",
         ),
     ] = None,
     turn: Annotated[
         float | None,
-        typer.Option(metavar="DEGREES", help="Turn the environment counter-clockwise."),
+        typer.Option(
+            metavar="DEGREES", help="Turn the environment counter-clockwise about the normal."
+        ),
     ] = None,
     path: Annotated[
         str | None,
         typer.Option(
             metavar="FILE.csv|NAME",
             help="Move the light: circle:THETA, spiral:THETA, sweep:THETA,PHI:THETA,PHI, or a CSV "
-            "of keyframes with the columns light_theta,light_phi and, if they are to change, "
-            "view_theta,view_phi, and seconds.",
+            "file of keyframes with the columns light_theta,light_phi and optionally "
+            "view_theta,view_phi and seconds.",
         ),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(metavar="S", help="How long the path takes.")
+        float | None, typer.Option(metavar="S", help="Duration of the path in seconds.")
     ] = None,
     fps: Annotated[
-        float | None, typer.Option(metavar="N", help="Frames per second of a path [default: 25].")
+        float | None, typer.Option(metavar="N", help="Frames per second of a path (default: 25).")
     ] = None,
     size: Annotated[
-        str | None, typer.Option(metavar="W,H", help="Pixels of the image (else one a texel).")
+        str | None,
+        typer.Option(
+            metavar="W,H", help="Size of the image in pixels (default: one pixel per texel)."
+        ),
     ] = None,
     texels: Annotated[
         str | None,
         typer.Option(
-            metavar="X0,Y0,X1,Y1", help="Only this rectangle: x0 <= x < x1, y0 <= y < y1."
+            metavar="X0,Y0,X1,Y1",
+            help="Show only this rectangle of texels: X0 <= x < X1, Y0 <= y < Y1.",
         ),
     ] = None,
     exposure: Annotated[
-        float, typer.Option(metavar="STOPS", help="Multiply light by two to the power of STOPS.")
+        float, typer.Option(metavar="STOPS", help="Multiply linear light by 2 to the power STOPS.")
     ] = 0.0,
     latents_as: Annotated[
         str,
         typer.Option(
-            metavar="TYPE", help="Latents in memory: float32, or float16 or uint8 to save memory."
+            metavar="TYPE",
+            help="Data type of the latents in memory: float32, or float16 or uint8 to save memory.",
         ),
     ] = "float32",
     device: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Decode by torch on a device: auto, cuda, mps or cpu."),
+        typer.Option(
+            metavar="NAME",
+            help="Decode with PyTorch on this device: auto, cuda, mps or cpu (default: the CPU, "
+            "without PyTorch).",
+        ),
     ] = None,
 ) -> None:
-    """Write the surface under any light, from any view.
+    """Write an image or movie of the surface under any light, from any view.
 
     For example: napari-btf relight cloth.safetensors --light 52,130 --view 8,30 --out relit.png
     """
@@ -121,7 +137,7 @@ def relight(
     if sum(bool(given) for given in (light, environment, path)) != 1:
         raise UsageError(
             None,
-            "the light comes from one of --light, --environment and --path",
+            "exactly one of --light, --environment and --path is needed",
             "give one of them (--light several times for several lights)",
         )
     _check_beside("--path", path, {"--seconds": seconds, "--fps": fps})
@@ -142,7 +158,7 @@ def relight(
         return
     image = relighter.image(lighting, view_angles, **look.how)
     write_image(out, look.resized(image))
-    _say_what_differs(relighter.model, lighting, view_angles)
+    _note_differences(relighter.model, lighting, view_angles)
 
 
 def normals(
@@ -152,18 +168,19 @@ def normals(
         typer.Option(
             metavar="IMAGE",
             callback=reachable,
-            help="Normals: .tif and .exr as vectors, others as colours (0.5 is 0).",
+            help="Normal map to write: .tif and .exr store vectors, other formats store colours "
+            "(n / 2 + 1 / 2).",
         ),
     ],
     albedo: Annotated[
         Path | None,
-        typer.Option(metavar="IMAGE", callback=reachable, help="Write the albedo, too."),
+        typer.Option(metavar="IMAGE", callback=reachable, help="Albedo image to write."),
     ] = None,
     view: View = None,
 ) -> None:
     """Estimate the normals of the surface (x right, y up, z out) by photometric stereo.
 
-    Every texel is taken for matte; gloss and light from neighbours make the estimate worse.
+    Every texel is assumed to be matte; gloss and interreflection make the estimate worse.
     """
     import numpy as np
 
@@ -176,7 +193,7 @@ def normals(
             check_not_input(path, model)
             check_image_name(path)
     if out == albedo:
-        raise UsageError(out, "it is named twice", "name two files")
+        raise UsageError(out, "it is named twice", "name two different files")
     view_angles = None if view is None else _angles("--view", view)
     loaded = load(model)
     found = run(estimate_surface(loaded, view_angles))
@@ -186,16 +203,16 @@ def normals(
     write_image(out, vectors)
     if albedo is not None:
         write_image(albedo, found.albedo)
-    _say_what_differs(loaded, None, view_angles)
+    _note_differences(loaded, None, view_angles)
     height, width = vectors.shape[:2]
     tell(f"{out}: normals of {width} x {height} texels, an estimate")
 
 
 def _check_beside(name: str, given: str | None, others: dict[str, float | None]) -> None:
-    """Refuse options that would change nothing without another one."""
+    """Raise a UsageError for options that have no effect because another one is missing."""
     for other, value in others.items():
         if given is None and value is not None:
-            raise UsageError(None, f"{other} has no place without {name}", "leave it out")
+            raise UsageError(None, f"{other} has no effect without {name}", "leave it out")
 
 
 def _write_path(
@@ -207,6 +224,7 @@ def _write_path(
     view: Angles | None,
     look: _Look,
 ) -> None:
+    """Write a movie of a moving light."""
     import numpy as np
 
     from napari_btf.directions import angles_to_vectors
@@ -217,9 +235,9 @@ def _write_path(
     times = moved.times(fps)
     count = len(times)
     if view is not None and moved.view is not None:
-        raise UsageError(None, f"--view is given, and {path} has views, too", "give one of them")
+        raise UsageError(None, f"--view is given, but {path} has views, too", "leave out --view")
     frames = map(look.resized, frames_along(relighter, moved, fps, view, **look.how))
-    # Closed at once when it is interrupted: nothing half-written stays.
+    # `closing`, so that an interrupted movie leaves no incomplete file.
     with closing(write_movie(out, frames, count, fps)) as job:
         run(job)
     light, towards = moved.at(times)
@@ -229,11 +247,12 @@ def _write_path(
     tell(f"{out}: {count} frames, {count / fps:.4g} s")
 
 
-def _say_what_differs(model: Any, lighting: Any, view: Angles | None) -> None:
+def _note_differences(model: Any, lighting: Any, view: Angles | None) -> None:
+    """Print a note for each requested direction outside the captured range."""
     from napari_btf.relighting import Environment, differences
 
     if lighting is None or isinstance(lighting, Environment):
-        # Its lights stand where lights were captured; only the view may be another.
+        # The lights of an environment are inside the captured range: only the view needs a check.
         asked: list[Angles | None] = [None]
     else:
         asked = [lighting] if isinstance(lighting, tuple) else [(x.theta, x.phi) for x in lighting]
@@ -241,13 +260,13 @@ def _say_what_differs(model: Any, lighting: Any, view: Angles | None) -> None:
 
 
 def _say_notes(notes: Iterable[str]) -> None:
-    """Each once."""
+    """Print each distinct note once."""
     for note in dict.fromkeys(notes):
         say(f"note: {note}")
 
 
 def _lights(texts: list[str]) -> Any:
-    """Angles of one plain light, or a list of lights."""
+    """Parse ``--light``: (theta, phi) if there is one light without a colour, else lights."""
     from napari_btf.relighting import Light
 
     found = []
@@ -262,6 +281,7 @@ def _lights(texts: list[str]) -> Any:
 
 
 def _look(texels: str | None, size: str | None, exposure: float) -> _Look:
+    """Parse ``--texels``, ``--size`` and ``--exposure``."""
     rows = columns = wanted = None
     if texels is not None:
         x0, y0, x1, y1 = _integers("--texels", texels, 4, "X0,Y0,X1,Y1", "0,0,64,64")
@@ -275,18 +295,20 @@ def _look(texels: str | None, size: str | None, exposure: float) -> _Look:
 
 
 def _check_rectangle(texels: str | None, look: _Look, model: Any) -> None:
+    """Raise a UsageError if ``--texels`` is empty or reaches beyond the surface."""
     if look.rows is None or look.columns is None:
         return
     sides = ((look.rows, model.height), (look.columns, model.width))
     if not all(0 <= side.start < side.stop <= most for side, most in sides):
         raise UsageError(
             None,
-            f"--texels {texels} is no rectangle of a surface of {model.width} x {model.height}",
-            "give X0,Y0,X1,Y1 with X0 < X1 and Y0 < Y1 inside it",
+            f"--texels {texels} is no rectangle inside a surface of {model.width} x {model.height}",
+            "give X0,Y0,X1,Y1 with X0 < X1 and Y0 < Y1 inside the surface",
         )
 
 
 def _angles(option: str, text: str) -> Angles:
+    """Parse ``THETA,PHI``."""
     theta, phi = _numbers(option, text, (2,), "THETA,PHI", "30,45")
     return theta, phi
 
@@ -294,6 +316,7 @@ def _angles(option: str, text: str) -> Angles:
 def _numbers(
     option: str, text: str, counts: tuple[int, ...], form: str, example: str
 ) -> list[float]:
+    """Parse numbers separated by commas; ``form`` and ``example`` are for the error message."""
     try:
         numbers = [float(part) for part in text.split(",")]
         if len(numbers) not in counts:
@@ -306,6 +329,7 @@ def _numbers(
 
 
 def _integers(option: str, text: str, count: int, form: str, example: str) -> list[int]:
+    """Parse integers separated by commas; ``form`` and ``example`` are for the error message."""
     try:
         numbers = [int(part) for part in text.split(",")]
         if len(numbers) != count:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from napari_btf.codec.choice import CODECS, FitSettings, fit
-from napari_btf.codec.fitting.settings import NetworkSettings
+from napari_btf.codec.choice import CODECS, fit
+from napari_btf.codec.fitting.settings import FitSettings, NetworkSettings
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.codec.storage import load, save
 

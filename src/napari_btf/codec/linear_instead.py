@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.neural_basis.budget import FREE_BYTES, Budget, direction_bytes
-from napari_btf.codec.neural_basis.fit import (
-    MOST_FOR_QUALITY,
-    MOST_LATENTS,
-    fit_neural_basis,
-    texels_that_fit,
-)
+from napari_btf.codec.fitting.checks import texels_that_fit
+from napari_btf.codec.fitting.settings import FREE_BYTES, Budget
+from napari_btf.codec.neural_basis.fit import MOST_FOR_QUALITY, MOST_LATENTS, fit_neural_basis
 from napari_btf.codec.projection import gather_abrdfs
+from napari_btf.codec.writing import direction_bytes
 from napari_btf.errors import UsageError
 from napari_btf.texels.sampling import all_texels, random_texels
 

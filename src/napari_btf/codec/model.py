@@ -14,8 +14,10 @@ from napari_btf.codec.decoding.compiled import kernels
 from napari_btf.codec.decoding.layers import in_chunks
 from napari_btf.codec.decoding.part import Part
 from napari_btf.codec.latents.stored import check_latent_type
+from napari_btf.codec.writing import FORMAT, VERSION, file_bytes
 from napari_btf.directions import Angles, unit_vector
-from napari_btf.errors import UsageError
+from napari_btf.errors import ModelFileError, UsageError
+from napari_btf.files import write_file
 from napari_btf.values import ValueScale
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_btf.codec.decoding.layers import Scratch, Shade
+    from napari_btf.codec.decoding.layers import Layers, Scratch, Shade
     from napari_btf.codec.decoding.on_device import OnDevice
 
 __all__ = ["CompressedBTF", "shade_into"]
@@ -141,6 +143,25 @@ class CompressedBTF(ABC):
             raise ValueError("the latents are not finite")
         return latents
 
+    @abstractmethod
+    def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return what a file holds of this codec alone: plain values, and tensors by name.
+
+        The rest, such as sizes and directions, is the same for all codecs (see `to_bytes`).
+        """
+
+    @abstractmethod
+    def decoder_parts(self) -> dict[str, Any]:
+        """Return the decoder as plain values, arrays, and lists and dicts of these.
+
+        docs/exports.md explains the keys. Arrays have the precision that decoding needs.
+        """
+
+    @property
+    def texel_network(self) -> Layers | None:
+        """The layers of the network that decodes every texel; None if the codec has no such one."""
+        return None
+
     @property
     @abstractmethod
     def latent_bytes(self) -> int:
@@ -240,12 +261,14 @@ class CompressedBTF(ABC):
         return other
 
     @cached_property
-    def _on_device(self) -> OnDevice | None:
+    def _on_device(self) -> OnDevice[Any] | None:
         if self.device is None:
             return None
-        from napari_btf.codec.decoding.on_device import on_device
+        return self._decoder_on(self.device)
 
-        return on_device(self, self.device)
+    @abstractmethod
+    def _decoder_on(self, device: str) -> OnDevice[Any]:
+        """Return what decodes this model on a torch device."""
 
     @property
     def values(self) -> ValueScale:
@@ -260,9 +283,25 @@ class CompressedBTF(ABC):
     @cached_property
     def file_size(self) -> int:
         """Bytes of the model as a file."""
-        from napari_btf.codec.storage import to_bytes
+        return len(self.to_bytes())
 
-        return len(to_bytes(self))
+    def to_bytes(self) -> bytes:
+        """Return the content of a model file."""
+        description, tensors = self.pack()
+        common = {
+            "format": FORMAT,
+            "version": VERSION,
+            "architecture": self.architecture,
+            "height": self.height,
+            "width": self.width,
+            "channels": self.channels,
+            "latents": self.latent_count,
+            "dtype": self.dtype.name,
+            "color_space": "linear" if self.values.is_float else "as captured",
+            "directions": "unit vectors, x right, y up, z out of the surface; stereographic disks",
+            "source": self.source,
+        }
+        return file_bytes(description | common, tensors, self.light, self.view)
 
     def decode(
         self, light: ArrayLike, view: ArrayLike, part: Part | None = None
@@ -336,9 +375,7 @@ class CompressedBTF(ABC):
         ModelFileError
             If the place cannot be written to; an older file there stays as it was.
         """
-        from napari_btf.codec.storage import save
-
-        return save(self, path)
+        return write_file(path, self.to_bytes(), ModelFileError)
 
 
 def shade_into(shade: Shade, out: NDArray[np.float32], chunk: slice, scratch: Scratch) -> None:

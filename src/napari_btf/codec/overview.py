@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_btf.directions import SAME_DIRECTION_DEGREES, angle_between
-from napari_btf.interpolation.spline import spread_subset
+from napari_btf.interpolation.points import spread_subset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""Model files: one ``.safetensors`` with tensors and a JSON description, never pickle.
+"""Read model files, which `napari_btf.codec.writing` writes, without trusting them.
 
-Each codec module offers ``pack(model)``, ``expected(description, shapes)`` and
-``unpack(description, tensors, common)`` for what is its own.
+Sizes, directions and types are the same for all codecs and are checked here. The codec's record in
+the table says which tensors there must be (``expected``), and makes the model of them (``unpack``).
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.codec.latents.stored import check_latent_type
-from napari_btf.codec.neural_basis import model as neural_basis
-from napari_btf.codec.parallax import storage as parallax_storage
-from napari_btf.codec.texel_network import storage as texel_network_storage
+from napari_btf.codec.table import TABLE
+from napari_btf.codec.writing import FORMAT, KEY, VERSION, every_pair
 from napari_btf.errors import ModelFileError
-from napari_btf.files import write_file
 from napari_btf.values import DTYPES
 
 if TYPE_CHECKING:
@@ -27,20 +25,9 @@ if TYPE_CHECKING:
 
     from napari_btf.codec.model import CompressedBTF
 
-__all__ = ["load", "save", "to_bytes"]
+__all__ = ["load", "save"]
 
-FORMAT = "napari-btf model"
-VERSION = 4
 
-_CODECS: dict[str, Any] = {
-    neural_basis.ARCHITECTURE: neural_basis,
-    parallax_storage.ARCHITECTURE: parallax_storage,
-    **dict.fromkeys(texel_network_storage.ARCHITECTURES, texel_network_storage),
-}
-#: Codecs whose latents can be float16 or uint8 in memory.
-_SMALL_LATENTS = (neural_basis.ARCHITECTURE, parallax_storage.ARCHITECTURE)
-
-_KEY = "napari-btf"
 _HEADER_LIMIT = 1 << 24
 _ITEM_BYTES = {"U8": 1, "F16": 2, "F32": 4, "I32": 4, "I64": 8}
 
@@ -58,39 +45,9 @@ _MOST_PAIRS = 2**24
 _MOST = 1e18
 
 
-def to_bytes(model: CompressedBTF) -> bytes:
-    """The content of a model file."""
-    import safetensors.numpy
-
-    description, tensors = _CODECS[model.architecture].pack(model)
-    tensors |= _pack_directions(model)
-    description |= {
-        "format": FORMAT,
-        "version": VERSION,
-        "architecture": model.architecture,
-        "height": model.height,
-        "width": model.width,
-        "channels": model.channels,
-        "latents": model.latent_count,
-        "dtype": model.dtype.name,
-        "color_space": "linear" if model.values.is_float else "as captured",
-        "directions": "unit vectors, x right, y up, z out of the surface; stereographic disks",
-        "source": model.source,
-    }
-    content = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
-    metadata = {_KEY: json.dumps(description)}
-    return bytes(safetensors.numpy.save(content, metadata=metadata))
-
-
 def save(model: CompressedBTF, path: str | Path) -> Path:
-    """Write a model (see `napari_btf.files.write_file`).
-
-    Raises
-    ------
-    ModelFileError
-        If the place cannot be written to; an older file there stays as it was.
-    """
-    return write_file(path, to_bytes(model), ModelFileError)
+    """Write a model file: the same as `CompressedBTF.save`."""
+    return model.save(path)
 
 
 def load(path: str | Path, latents_as: str = "float32") -> CompressedBTF:
@@ -129,30 +86,15 @@ def load(path: str | Path, latents_as: str = "float32") -> CompressedBTF:
             "source": source.encode(errors="replace").decode() if isinstance(source, str) else "",
             "path": path,
         }
-        if latents_as != "float32" and description["architecture"] in _SMALL_LATENTS:
+        codec = TABLE[description["architecture"]]
+        if codec.model.has_small_latents:
             common["latents_as"] = latents_as
-        model: CompressedBTF = _CODECS[description["architecture"]].unpack(
-            description, tensors, common
-        )
+        model = codec.unpack(description, tensors, common)
     except (SafetensorError, OSError) as error:
         raise ModelFileError(path, "it is damaged or truncated", "copy it again") from error
     except ValueError as error:
         raise ModelFileError(path, f"it is damaged ({error})", "copy it again") from error
     return model.with_latents_as(latents_as) if model.latents_as != latents_as else model
-
-
-def _pack_directions(model: CompressedBTF) -> dict[str, NDArray[Any]]:
-    """Captured directions once each, and which of them make each pair.
-
-    Without pairs every view has every light, the lights of the first view before those of the next.
-    """
-    lights, light_of = np.unique(model.light.astype(np.float32), axis=0, return_inverse=True)
-    views, view_of = np.unique(model.view.astype(np.float32), axis=0, return_inverse=True)
-    pairs = np.stack([view_of.reshape(-1), light_of.reshape(-1)], axis=1)
-    if np.array_equal(pairs, _every_pair(len(views), len(lights))):
-        pairs = pairs[:0]
-    small = max(len(lights), len(views)) <= 1 << 8
-    return {"lights": lights, "views": views, "pairs": pairs.astype("u1" if small else "i4")}
 
 
 def _unpack_directions(
@@ -162,14 +104,10 @@ def _unpack_directions(
     lights, views = (tensors[name].astype(np.float64) for name in ("lights", "views"))
     pairs = tensors["pairs"].astype(np.intp)
     if not len(pairs):
-        pairs = _every_pair(len(views), len(lights))
+        pairs = every_pair(len(views), len(lights))
     if pairs.min() < 0 or (pairs.max(axis=0) >= (len(views), len(lights))).any():
         raise ValueError("a pair names directions that are not there")
     return lights[pairs[:, 1]], views[pairs[:, 0]]
-
-
-def _every_pair(views: int, lights: int) -> NDArray[np.intp]:
-    return np.indices((views, lights)).reshape(2, -1).T
 
 
 def _expected_directions(
@@ -201,7 +139,7 @@ def _header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             if not 0 < length <= min(_HEADER_LIMIT, size - 8):
                 raise ModelFileError(path, "it is not a model file", remedy)
             table = json.loads(file.read(length))
-            description = json.loads(table.pop("__metadata__")[_KEY])
+            description = json.loads(table.pop("__metadata__")[KEY])
     except FileNotFoundError as error:
         raise ModelFileError(path, "there is no such file", "check the path") from error
     except OSError as error:
@@ -219,7 +157,7 @@ def _check(path: Path, description: Any, table: dict[str, Any]) -> None:
     is_object = isinstance(description, dict)
     found = {key: description.get(key) for key in known} if is_object else {}
     codec = description.get("architecture") if is_object else None
-    if found != known or not isinstance(codec, str) or codec not in _CODECS:
+    if found != known or not isinstance(codec, str) or codec not in TABLE:
         said = {**found, "architecture": codec} if is_object else description
         raise ModelFileError(
             path,
@@ -232,7 +170,7 @@ def _check(path: Path, description: Any, table: dict[str, Any]) -> None:
         types = {name: entry["dtype"] for name, entry in table.items()}
         expected = {
             **_expected_directions(shapes),
-            **_CODECS[codec].expected({**description, "pairs": _pair_count(shapes)}, shapes),
+            **TABLE[codec].expected({**description, "pairs": _pair_count(shapes)}, shapes),
         }
         wrong = [
             name

@@ -1,4 +1,10 @@
-"""Latents in the plane: how the surface is organised."""
+"""Embeddings: the latents of all texels as points in the plane, where similar texels are close.
+
+This folder holds the methods (t-SNE, PCA, UMAP), files of embeddings, and what a map of the points
+needs: colours, density, lasso, nearest point. Clusters of latents are in
+`napari_btf.segmentation`, plots in `napari_btf.plots`, and the dock in
+`napari_btf.plugin.latent_space`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Colours of texels for a map of the latent space: their look, their place, their kind.
+"""Colours of texels for a map of the latent space: by appearance, by position or by label.
 
-Each function gives one colour a texel, and what a legend needs.
+Each function returns one colour per texel, and the legend that explains the colours.
 """
 
 from __future__ import annotations
@@ -41,40 +41,40 @@ _means: WeakKeyDictionary[CompressedBTF, NDArray[np.uint8]] = WeakKeyDictionary(
 
 
 class Scale(NamedTuple):
-    """The legend of numbers: a colour bar."""
+    """The legend of continuous values: a colour bar from ``low`` to ``high``."""
 
     name: str
     low: float
     high: float
     colormap: str
-    """Of matplotlib."""
+    """The name of a colormap of matplotlib."""
 
 
 class Labels(NamedTuple):
-    """The legend of kinds: a name and a colour each."""
+    """The legend of discrete labels: a name and a colour for each."""
 
     names: tuple[str, ...]
     rgb: NDArray[np.uint8]
-    """(N, 3)"""
+    """One colour per name, (N, 3)."""
 
 
 class Colours(NamedTuple):
-    """Colours of texels."""
+    """Colours of texels, with their legend."""
 
     rgb: NDArray[np.uint8]
-    """(T, 3)"""
+    """One colour per texel, (T, 3)."""
     legend: Scale | Labels | None
 
 
 def mean_colours(model: CompressedBTF, coords: ArrayLike | None = None) -> Colours:
-    """The mean colour of texels, decoded under some of the captured lights from the front.
+    """Colour each texel by its mean colour over several captured lights, seen from the front.
 
     Parameters
     ----------
     model : CompressedBTF
-        What was decoded is kept as long as the model.
+        Its mean image is decoded once and cached for as long as the model exists.
     coords : array_like of int, shape (T, 2), optional
-        Rows ``(y, x)``; all by default.
+        Rows ``(y, x)`` of the texels; all by default.
     """
     with _lock:
         if model not in _means:
@@ -84,7 +84,7 @@ def mean_colours(model: CompressedBTF, coords: ArrayLike | None = None) -> Colou
 
 
 def centre_distance(coords: ArrayLike, height: int, width: int) -> Colours:
-    """How far texels (T, 2), rows ``(y, x)``, are from the centre of the image, in texels."""
+    """Colour texels (T, 2), rows ``(y, x)``, by their distance in texels to the image centre."""
     yx = np.asarray(coords, dtype=np.float64)
     centre = (height - 1) / 2.0, (width - 1) / 2.0
     distance = np.hypot(*(yx - centre).T)
@@ -92,9 +92,10 @@ def centre_distance(coords: ArrayLike, height: int, width: int) -> Colours:
 
 
 def positions(coords: ArrayLike, height: int, width: int) -> Colours:
-    """Where texels (T, 2), rows ``(y, x)``, lie in the image: a hue each way, and both at once.
+    """Colour texels (T, 2), rows ``(y, x)``, by their position in the image.
 
-    The four corners are blue, green, yellow and red, and what lies between them is mixed.
+    The colours of the four corners (blue, green, yellow, red, clockwise from the top left) are
+    interpolated bilinearly.
     """
     yx = np.asarray(coords, dtype=np.float64)
     y, x = (yx / (max(height - 1, 1), max(width - 1, 1))).T[..., np.newaxis]
@@ -106,19 +107,22 @@ def positions(coords: ArrayLike, height: int, width: int) -> Colours:
 
 
 def latent_values(model: CompressedBTF, k: int, coords: ArrayLike | None = None) -> Colours:
-    """One latent of texels, from its first to its last percentile.
+    """Colour each texel by the value of one latent.
+
+    The colour bar reaches from the 1st to the 99th percentile of the values.
 
     Parameters
     ----------
     model : CompressedBTF
     k : int
-        Which one, from 0.
+        Index of the latent, from 0.
     coords : array_like of int, shape (T, 2), optional
+        Rows ``(y, x)`` of the texels; all by default.
 
     Raises
     ------
     UsageError
-        If there is none of that number.
+        If the model has no latent of this index.
     """
     if not 0 <= k < model.latent_count:
         raise UsageError(
@@ -132,32 +136,35 @@ def latent_values(model: CompressedBTF, k: int, coords: ArrayLike | None = None)
 
 
 def label_colours(labels: ArrayLike, names: Sequence[str] | None = None) -> Colours:
-    """Kinds of texels: regions, materials.
+    """Colour each texel by its label, such as a region or a material.
 
     Parameters
     ----------
     labels : array_like of int, shape (T,)
-        From 1; 0 is none, which is grey.
+        Labels from 1; 0 means no label and is grey.
     names : sequence of str, optional
-        Of the kinds 1, 2, ...; their numbers by default.
+        Names of the labels 1, 2, ...; by default the numbers themselves.
     """
-    kinds = np.asarray(labels, dtype=np.intp)
-    count = max(int(kinds.max(initial=0)), len(names or ()))
+    labels = np.asarray(labels, dtype=np.intp)
+    count = max(int(labels.max(initial=0)), len(names or ()))
     table = np.array([_NONE, *(_hue(i) for i in range(count))], dtype=np.uint8)
     if names is None:
         names = [str(i + 1) for i in range(count)]
-    return Colours(table[kinds], Labels(tuple(names), table[1:]))
+    return Colours(table[labels], Labels(tuple(names), table[1:]))
 
 
 def named_regions(regions: Sequence[str]) -> Colours:
-    """Regions of texels by their names, in the order in which they come; "" is none."""
+    """Colour each texel by the name of its region; "" means no region and is grey."""
     names = [name for name in dict.fromkeys(regions) if name]
     number = {name: i + 1 for i, name in enumerate(names)} | {"": 0}
     return label_colours([number[name] for name in regions], names)
 
 
 def _hue(i: int) -> tuple[int, ...]:
-    """Colours that are far apart: the golden ratio around the circle, and three brightnesses."""
+    """Return the i-th of a series of distinct colours.
+
+    Hues step by the golden ratio around the colour circle; brightness and saturation alternate.
+    """
     value, saturation = ((0.95, 0.75), (0.75, 0.9), (1.0, 0.45))[i % 3]
     rgb = colorsys.hsv_to_rgb((0.58 + i * 0.618034) % 1.0, saturation, value)
     return tuple(round(255 * part) for part in rgb)
@@ -166,6 +173,7 @@ def _hue(i: int) -> tuple[int, ...]:
 def _scaled(
     values: NDArray[np.floating], name: str, low: float, high: float | None, colormap: str
 ) -> Colours:
+    """Colour values (T,) by a colormap from ``low`` to ``high``, or to the largest value."""
     from matplotlib import colormaps
 
     high = float(values.max(initial=low)) if high is None else high
@@ -177,7 +185,7 @@ def _scaled(
 
 
 def _chosen(image: NDArray[Any], coords: ArrayLike | None) -> NDArray[Any]:
-    """The values of texels, (T, C), of an image (H, W, C)."""
+    """Return the values of texels, (T, C), in an image (H, W, C); all texels for None."""
     if coords is None:
         return image.reshape(-1, image.shape[2])
     rows, columns = np.asarray(coords, dtype=np.intp).T
@@ -185,7 +193,7 @@ def _chosen(image: NDArray[Any], coords: ArrayLike | None) -> NDArray[Any]:
 
 
 def _mean_image(model: CompressedBTF) -> NDArray[Any]:
-    """The mean over some lights, (H, W, C), in the captured type."""
+    """Return the mean image over several lights, (H, W, C), in the data type of the capture."""
     total = np.zeros((model.height, model.width, model.channels), dtype=np.float64)
     lights = 0
     for image in frontal_images(model, typical=True):

@@ -1,4 +1,4 @@
-"""The points of a model: which texel each is, and what is known about them."""
+"""The link between the points of an embedding and the texels of the surface."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class LatentMap:
     Parameters
     ----------
     points : ndarray, shape (T, 2)
-        In the plane, y up.
+        Positions in the plane, with y pointing up.
     coords : ndarray of int, shape (T, 2)
-        Rows (y, x): the texel of each point.
+        Row ``(y, x)`` of the texel that each point stands for.
     height, width : int
-        Of the texel grid.
+        Size of the surface in texels.
     method : {"tsne", "pca", "umap"}, optional
-        Where the points come from, if not from a file.
+        The method that made the points; None if they come from a file.
     """
 
     points: NDArray[np.floating]
@@ -40,18 +40,18 @@ class LatentMap:
 
     @cached_property
     def point_of(self) -> NDArray[np.int32]:
-        """The point of each texel, (H, W); -1 where it has none."""
+        """The index of the point of each texel, (H, W); -1 for a texel without a point."""
         found = np.full((self.height, self.width), -1, dtype=np.int32)
         found[tuple(self.coords.T)] = np.arange(len(self.coords), dtype=np.int32)
         return found
 
     def at_points(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Values of texels (H, W, ...) at the points, (T, ...)."""
+        """Return for each point the value of its texel: from (H, W, ...) to (T, ...)."""
         found: NDArray[Any] = values[self.coords[:, 0], self.coords[:, 1]]
         return found
 
     def as_mask(self, points: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The texels of some points, given as a mask (T,), as a mask (H, W)."""
+        """Convert a mask of points, (T,), to a mask of texels, (H, W)."""
         mask = np.zeros((self.height, self.width), dtype=bool)
         mask[tuple(self.coords[points].T)] = True
         return mask

@@ -1,9 +1,10 @@
-"""Latents in two dimensions: one call for all methods.
+"""Embeddings of latents in the plane: one function for all methods.
 
-Latents are compared as they are, by their Euclidean distance. Those of neural-basis are
-coefficients of orthonormal components, so that the distance of two texels is that of their ABRDFs,
-up to what the model leaves out: to scale each latent to the same spread would blow up noise. Those
-of the other codecs were trained together with their decoder, which leaves them on a common scale.
+All methods use the Euclidean distance between unscaled latents. The latents of neural-basis are
+coefficients of orthonormal components, so that the distance between two texels is the distance
+between their ABRDFs, up to the error of the model; scaling each latent to unit variance would
+amplify noise. The latents of the other codecs were trained together with a decoder, and therefore
+have a common scale.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ __all__ = ["DEFAULT_BUDGET", "METHODS", "Method", "embed"]
 Method = Literal["tsne", "pca", "umap"]
 METHODS: tuple[Method, ...] = ("tsne", "pca", "umap")
 
-#: Texels above which a subset is fitted and the others are placed.
+#: Up to this number of texels, all are fitted; of more, a subset is fitted and the others placed.
 DEFAULT_BUDGET = 16_384
 
-#: With fewer distinct texels there are no neighbours to speak of.
+#: Fewest distinct texels for t-SNE and UMAP: with fewer, neighbourhoods mean nothing.
 _FEWEST = 6
 
 
@@ -48,10 +49,10 @@ def embed(
     budget: int | None = DEFAULT_BUDGET,
     initial: ArrayLike | None = None,
 ) -> Job[NDArray[np.float64]]:
-    """Place texels in the plane so that texels with alike latents lie together.
+    """Place texels in the plane so that texels with similar latents are close together.
 
-    Texels whose latents are the same have one place. The first report comes at once and shows
-    the first two principal components.
+    Texels with equal latents get the same point. The first report comes at once; its preview is
+    the projection on the first two principal components.
 
     Parameters
     ----------
@@ -62,38 +63,39 @@ def embed(
     coords : array_like of int, shape (T, 2), optional
         Rows ``(y, x)`` of the texels; all by default.
     seed : int
-        The same one gives the same points.
+        Seed of the random choices; the same seed gives the same points.
     budget : int, optional
-        If more texels differ, so many of them are fitted, spread over all kinds, and the others
-        placed among them. None fits all.
+        Largest number of texels to fit. If more texels have distinct latents, a subset of this
+        size that covers all kinds is fitted, and the others are placed among it. None fits all.
     initial : array_like, shape (T, 2), optional
-        Places to start from: t-SNE and UMAP keep their arrangement at large.
+        Initial points; t-SNE and UMAP keep their global arrangement. By default the projection on
+        the first two principal components.
 
     Yields
     ------
     Progress
-        Phases "neighbours", "embed" and "place". The ``preview`` of each report gives the (T, 2)
-        points as they are then.
+        Phases "neighbours", "embed" and "place". The ``preview`` of each report returns the
+        current points, (T, 2).
 
     Returns
     -------
     ndarray, shape (T, 2)
-        All zero if the texels do not differ.
+        All zero if all latents are equal.
 
     Raises
     ------
     UsageError
-        If a setting cannot work, or umap-learn is missing.
+        If an argument is out of range, or if umap-learn is missing.
     """
     yx = all_texels(model.height, model.width) if coords is None else np.asarray(coords)
     start = _checked(method, len(yx), seed, budget, initial)
     latents = model.latent_map[yx[:, 0], yx[:, 1]].astype(np.float64)
-    # All methods look for two dimensions.
+    # A model with a single latent gets a second one that is zero.
     latents = np.pad(latents, ((0, 0), (0, max(0, 2 - latents.shape[1]))))
     first, same_as = _distinct(latents)
     latents = latents[first]
     if len(latents) == 1:
-        # A black capture: all texels are alike, and so are their places.
+        # All latents are equal, as those of a black capture.
         return np.zeros((len(yx), 2))
     plane = _principal_plane(latents)
     yield Progress("neighbours", 0, 1, preview=lambda: plane[same_as])
@@ -105,7 +107,7 @@ def embed(
 
 
 def _for_all(job: Job[NDArray[np.float64]], same_as: NDArray[np.intp]) -> Job[NDArray[np.float64]]:
-    """A job on distinct texels, as one on all of them."""
+    """Run a job on distinct texels, and expand its previews and result to all texels."""
 
     def expanded(preview: Callable[[], NDArray[np.float64]]) -> Callable[[], NDArray[np.float64]]:
         return lambda: preview()[same_as]
@@ -125,13 +127,13 @@ def _for_all(job: Job[NDArray[np.float64]], same_as: NDArray[np.intp]) -> Job[ND
 def _checked(
     method: str, texels: int, seed: int, budget: int | None, initial: ArrayLike | None
 ) -> NDArray[np.float64] | None:
-    """The places to start from, if settings can work."""
+    """Raise a UsageError if an argument is out of range; return ``initial`` as an array."""
     if method not in METHODS:
         known = f"{', '.join(METHODS[:-1])} or {METHODS[-1]}"
         raise UsageError(None, f"there is no method {method!r}", f"use {known}")
     check_seed(seed)
     if texels < 3:
-        raise UsageError(None, f"{texels} texels", "choose 3 or more")
+        raise UsageError(None, f"{texels} texels are too few for an embedding", "choose 3 or more")
     if budget is not None and budget < 100:
         raise UsageError(None, f"the budget is {budget} texels", "allow 100 or more")
     if initial is None:
@@ -140,15 +142,23 @@ def _checked(
     if start.shape != (texels, 2) or not np.isfinite(start).all():
         raise UsageError(
             None,
-            f"the places to start from have the shape {start.shape} or are not finite",
-            f"give {texels} of them, (T, 2)",
+            f"the initial points have the shape {start.shape} or are not all finite",
+            f"give {texels} finite points, (T, 2)",
         )
     return start
 
 
 def _distinct(latents: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices of texels that differ, in order, and which of these each texel is the same as."""
-    # Minus zero is zero.
+    """Find the distinct rows of latents (T, K).
+
+    Returns
+    -------
+    first : ndarray of int, shape (D,)
+        Index of the first texel of each distinct row, in increasing order.
+    same_as : ndarray of int, shape (T,)
+        For each texel the position in ``first`` of its row.
+    """
+    # Adding zero turns -0 into 0, since rows are compared byte by byte.
     rows = np.ascontiguousarray(latents + 0.0)
     whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
     _, first, same_as = np.unique(whole, return_index=True, return_inverse=True)
@@ -159,11 +169,14 @@ def _distinct(latents: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[n
 
 
 def _principal_plane(latents: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The first two principal components, without what takes seconds to import."""
+    """Project latents (T, K) on their first two principal components, (T, 2).
+
+    In NumPy, because importing scikit-learn takes seconds.
+    """
     centred = latents - latents.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
     axes = axes[:, :-3:-1]
-    # Either sign is right; the same one in every run.
+    # The sign of an eigenvector is arbitrary: this choice is the same in every run.
     largest = np.abs(axes).argmax(axis=0)
     axes = axes * np.sign(axes[largest, (0, 1)])
     return np.asarray(centred @ axes)

@@ -1,4 +1,4 @@
-"""Points in the plane: their density, an even sample, a lasso, the nearest one."""
+"""Points in the plane: density image, evenly spread sample, lasso, and nearest neighbour."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ __all__ = ["Density", "PointIndex", "bounds_of", "density", "in_polygon", "sprea
 
 Bounds = tuple[float, float, float, float]
 
-#: Empty space around all points, as a share of their extent.
+#: Width of the empty margin around all points, as a share of their extent.
 _MARGIN = 0.03
 
 
 class Density(NamedTuple):
-    """How many points lie where."""
+    """An image of the density of points."""
 
     image: NDArray[np.float32]
-    """(H, W), from 0 to 1 (the most); row 0 is at the top, where y is largest."""
+    """Density from 0 to 1, (H, W); row 0 is the top, where y is largest."""
     bounds: Bounds
-    """x and y of the lower left, x and y of the upper right corner of the image."""
+    """Left, bottom, right and top of the image, in the coordinates of the points."""
 
 
 def bounds_of(points: ArrayLike) -> Bounds:
-    """A rectangle around points (T, 2), with a margin: left, bottom, right, top."""
+    """Return left, bottom, right and top of a rectangle around points (T, 2), with a margin."""
     points = np.asarray(points, dtype=np.float64)
     low, high = points.min(axis=0), points.max(axis=0)
-    # Points that all lie in one place still have some room around them.
+    # Even if all points coincide, the rectangle has an area.
     margin = max(float((high - low).max()), 1e-6) * _MARGIN
     (left, bottom), (right, top) = low - margin, high + margin
     return float(left), float(bottom), float(right), float(top)
@@ -39,21 +39,21 @@ def bounds_of(points: ArrayLike) -> Bounds:
 def density(
     points: ArrayLike, size: int | tuple[int, int] = 512, bounds: Bounds | None = None
 ) -> Density:
-    """Draw how dense points lie, for maps of more points than can be drawn one by one.
+    """Draw the density of points, for maps with too many points to draw each of them.
 
     Parameters
     ----------
     points : array_like, shape (T, 2)
-        x and y.
+        Coordinates (x, y).
     size : int or tuple of int
         Height and width of the image in pixels.
     bounds : tuple of float, optional
-        Left, bottom, right and top of the image; around all points by default.
+        Left, bottom, right and top of the image; by default a rectangle around all points.
 
     Returns
     -------
     Density
-        Counts on a logarithmic scale, smoothed over about a pixel.
+        Counts of points, smoothed by a Gaussian of one pixel, on a logarithmic scale.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -73,25 +73,26 @@ def density(
 
 
 def spread_sample(points: ArrayLike, count: int, seed: int = 0) -> NDArray[np.intp]:
-    """Choose points that cover the plane evenly, so that thin parts of a map are drawn, too.
+    """Choose a sample of points that covers the plane evenly, including its sparse parts.
 
     Parameters
     ----------
     points : array_like, shape (T, 2)
     count : int
+        Largest number of points to choose.
     seed : int
 
     Returns
     -------
     ndarray of int, shape (min(T, count),)
-        Indices in order.
+        Indices of the chosen points, in increasing order.
     """
     points = np.asarray(points, dtype=np.float64)
     total = len(points)
     if count >= total:
         return np.arange(total, dtype=np.intp)
     left, bottom, right, top = bounds_of(points)
-    # About one cell a point that is wanted. Of every cell one point, then a second, and so on.
+    # A grid of about ``count`` cells; each cell gives one point, then a second one, and so on.
     cells = max(1, int(np.sqrt(count)))
     column = np.floor((points[:, 0] - left) * (cells / (right - left))).astype(np.intp)
     row = np.floor((points[:, 1] - bottom) * (cells / (top - bottom))).astype(np.intp)
@@ -106,14 +107,14 @@ def spread_sample(points: ArrayLike, count: int, seed: int = 0) -> NDArray[np.in
 
 
 def in_polygon(points: ArrayLike, polygon: ArrayLike) -> NDArray[np.bool_]:
-    """Which points a polygon encloses.
+    """Mark the points inside a polygon, by the even-odd rule.
 
     Parameters
     ----------
     points : array_like, shape (T, 2)
     polygon : array_like, shape (V, 2)
-        Its corners in turn; the last one is joined to the first. Where it crosses itself, what
-        it goes around twice is outside.
+        Corners in order; the last one is joined to the first. An area that the polygon encloses
+        twice is outside.
 
     Returns
     -------
@@ -133,7 +134,7 @@ def in_polygon(points: ArrayLike, polygon: ArrayLike) -> NDArray[np.bool_]:
 
 
 class PointIndex:
-    """Points (T, 2) of which the nearest to some place is found in microseconds."""
+    """A k-d tree of points (T, 2), which finds the nearest point in microseconds."""
 
     def __init__(self, points: ArrayLike) -> None:
         from scipy.spatial import KDTree
@@ -141,6 +142,6 @@ class PointIndex:
         self._tree = KDTree(np.asarray(points, dtype=np.float64))
 
     def nearest(self, place: ArrayLike, within: float = np.inf) -> int | None:
-        """Index of the point nearest to a place (2,), None if none is nearer than ``within``."""
+        """Return the index of the point nearest to (x, y), or None if it is beyond ``within``."""
         distance, index = self._tree.query(np.asarray(place, dtype=np.float64))
         return int(index) if distance <= within else None

@@ -1,4 +1,4 @@
-"""Embeddings as CSV files: columns ``tsne_x,tsne_y,image_x,image_y``, and ``region`` if known."""
+"""Files of embeddings: CSV with the columns ``tsne_x,tsne_y,image_x,image_y[,region]``."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 __all__ = ["EmbeddingTable", "read_embedding", "write_embedding"]
 
 _COLUMNS = ("tsne_x", "tsne_y", "image_x", "image_y")
-#: Images are no larger: a wrong coordinate is not to make an image that fits no memory.
+#: Largest side of an image in texels: a wrong coordinate must not make an image fill the memory.
 _LARGEST_SIDE = 1 << 16
 
 
 class EmbeddingTable(NamedTuple):
-    """Texels and their places in the plane."""
+    """Texels and their points in the plane, as an embedding file lists them."""
 
     points: NDArray[np.float64]
-    """(T, 2)"""
+    """Points in the plane, (T, 2)."""
     coords: NDArray[np.intp]
-    """(T, 2) rows ``(y, x)``, each texel once."""
+    """Rows ``(y, x)`` of the texels, (T, 2), each texel once."""
     regions: tuple[str, ...] | None
-    """The region of each texel, "" for none; None without the column."""
+    """Name of the region of each texel, "" for no region; None if the file has no such column."""
 
     def region_texels(self) -> RegionTexels | None:
-        """The texels that are in a region; None if none is."""
+        """Return the texels that belong to a region, or None if no texel does."""
         inside = [i for i, name in enumerate(self.regions or ()) if name]
         if self.regions is None or not inside:
             return None
@@ -59,16 +59,18 @@ def write_embedding(
     coords: ArrayLike,
     regions: Sequence[str] | None = None,
 ) -> None:
-    """Write a CSV file with the columns ``tsne_x,tsne_y,image_x,image_y``.
+    """Write a CSV file with the columns ``tsne_x,tsne_y,image_x,image_y[,region]``.
 
     Parameters
     ----------
     path : str or Path
     points : array_like, shape (T, 2)
+        Points in the plane.
     coords : array_like of int, shape (T, 2)
-        Rows ``(y, x)``.
+        Rows ``(y, x)`` of their texels.
     regions : sequence of str, length T, optional
-        The region of each texel, "" for none, as one more column ``region``.
+        Name of the region of each texel, "" for no region. Without it the file has no column
+        ``region``.
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -88,19 +90,19 @@ def write_embedding(
 def read_embedding(
     path: str | Path, height: int | None = None, width: int | None = None
 ) -> EmbeddingTable:
-    """Read what `write_embedding` wrote, or another program with the same columns.
+    """Read a file of `write_embedding`, or of another program that writes the same columns.
 
     Parameters
     ----------
     path : str or Path
-        Further columns are ignored.
+        A CSV file; columns of other names are ignored.
     height, width : int, optional
-        Size of the image that the texels must lie in.
+        Size of the surface, to check that it contains all texels.
 
     Raises
     ------
     CoordinatesError
-        Naming the line at fault.
+        If the file cannot be used; the message names the line.
     """
     expected = f"the header {','.join(_COLUMNS)}"
     rows = table_rows(path, read_text(path, expected))
@@ -127,7 +129,9 @@ def read_embedding(
             )
         if (y, x) in texels:
             raise CoordinatesError(
-                path, f"line {number}: x={x}, y={y} is there already", "leave every texel once"
+                path,
+                f"line {number}: the texel x={x}, y={y} is listed twice",
+                "remove one of the lines",
             )
         texels[y, x] = place
         if region is not None:
@@ -144,14 +148,17 @@ def read_embedding(
 def _place(
     path: str | Path, number: int, row: list[str], columns: list[int]
 ) -> tuple[float, float]:
+    """Parse the point of one row; raise a CoordinatesError if it is not two finite numbers."""
     cells = [row[column] if column < len(row) else "" for column in columns]
     try:
-        # What `float` takes beside numbers, such as 1_000, is no way to write one.
+        # `float` also accepts underscores, such as 1_000, which a CSV file must not have.
         x, y = (math.nan if "_" in cell else float(cell) for cell in cells)
     except ValueError:
         x = y = math.nan
     if not (math.isfinite(x) and math.isfinite(y)):
         raise CoordinatesError(
-            path, f"line {number} is {quoted(row)}, expected two numbers first", "correct the line"
+            path,
+            f"line {number} is {quoted(row)}, expected two numbers in tsne_x and tsne_y",
+            "correct the line",
         )
     return x, y

@@ -1,4 +1,4 @@
-"""t-SNE by openTSNE: a subset is fitted, the others are placed among it."""
+"""t-SNE by openTSNE: a subset of the texels is fitted, and the others are placed among it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_btf.embedding.subset import spread_subset
+from napari_btf.embedding.subset import representative_texels
 from napari_btf.progress import Progress
 from napari_btf.running.threads import one_library
 
@@ -18,60 +18,73 @@ if TYPE_CHECKING:
 __all__ = ["tsne"]
 
 _PERPLEXITY = 30.0
-#: Iterations between two reports.
+#: Number of iterations between two reports.
 _STRIDE = 10
 
 
 class _Phase(NamedTuple):
+    """The settings of one phase of the gradient descent."""
+
     iterations: int
     exaggeration: float
     momentum: float
 
 
-#: Early exaggeration first, then the embedding itself (van der Maaten and Hinton, 2008).
+#: Early exaggeration, then the embedding without it (van der Maaten and Hinton, 2008).
 _PHASES = (_Phase(250, 12.0, 0.5), _Phase(500, 1.0, 0.8))
-#: Where others are placed among a subset anyway, more of them change the picture no longer.
+#: Fewer iterations for a subset: more of them no longer change the map of all texels visibly.
 _FEWER_PHASES = (_Phase(100, 12.0, 0.5), _Phase(300, 1.0, 0.8))
 
-#: Width of a cell of the grid on which forces between all texels are found. With cells of 1,
-#: openTSNE's default, an iteration takes three times as long and leads to the same quality.
+#: Cell width of the grid on which the repulsive forces are interpolated. With openTSNE's default of
+#: 1, an iteration takes three times as long and the quality is the same.
 _CELL = 2.0
-#: Up to so many texels, comparing all pairs is faster than an index of approximate neighbours.
+#: Largest number of texels for an exact search of nearest neighbours: above it, an approximate
+#: index is faster.
 _EXACT_NEIGHBOURS = 32_768
+#: Number of trees of the approximate index (Annoy).
 _TREES = 20
-#: Up to so many texels threads wait for each other longer than they work.
+#: Largest number of texels for a single thread: below it, several threads mostly wait.
 _ONE_THREAD = 4_096
-#: From so many texels on, forces on a grid (FFT) are faster than those by a tree (Barnes-Hut): of
-#: 4,000 texels on one core 16 s instead of 25 s, of 2,000 14 s instead of 11 s.
+#: Smallest number of texels for which forces on a grid (FFT) are faster than by a tree
+#: (Barnes-Hut): on one core, 4,000 texels take 16 s instead of 25 s, 2,000 take 14 s instead of
+#: 11 s.
 _ON_A_GRID = 3_000
 
-#: A texel is placed by so many of its neighbours in the subset.
+#: Number of nearest neighbours in the subset whose median gives the point of another texel.
 _PLACING_NEIGHBOURS = 5
-#: Texels whose neighbours are found at a time.
+#: Number of texels whose neighbours are searched at once.
 _CHUNK = 8_192
 
 
 def tsne(
     latents: NDArray[np.float64], start: NDArray[np.float64], seed: int, budget: int | None
 ) -> Job[NDArray[np.float64]]:
-    """t-distributed stochastic neighbour embedding (van der Maaten and Hinton, 2008).
+    """Compute a t-distributed stochastic neighbour embedding (van der Maaten and Hinton, 2008).
 
-    The same seed gives the same points, with any number of threads.
+    The same seed gives the same points with any number of threads.
 
     Parameters
     ----------
     latents : ndarray, shape (T, K)
-        Of texels that differ.
+        Distinct rows.
     start : ndarray, shape (T, 2)
-        Places whose arrangement at large is kept; see Kobak and Berens, "The art of using t-SNE
-        for single-cell transcriptomics", 2019.
+        Initial points, whose global arrangement is kept; see Kobak and Berens, "The art of using
+        t-SNE for single-cell transcriptomics", 2019.
     seed : int
     budget : int, optional
-        Texels that are fitted at most.
+        Largest number of texels to fit; None fits all.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    ndarray, shape (T, 2)
     """
     if budget is None or len(latents) <= budget:
         return (yield from _fitted(latents, start, seed, None))
-    chosen = spread_subset(latents, budget, seed)
+    chosen = representative_texels(latents, budget, seed)
     return (yield from _fitted(latents, start, seed, chosen))
 
 
@@ -81,6 +94,7 @@ def _fitted(
     seed: int,
     chosen: NDArray[np.intp] | None,
 ) -> Job[NDArray[np.float64]]:
+    """Fit the chosen texels, all for None, and place the others among them."""
     from openTSNE import TSNEEmbedding, initialization
 
     some = latents if chosen is None else latents[chosen]
@@ -99,7 +113,7 @@ def _fitted(
     phases = _PHASES if chosen is None else _FEWER_PHASES
     done, total = 0, sum(phase.iterations for phase in phases)
     for phase in phases:
-        # In short runs, so that the job can report and be abandoned between them.
+        # Short runs, because the job can report and be closed only between them.
         for _ in range(0, phase.iterations, _STRIDE):
             yield Progress("embed", done, total, preview=lambda: others.among(embedding))
             embedding.optimize(
@@ -111,6 +125,7 @@ def _fitted(
 
 
 def _affinities(latents: NDArray[np.float64], seed: int) -> Any:
+    """Compute openTSNE's affinities between each texel and its nearest neighbours."""
     from openTSNE import affinity
 
     perplexity = min(_PERPLEXITY, (len(latents) - 1) / 3.0)
@@ -130,18 +145,18 @@ def _affinities(latents: NDArray[np.float64], seed: int) -> Any:
 
 
 def _threads(texels: int) -> int:
-    """How many threads a fit takes; -1 is one for each core."""
+    """Return the number of threads for a fit; -1 means one per core."""
     return 1 if texels <= _ONE_THREAD else -1
 
 
 class _Others:
-    """Texels that are not fitted, and where they lie among those that are.
+    """The texels that are not fitted, each with its nearest neighbours among the fitted ones.
 
     Parameters
     ----------
     latents : ndarray, shape (T, K)
     chosen : ndarray of int, shape (F,), optional
-        Those that are fitted; all if not given.
+        Indices of the fitted texels; None if all are fitted.
     """
 
     def __init__(self, latents: NDArray[np.float64], chosen: NDArray[np.intp] | None) -> None:
@@ -151,7 +166,7 @@ class _Others:
         self._neighbours: list[NDArray[np.intp]] = []
 
     def find(self, affinities: Any, start: NDArray[np.float64]) -> Job[None]:
-        """Look up the neighbours of all of them, phase "neighbours"."""
+        """Find the nearest neighbours of these texels; reports have the phase "neighbours"."""
         for begin in range(0, len(self._rest), _CHUNK):
             yield Progress("neighbours", begin, len(self._rest), preview=start.copy)
             some = self._rest[begin : begin + _CHUNK]
@@ -160,7 +175,7 @@ class _Others:
             self._neighbours.append(np.asarray(found, dtype=np.intp))
 
     def among(self, embedding: NDArray[np.float64]) -> NDArray[np.float64]:
-        """All texels, (T, 2): the others in the median of their neighbours."""
+        """Return points of all texels, (T, 2): the others lie at the median of their neighbours."""
         fitted = np.array(embedding, dtype=np.float64)
         points = np.empty((len(self._latents), 2))
         points[self._chosen] = fitted

@@ -1,4 +1,4 @@
-"""UMAP, where umap-learn is installed."""
+"""UMAP, if the optional package umap-learn is installed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.embedding.subset import spread_subset
+from napari_btf.embedding.subset import representative_texels
 from napari_btf.errors import UsageError
 from napari_btf.progress import Progress
 
@@ -25,15 +25,25 @@ _CHUNK = 8_192
 def umap(
     latents: NDArray[np.float64], start: NDArray[np.float64], seed: int, budget: int | None
 ) -> Job[NDArray[np.float64]]:
-    """Uniform manifold approximation and projection (McInnes, Healy and Melville, 2018).
+    """Compute a uniform manifold approximation and projection (McInnes et al., 2018).
 
     Parameters
     ----------
     latents : ndarray, shape (T, K)
-        Of texels that differ.
+        Distinct rows.
     start : ndarray, shape (T, 2)
+        Initial points.
     seed : int
     budget : int, optional
+        Largest number of texels to fit; the others are placed among them. None fits all.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    ndarray, shape (T, 2)
 
     Raises
     ------
@@ -43,14 +53,14 @@ def umap(
     umap_learn = _library()
     fitted = np.arange(len(latents))
     if budget is not None and len(latents) > budget:
-        fitted = spread_subset(latents, budget, seed)
+        fitted = representative_texels(latents, budget, seed)
     points = start.copy()
     yield Progress("embed", 0, 1, preview=points.copy)
     reducer = umap_learn.UMAP(
         n_neighbors=min(_NEIGHBOURS, len(fitted) - 1),
         init=_within_ten(start[fitted]),
         random_state=seed,
-        # With a seed it uses one core, and warns if more are asked for.
+        # With a seed, umap-learn uses one core anyway and would warn about any other number.
         n_jobs=1,
     )
     points[fitted] = reducer.fit_transform(latents[fitted])
@@ -64,9 +74,10 @@ def umap(
 
 
 def _library() -> Any:
+    """Import umap-learn, or raise a UsageError that says how to install it."""
     try:
         with warnings.catch_warnings():
-            # It speaks of another library, which only its other half needs.
+            # umap-learn warns that tensorflow is missing, which only parametric UMAP needs.
             warnings.simplefilter("ignore")
             import umap as library
     except ImportError as error:
@@ -77,7 +88,7 @@ def _library() -> Any:
 
 
 def _within_ten(start: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Places from 0 to 10 in the longer direction, as UMAP's own start has them."""
+    """Scale points (T, 2) so that their longer side is 0 to 10, as UMAP's own initialisation."""
     low = start.min(axis=0)
     span = float((start.max(axis=0) - low).max()) or 1.0
     return np.asarray((start - low) * (10.0 / span), dtype=np.float32)

@@ -1,4 +1,8 @@
-"""Quality figures of a compressed BTF against the photographs, next to classical codecs."""
+"""Quality of a compressed BTF compared with its photographs, beside classical codecs.
+
+Metrics, scores and their reports belong here; the classical codecs themselves belong in
+`napari_btf.baselines`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model and the baselines against all observations of a capture."""
+"""Evaluation of a model and of the baselines on all observations of a capture."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ T = TypeVar("T")
 
 
 class Renderer(Protocol):
-    """What can be scored: a model or a baseline."""
+    """A decoder of images, which `score` can evaluate: a model or a baseline."""
 
     def shaded(self, light: ArrayLike, view: ArrayLike) -> Iterator[NDArray[np.float32]]:
-        """Images (H, W, C) for pairs of unit vectors (P, 3), in the fitted domain."""
+        """Decode images (H, W, C) at pairs of unit vectors (P, 3), in the fitted domain."""
 
 
 def evaluate(
@@ -40,22 +40,22 @@ def evaluate(
     held_out: NDArray[np.bool_] | None = None,
     baselines: bool = True,
 ) -> Job[Evaluation]:
-    """Score a model over a capture, next to classical codecs of the same size.
+    """Score a model on a capture, and classical codecs of about the same size.
 
-    Errors are measured in the fitted domain (see `napari_btf.values`) of clipped, not rounded
-    values. The peak is 1 for integer captures, the largest fitted value for floating point ones.
+    Errors are measured in the fitted domain (see `napari_btf.values`); decoded values are clamped
+    but not rounded. The peak is 1 for integer captures and the largest fitted value otherwise.
 
     Parameters
     ----------
     model : CompressedBTF
     btf : BTF
-        Of the same size and channels; kept in memory if it takes at most 512 MiB.
+        Capture of the same size and channels; read into memory if it takes at most 512 MiB.
     held_out : ndarray of bool, shape (N,), optional
-        Which observations count as unseen. By default those whose pair of directions the model
-        does not have among those it was trained on (see `seen_pairs`).
+        Mask of the observations that count as unseen. By default these are the observations whose
+        pair of directions was not used in training (see `seen_pairs`).
     baselines : bool
-        Whether to fit and score `napari_btf.baselines.BASELINES`, on the seen observations and
-        with the bytes of the model. PTM and HSH have one size; that may be more.
+        Whether to score `napari_btf.baselines.BASELINES`, too. They are fitted to the seen
+        observations with the size of the model as budget, which PTM and HSH may exceed.
 
     Yields
     ------
@@ -69,7 +69,7 @@ def evaluate(
     Raises
     ------
     UsageError
-        If model and capture do not fit one another; nothing has been read then.
+        If model and capture do not match; this is checked before any image is read.
     CaptureError
         If an image cannot be read.
     """
@@ -95,24 +95,25 @@ def evaluate(
 
 
 def check_match(model: CompressedBTF, btf: BTF) -> None:
-    """Refuse a capture that a model cannot be of.
+    """Check that a capture has the same image size and kind of values as a model.
 
     Raises
     ------
     UsageError
+        If it has not.
     """
     theirs = (model.width, model.height, model.channels)
     ours = (btf.width, btf.height, btf.channels)
     if theirs != ours:
         raise UsageError(
             btf.source or None,
-            f"its images are {_size(*ours)}, the model is of {_size(*theirs)}",
+            f"its images are {_size(*ours)}, those of the model are {_size(*theirs)}",
             "name the capture the model was trained on, or one of the same surface",
         )
     if model.values.is_float != btf.values.is_float:
         raise UsageError(
             btf.source or None,
-            f"its values are {btf.values.dtype}, the model is of {model.values.dtype}",
+            f"its values are {btf.values.dtype}, those of the model are {model.values.dtype}",
             "name the capture the model was trained on, or one of the same kind",
         )
 
@@ -122,9 +123,9 @@ def _size(width: int, height: int, channels: int) -> str:
 
 
 def seen_pairs(model: CompressedBTF, btf: BTF) -> NDArray[np.bool_]:
-    """Which observations have a pair of directions the model was trained on.
+    """Return the mask of the observations whose pair of directions was used in training.
 
-    Light and view both have to be within `SAME_DIRECTION_DEGREES`.
+    Light and view must each lie within `SAME_DIRECTION_DEGREES` of those of one training pair.
 
     Returns
     -------
@@ -134,7 +135,7 @@ def seen_pairs(model: CompressedBTF, btf: BTF) -> NDArray[np.bool_]:
 
     trained = np.concatenate([model.light, model.view], axis=1)
     pairs = np.concatenate([btf.light, btf.view], axis=1)
-    # A little more than needed; the angles decide.
+    # The search radius is larger than needed, because the exact angles decide below.
     reach = 2.0 * np.deg2rad(SAME_DIRECTION_DEGREES)
     near = cKDTree(trained).query_ball_point(pairs, reach)
     seen = np.zeros(len(btf), dtype=bool)
@@ -151,7 +152,7 @@ def seen_pairs(model: CompressedBTF, btf: BTF) -> NDArray[np.bool_]:
 def score(
     renderer: Renderer, btf: BTF, seen: NDArray[np.bool_], peak: float
 ) -> Job[tuple[Scores, NDArray[np.float64]]]:
-    """Errors of a model or baseline over all observations.
+    """Score a model or baseline on all observations.
 
     Parameters
     ----------
@@ -159,8 +160,9 @@ def score(
     btf : BTF
         Read one observation after the other.
     seen : ndarray of bool, shape (N,)
+        Mask of the observations that the renderer was fitted to; only passed on to the result.
     peak : float
-        What PSNR and SSIM relate errors to, fitted domain.
+        Peak value of PSNR and SSIM in the fitted domain.
 
     Yields
     ------
@@ -189,7 +191,7 @@ def score(
 
 
 def _peak(btf: BTF) -> Job[float]:
-    """The largest fitted value of radiance, 1 of integers."""
+    """Return the largest fitted value of a floating point capture, or 1 for integers."""
     if not btf.values.is_float:
         return 1.0
     peak = 0.0
@@ -203,9 +205,9 @@ def _peak(btf: BTF) -> Job[float]:
 def _baselines(
     btf: BTF, seen: NDArray[np.bool_], peak: float, budget: int
 ) -> Job[tuple[BaselineFigures, ...]]:
-    """All of them, fitted to what was seen and scored on everything."""
+    """Fit all baselines to the seen observations and score them on all observations."""
     if not seen.any():
-        nothing = "nothing to fit it to: no direction was seen in training"
+        nothing = "it cannot be fitted: no direction of the capture was seen in training"
         return tuple(BaselineFigures(name, nothing) for name in BASELINES)
     learned = btf if seen.all() else btf.select(seen)
     rows = []
@@ -221,7 +223,7 @@ def _baselines(
 
 
 def _part(job: Job[T], number: int) -> Job[T]:
-    """Reports of one of two jobs a baseline as reports of the phase "baselines"."""
+    """Run job ``number`` of two per baseline; map its progress to the phase "baselines"."""
 
     def among_all(progress: Progress) -> Progress:
         done = int(100 * (number + progress.step / progress.total))

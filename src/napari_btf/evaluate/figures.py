@@ -1,4 +1,4 @@
-"""What an evaluation gives: figures of the model and of the baselines, as plain values too."""
+"""Results of an evaluation: scores of the model and of the baselines, and their summaries."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ __all__ = ["BaselineFigures", "Evaluation", "Scores"]
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Errors of every observation, and what follows from them.
+    """Scores of every observation, and the totals computed from them.
 
     Parameters
     ----------
     mse : ndarray, shape (N,)
-        Mean squared error in the fitted domain.
+        Mean squared error of each observation in the fitted domain.
     ssim : ndarray, shape (N,)
-        NaN for images under 11 texels.
+        Structural similarity; NaN for images with a side of less than 11 texels.
     seen : ndarray of bool, shape (N,)
-        Which observations have directions the codec was fitted on.
+        Mask of the observations to whose directions the codec was fitted.
     peak : float
-        The value that PSNR and SSIM relate errors to.
+        Peak value of PSNR and SSIM.
     """
 
     mse: NDArray[np.float64]
@@ -39,14 +39,14 @@ class Scores:
 
     @property
     def psnr(self) -> NDArray[np.float64]:
-        """Of each observation, dB, shape (N,)."""
+        """PSNR of each observation in dB, shape (N,)."""
         return np.array([decibel(float(mse), self.peak) for mse in self.mse])
 
     def totals(self) -> dict[str, float]:
-        """``psnr psnr_seen psnr_unseen ssim ssim_seen ssim_unseen``.
+        """Return ``psnr psnr_seen psnr_unseen ssim ssim_seen ssim_unseen``.
 
-        PSNR is of one mean squared error over the observations, SSIM the mean over them. NaN
-        where there are none.
+        PSNR is computed from the MSE over all the observations, and SSIM is the mean over them.
+        A total over no observations is NaN.
         """
         found = {}
         for name, which in (("", slice(None)), ("_seen", self.seen), ("_unseen", ~self.seen)):
@@ -59,16 +59,17 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class BaselineFigures:
-    """A baseline fitted to the seen observations, at the bytes of the model.
+    """Size and scores of a baseline that was fitted to the seen observations.
 
     Parameters
     ----------
     name : str
     note : str
-        How it keeps its values, or why it does not apply.
+        How the baseline stores its values, or why it is not applicable.
     nbytes : int or None
-        None where it does not apply.
+        Size in bytes; None if the baseline is not applicable.
     scores : Scores or None
+        None if the baseline is not applicable.
     """
 
     name: str
@@ -77,7 +78,7 @@ class BaselineFigures:
     scores: Scores | None = None
 
     def summary(self) -> dict[str, Any]:
-        """``name note bytes`` and the totals, None where it does not apply."""
+        """Return ``name note bytes`` and the totals, which are None if it is not applicable."""
         totals: dict[str, float | None] = dict.fromkeys(_TOTALS)
         if self.scores is not None:
             totals.update(self.scores.totals())
@@ -89,18 +90,18 @@ _TOTALS = ("psnr", "ssim", "psnr_seen", "ssim_seen", "psnr_unseen", "ssim_unseen
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Figures of a model against a capture.
+    """Quality and size of a model compared with a capture.
 
     Parameters
     ----------
     scores : Scores
-        Of the model.
+        Scores of the model.
     light, view : ndarray, shape (N, 3)
         Unit vectors of the observations.
     error : ndarray, shape (H, W)
         Mean absolute error of each texel over all observations and channels, fitted domain.
     bytes_model, bytes_latents, bytes_capture : int
-        Of the model as a file, of the latents in it, of all pixel values uncompressed.
+        Sizes of the model file, of the latents in it, and of all uncompressed pixel values.
     baselines : tuple of BaselineFigures
     """
 
@@ -115,11 +116,11 @@ class Evaluation:
 
     @property
     def bytes_decoder(self) -> int:
-        """All that is not latents: decoder, directions, description."""
+        """Size of the model file without latents: decoder, directions, description."""
         return self.bytes_model - self.bytes_latents
 
     def directions(self) -> list[dict[str, Any]]:
-        """``theta_l phi_l theta_v phi_v seen psnr ssim`` of each observation; degrees, dB."""
+        """Return ``theta_l phi_l theta_v phi_v seen psnr ssim`` per observation; degrees, dB."""
         columns = zip(
             *vectors_to_angles(self.light),
             *vectors_to_angles(self.view),
@@ -138,7 +139,7 @@ class Evaluation:
         return rows
 
     def summary(self) -> dict[str, Any]:
-        """Everything but the error image as plain values."""
+        """Return all results except the error image as plain Python values."""
         return {
             **self.scores.totals(),
             "bytes_model": self.bytes_model,

@@ -1,4 +1,4 @@
-"""PSNR and SSIM, of one image and of all observations."""
+"""PSNR and SSIM of single images, and PSNR over all observations of a capture."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ __all__ = ["decibel", "psnr", "psnr_over", "ssim"]
 
 
 def psnr(image: ArrayLike, reference: ArrayLike) -> float:
-    """Peak signal-to-noise ratio of values in 0..1, in dB: ``10 log10(1 / MSE)``.
+    """Return the peak signal-to-noise ratio of values in 0..1, in dB: ``10 log10(1 / MSE)``.
 
-    Infinite for equal images.
+    The ratio is infinite for equal images.
     """
     difference = np.asarray(image, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
     return decibel(float(np.mean(difference**2)))
 
 
 def ssim(image: ArrayLike, reference: ArrayLike, peak: float = 1.0) -> float:
-    """Mean structural similarity of two (H, W, C) images in 0..peak.
+    """Return the mean structural similarity of two (H, W, C) images with values in 0..peak.
 
-    Wang et al., "Image quality assessment: from error visibility to structural similarity",
-    2004, with its Gaussian window, by scikit-image: in single precision if both images are. NaN
-    for images under 11 texels.
+    The metric is that of Wang et al., "Image quality assessment: from error visibility to
+    structural similarity", 2004, with its Gaussian window, computed by scikit-image (in single
+    precision if both images are). It is NaN for images with a side of less than 11 texels.
     """
     from skimage.metrics import structural_similarity
 
@@ -54,20 +54,20 @@ def ssim(image: ArrayLike, reference: ArrayLike, peak: float = 1.0) -> float:
 
 
 def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
-    """PSNR of a model over all observations of a BTF, one mean squared error over all values.
+    """Compute the PSNR of a model over all observations, from the MSE of all their values.
 
-    Several processes (`napari_btf.codec.fitting.processes`) measure a share of the observations
-    each.
+    If several processes run (`napari_btf.codec.fitting.processes`), each measures a share of the
+    observations.
 
     Errors are measured in the fitted domain (see `napari_btf.values`). The peak is 1 for
-    integer captures, the largest fitted value of the BTF for floating point ones.
+    integer captures and the largest fitted value of the BTF for floating point captures.
 
     Parameters
     ----------
     model : CompressedBTF
-        Decoded at the direction of each observation, clipped to what is possible, not rounded.
+        Decoded at the directions of each observation, clamped to the valid range, not rounded.
     btf : BTF
-        Of the same size; read one observation after the other.
+        Capture of the same size; read one observation after the other.
 
     Yields
     ------
@@ -77,7 +77,7 @@ def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
     Returns
     -------
     float
-        dB.
+        PSNR in dB.
     """
     total, peak = 0.0, 0.0
     here, count = world(), len(btf)
@@ -98,5 +98,5 @@ def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
 
 
 def decibel(mse: float, peak: float = 1.0) -> float:
-    """``10 log10(peak^2 / mse)``, infinite for no error at all."""
+    """Return ``10 log10(peak^2 / mse)``, in dB; infinite if ``mse`` is 0."""
     return float("inf") if mse == 0 else float(10.0 * np.log10(peak**2 / mse))

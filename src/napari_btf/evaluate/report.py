@@ -1,4 +1,4 @@
-"""An evaluation for people: a table in text, and figures per direction as CSV."""
+"""Reports of an evaluation: a text table, and a CSV file with one line per observation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ _COLUMNS = ("psnr_seen", "psnr_unseen", "ssim_seen", "ssim_unseen")
 
 
 def table(found: Evaluation, name: str = "this model") -> str:
-    """Lines for a terminal: the model and the baselines, seen and unseen directions apart."""
+    """Format a text table of model and baselines, with seen and unseen directions apart.
+
+    Parameters
+    ----------
+    found : Evaluation
+    name : str
+        Label of the model's row.
+    """
     width = max(len(name), *(len(row.name) for row in found.baselines), 0)
     unseen = len(found.light) - int(found.scores.seen.sum())
     lines = [
@@ -54,12 +61,12 @@ def table(found: Evaluation, name: str = "this model") -> str:
 
 
 def write_directions(found: Evaluation, path: str | Path) -> Path:
-    """Write `Evaluation.directions` as CSV, one line an observation, no value where there is none.
+    """Write `Evaluation.directions` as CSV, one line per observation; NaN becomes an empty cell.
 
     Raises
     ------
     UsageError
-        If the place cannot be written to.
+        If the file cannot be written.
     """
     rows = found.directions()
     text = io.StringIO()
@@ -72,5 +79,5 @@ def write_directions(found: Evaluation, path: str | Path) -> Path:
 
 
 def _figure(value: float, digits: int, nothing: str = "-") -> str:
-    """Text of a figure; "inf" where nothing was lost."""
+    """Format a value; ``nothing`` replaces NaN, and infinity becomes "inf"."""
     return nothing if math.isnan(value) else f"{value:.{digits}f}"

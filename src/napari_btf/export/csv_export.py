@@ -1,13 +1,13 @@
-"""Writing models as CSV: latents and weights in the files of the program this one grew from.
+"""Writes models as CSV, in the file format of the program from which this one was developed.
 
-``latent_map_TAG.csv`` has the header ``0,1,..,K-1`` and one line a texel, row by row from the top
+``latent_map_TAG.csv`` has the header ``0,1,..,K-1`` and one line per texel, row by row from the top
 left. ``weights_model_TAG.csv`` has the header ``layer,type,row_index,col_index,value`` and one line
-a weight or bias of the decoder: layers ``fc1``, ``fc2``, ... and ``output_rgb``, in their order;
-a weight's row is the unit it leads to, its column the one it comes from, and biases are of row 0.
-The first layer's columns are the latents, then the light's place on the stereographic disk, then
-the view's if it varies. Values have the nine digits that single precision needs to come back
-exactly. The encoder is in neither file. ``tsne_results_TAG.csv`` has the header
-``tsne_x,tsne_y,image_x,image_y`` and one line a texel.
+per weight or bias of the decoder. The layers are called ``fc1``, ``fc2``, ... and ``output_rgb``,
+in this order. The row of a weight is its output unit, the column its input unit; biases are in row
+0. The inputs of the first layer are the latents, then the two stereographic coordinates of the
+light, and then those of the view if it varies. Values have nine digits, so that single-precision
+numbers are read back exactly. Neither file contains the encoder. ``tsne_results_TAG.csv`` has the
+header ``tsne_x,tsne_y,image_x,image_y`` and one line per texel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.codec.texel_network.model import TexelNetworkBTF
 from napari_btf.errors import UsageError
 from napari_btf.files import write_files
 
@@ -36,23 +35,26 @@ _LAST_LAYER = "output_rgb"
 
 
 def check_tag(tag: str) -> None:
-    """Refuse a tag that is no part of a file name.
+    """Check that a tag can be part of a file name.
 
     Raises
     ------
     UsageError
+        If the tag is empty or contains a slash or backslash.
     """
     if not tag or any(mark in tag for mark in "/\\\0"):
-        raise UsageError(None, f"{tag!r} is no tag", "use letters and digits")
+        raise UsageError(
+            None, f"the tag {tag!r} cannot be part of a file name", "use letters and digits"
+        )
 
 
 def csv_paths(folder: str | Path, tag: str) -> tuple[Path, Path]:
-    """The files of weights and of latents in a folder.
+    """Return the paths of the weights file and the latents file in a folder.
 
     Raises
     ------
     UsageError
-        For a tag that is none.
+        If the tag cannot be part of a file name.
     """
     check_tag(tag)
     return Path(folder) / f"weights_model_{tag}.csv", Path(folder) / f"latent_map_{tag}.csv"
@@ -64,33 +66,34 @@ def write_csv(
     tag: str = "0",
     embedding: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> list[Path]:
-    """Write a model's latents, and its decoder if it is a network of every texel.
+    """Write the latents of a model, and its decoder if the format can hold it.
 
     Parameters
     ----------
     model : CompressedBTF
-        Of the decoder, only those of the codecs abrdf-conv and mlp have a place in such files.
+        The decoder is written only for the codecs abrdf-conv and mlp.
     folder : str or Path
-        Made if it is missing; older files of the same names are replaced.
+        Created if it does not exist; older files of the same names are replaced.
     tag : str
-        The end of the files' names.
+        The last part of the file names.
     embedding : (points, coords), optional
-        Points (T, 2) in the plane and their texels, rows ``(y, x)``; no file of them by default.
+        Points in the plane, (T, 2), and their texels, rows ``(y, x)``, for
+        ``tsne_results_TAG.csv``. By default this file is not written.
 
     Returns
     -------
     list of Path
-        What was written: all of it, or nothing.
+        The files that were written. On an error no file is written.
 
     Raises
     ------
     UsageError
-        If the place cannot be written to.
+        If the folder cannot be written to, or if the tag cannot be part of a file name.
     """
     weights, latents = csv_paths(folder, tag)
     contents = {latents: _latents(model.latent_map).encode()}
-    if isinstance(model, TexelNetworkBTF):
-        lines = [WEIGHTS_HEADER, *_weights(model.layers), ""]
+    if model.texel_network is not None:
+        lines = [WEIGHTS_HEADER, *_weights(model.texel_network), ""]
         contents[weights] = "\n".join(lines).encode()
     if embedding is not None:
         contents[Path(folder) / f"tsne_results_{tag}.csv"] = _embedding(*embedding).encode()
@@ -98,6 +101,7 @@ def write_csv(
 
 
 def _latents(latents: NDArray[np.float32]) -> str:
+    """Format a latent map (H, W, K) as the text of its file."""
     count = latents.shape[2]
     form = ",".join(["%.9g"] * count)
     lines = (form % tuple(texel) for texel in latents.reshape(-1, count).tolist())
@@ -105,12 +109,14 @@ def _latents(latents: NDArray[np.float32]) -> str:
 
 
 def _embedding(points: ArrayLike, coords: ArrayLike) -> str:
+    """Format points (T, 2) and texels (T, 2) as the text of their file."""
     rows = zip(np.asarray(points).tolist(), np.asarray(coords).tolist(), strict=True)
     lines = (f"{px:.6g},{py:.6g},{x},{y}" for (px, py), (y, x) in rows)
     return "\n".join(["tsne_x,tsne_y,image_x,image_y", *lines, ""])
 
 
 def _weights(layers: Layers) -> Iterator[str]:
+    """Format each weight and bias as a line, without the header."""
     for i, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True), start=1):
         name = _LAST_LAYER if i == len(layers.weights) else f"fc{i}"
         for row, values in enumerate(weight.tolist()):

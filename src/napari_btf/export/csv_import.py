@@ -1,4 +1,4 @@
-"""Reading models from CSV files (see `napari_btf.export.csv_export`)."""
+"""Reads models from CSV files, whose format `napari_btf.export.csv_export` describes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["read_csv"]
 
-#: Where directions end that no file names, in degrees: domes and gonioreflectometers reach so far.
+#: Largest theta in degrees if no capture tells the directions: typical of domes and
+#: gonioreflectometers.
 _REACH = 75.0
-#: Rows or columns of a layer, at most.
+#: Largest number of rows or columns of a layer.
 _MOST_UNITS = 2**16
 _LARGEST = 1e18
 
@@ -34,31 +35,32 @@ def read_csv(
     size: tuple[int, int] | None = None,
     capture: BTF | None = None,
 ) -> AbrdfConvBTF:
-    """Read a model that relights from a folder of CSV files.
+    """Read a model from a folder of CSV files.
 
     Parameters
     ----------
     folder : str or Path
-        With ``weights_model_TAG.csv`` and ``latent_map_TAG.csv``.
+        The folder with ``weights_model_TAG.csv`` and ``latent_map_TAG.csv``.
     tag : str
+        The last part of the file names.
     size : (width, height), optional
-        Of the surface, in texels; that of the capture if it is not given.
+        Size of the surface in texels; by default that of the capture.
     capture : BTF, optional
-        What the model was trained on. The files do not say which directions those were: without
-        it the normal, and all azimuths at 75 degrees are taken.
+        The capture that the model was trained on. The files do not contain its directions; without
+        a capture, thetas up to 75 degrees at all azimuths are assumed.
 
     Returns
     -------
     AbrdfConvBTF
-        Of light alone, or of light and view, as its first layer has 2 or 4 inputs beside the
-        latents.
+        Its view varies if the first layer has 4 inputs beside the latents, and is fixed if it has
+        2.
 
     Raises
     ------
     ModelFileError
-        Naming the file, and the line if one is at fault.
+        If a file cannot be used; the message names the file, and the line if a line is wrong.
     UsageError
-        If the size does not fit.
+        If the size is missing, or if the capture does not fit the model.
     """
     weights_path, latents_path = csv_paths(folder, tag)
     if latents_path.is_file() and not weights_path.exists():
@@ -66,11 +68,15 @@ def read_csv(
             weights_path,
             "there is no such file beside the latents, and only models of the codecs abrdf-conv "
             "and mlp have one",
-            "use the model's own .safetensors file, or train with --codec abrdf-conv",
+            "use the .safetensors file of the model, or train with --codec abrdf-conv",
         )
     if size is None:
         if capture is None:
-            raise UsageError(None, "the files do not say how wide the surface is", "give its size")
+            raise UsageError(
+                None,
+                "the files do not say how wide the surface is",
+                "give its size, or the capture of the model",
+            )
         size = capture.width, capture.height
     latents = _latent_map(latents_path, *size)
     layers = _read_layers(weights_path)
@@ -93,17 +99,17 @@ def read_csv(
 
 
 def _latent_map(path: Path, width: int, height: int) -> NDArray[np.float32]:
-    """Latents of a surface of this size, (H, W, K)."""
+    """Read the latent map, (H, W, K), and check that it has the size of the surface."""
     flat = _read_latents(path)
     if min(width, height) < 1 or width * height != len(flat):
         raise ModelFileError(
-            path, f"it has {len(flat)} texels, not {width} x {height}", "give its size"
+            path, f"it has {len(flat)} texels, not {width} x {height}", "give the right size"
         )
     return flat.reshape(height, width, -1)
 
 
 def _coordinates(path: Path, inputs: int, latents: int) -> int:
-    """How many inputs of the first layer are coordinates of directions."""
+    """Return how many inputs of the first layer are coordinates of directions: 2 or 4."""
     if inputs - latents not in (2, 4):
         raise ModelFileError(
             path,
@@ -115,26 +121,27 @@ def _coordinates(path: Path, inputs: int, latents: int) -> int:
 
 
 def _check_capture(capture: BTF, size: tuple[int, int, int], coordinates: int) -> None:
-    """Refuse a capture that a model of a size (width, height, channels) cannot be of."""
+    """Check that a model of this size (width, height, channels) can belong to the capture."""
     found = capture.width, capture.height, capture.channels
     remedy = "name the capture that the model was trained on"
     if found != size:
         shown, own = ("{} x {} texels of {} channels".format(*of) for of in (found, size))
-        raise UsageError(capture.source or None, f"it has {shown}, the model {own}", remedy)
+        raise UsageError(capture.source or None, f"it has {shown}, the model has {own}", remedy)
     if coordinates == 2 and len(capture.grid.views) > 1:
         raise UsageError(
-            capture.source or None, "its views vary, the model knows of one view", remedy
+            capture.source or None, "it has several views, the model has only one", remedy
         )
 
 
 def _reach(coordinates: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pairs of directions that span what a model is taken to reach."""
+    """Return (light, view) pairs, (P, 3) each, that span the assumed range of directions."""
     ring = np.concatenate([[(0.0, 0.0)], [(_REACH, phi) for phi in range(0, 360, 15)]])
     light = angles_to_vectors(*ring.T)
     return light, light if coordinates == 4 else np.tile([0.0, 0.0, 1.0], (len(light), 1))
 
 
 def _lines(path: Path) -> list[str]:
+    """Read the lines of a text file; raise a ModelFileError if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -147,6 +154,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _wrong(path: Path, number: int, line: str, expected: str) -> ModelFileError:
+    """Return the error that names a wrong line and what was expected there."""
     shown = line if len(line) <= 60 else f"{line[:57]}..."
     return ModelFileError(
         path, f"line {number} is {shown!r}, expected {expected}", "export the model again"
@@ -154,7 +162,7 @@ def _wrong(path: Path, number: int, line: str, expected: str) -> ModelFileError:
 
 
 def _read_latents(path: Path) -> NDArray[np.float32]:
-    """Latents of the texels, (T, K)."""
+    """Read the latents of all texels, (T, K)."""
     lines = _lines(path)
     count = lines[0].count(",") + 1 if lines else 1
     header = ",".join(map(str, range(count)))
@@ -166,7 +174,7 @@ def _read_latents(path: Path) -> NDArray[np.float32]:
         raise _wrong(path, 2, "", expected)
     try:
         values = np.array([line.split(",") for line in lines], dtype=np.float64)
-    # Rows of different lengths, or what is no number.
+    # Some row has another length or a cell that is no number: find the first one.
     except ValueError:
         values = np.full((len(lines), count), np.nan)
         for i, line in enumerate(lines):
@@ -183,7 +191,7 @@ def _read_latents(path: Path) -> NDArray[np.float32]:
 
 
 def _read_layers(path: Path) -> Layers:
-    """The decoder, whose layers are in the order in which they first appear."""
+    """Read the decoder; its layers have the order in which they first appear in the file."""
     found = _read_values(path)
     names = list(dict.fromkeys(layer for layer, _ in found))
     weights = [_table(path, name, "weight", found.get((name, "weight"), {})) for name in names]
@@ -193,8 +201,8 @@ def _read_layers(path: Path) -> Layers:
         if weight.shape != (len(bias), inputs):
             raise ModelFileError(
                 path,
-                f"layer {name} has {weight.shape[0]} x {weight.shape[1]} weights and {len(bias)} "
-                f"biases, and {inputs} inputs",
+                f"layer {name} has {weight.shape[0]} x {weight.shape[1]} weights, but "
+                f"{len(bias)} biases and {inputs} inputs",
                 "export the model again",
             )
         inputs = len(bias)
@@ -202,7 +210,7 @@ def _read_layers(path: Path) -> Layers:
 
 
 def _read_values(path: Path) -> dict[tuple[str, str], dict[tuple[int, int], float]]:
-    """Values by row and column, of each layer's weights and biases; at least one."""
+    """Read all values as {(layer, "weight" or "bias"): {(row, column): value}}; at least one."""
     lines = _lines(path)
     if not lines or lines[0] != WEIGHTS_HEADER:
         raise _wrong(path, 1, lines[0] if lines else "", f"the header {WEIGHTS_HEADER}")
@@ -212,9 +220,9 @@ def _read_values(path: Path) -> dict[tuple[str, str], dict[tuple[int, int], floa
             layer, kind, row, column, value = line.split(",")
             place, number_of = (int(row), int(column)), float(value)
             if kind not in ("weight", "bias") or not abs(number_of) < _LARGEST:
-                raise ValueError("neither weight nor bias, or no number")
+                raise ValueError("neither weight nor bias, or not finite")
             if not all(0 <= index < _MOST_UNITS for index in place):
-                raise ValueError("an index that cannot be")
+                raise ValueError("an index out of range")
         except ValueError as error:
             expected = "a layer, weight or bias, a row, a column and a number"
             raise _wrong(path, number, line, expected) from error
@@ -230,7 +238,7 @@ def _read_values(path: Path) -> dict[tuple[str, str], dict[tuple[int, int], floa
 def _table(
     path: Path, layer: str, kind: str, values: dict[tuple[int, int], float]
 ) -> NDArray[np.float32]:
-    """Values by row and column as an array, none of which may be missing."""
+    """Arrange values by row and column in an array, and check that none is missing."""
     rows = max((row for row, _ in values), default=0) + 1
     columns = max((column for _, column in values), default=0) + 1
     if len(values) != rows * columns or (kind == "bias" and rows > 1):

@@ -1,4 +1,4 @@
-"""Writing images."""
+"""Writes image files: PNG, JPEG, BMP, TGA, TIFF and OpenEXR."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _LARGEST_SIDE = 1 << 15
 
 
 def check_image_name(path: Path) -> str:
-    """The extension of an image that is to be written, in lower case.
+    """Return the extension of an image file, in lower case, after checking that it is supported.
 
     Raises
     ------
     UsageError
-        For one that is not written.
+        If images cannot be written with this extension.
     """
     extension = path.suffix.lower()
     if extension not in _PILLOW | _TIFF | {_EXR}:
@@ -42,18 +42,20 @@ def check_image_name(path: Path) -> str:
 
 
 def resized(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
-    """An image (H, W, C) of another size: means over areas where it shrinks, else nearest pixels.
+    """Resize an image (H, W, C): by area averages where it shrinks, else by nearest neighbours.
 
     Raises
     ------
     UsageError
-        For a size that is none.
+        If the width or height is not between 1 and 32768 pixels.
     """
     from skimage.transform import resize_local_mean
 
     if not (0 < width <= _LARGEST_SIDE and 0 < height <= _LARGEST_SIDE):
         raise UsageError(
-            None, f"{width} x {height} is no size of an image", f"give 1 to {_LARGEST_SIDE}"
+            None,
+            f"{width} x {height} pixels is no size of an image",
+            f"give 1 to {_LARGEST_SIDE} pixels for each side",
         )
     size = min(height, pixels.shape[0]), min(width, pixels.shape[1])
     if size != pixels.shape[:2]:
@@ -73,16 +75,16 @@ def write_image(path: str | Path, pixels: NDArray[Any]) -> None:
     Parameters
     ----------
     path : str or Path
-        ``.png .tif .tiff`` keep 16 bits; ``.jpg .jpeg .bmp .tga`` hold 8. Radiance is kept
-        by TIFF and OpenEXR, the others get it as 8-bit sRGB with 1 as white. ``.exr`` needs the
-        package OpenEXR, and holds integers as linear light.
+        ``.png .tif .tiff`` store up to 16 bits, ``.jpg .jpeg .bmp .tga`` 8 bits. Floating-point
+        radiance is stored unchanged in TIFF and OpenEXR; the other formats store it as 8-bit sRGB
+        with 1 as white. ``.exr`` needs the package OpenEXR and stores integers as linear light.
     pixels : ndarray of uint8, uint16 or float, shape (H, W, C)
-        One or three channels; TIFF and OpenEXR hold any number.
+        One or three channels; TIFF and OpenEXR take any number of channels.
 
     Raises
     ------
     UsageError
-        For an unknown extension, a package that is missing, or a place that cannot be written to.
+        If the extension is unknown, a package is missing, or the file cannot be written.
     """
     path = Path(path)
     extension = check_image_name(path)
@@ -102,7 +104,7 @@ def write_image(path: str | Path, pixels: NDArray[Any]) -> None:
 
 
 def _encoded(path: Path, extension: str, pixels: NDArray[Any]) -> bytes:
-    """The content of an image file. In memory: not every encoder tells of a full disk."""
+    """Encode an image in memory, because not every encoder reports a full disk."""
     buffer = io.BytesIO()
     if extension in _TIFF:
         import tifffile
@@ -119,7 +121,7 @@ def _encoded(path: Path, extension: str, pixels: NDArray[Any]) -> bytes:
 
         kind = Image.registered_extensions()[extension]
         try:
-            # PNG and the others pass over what is only for JPEG.
+            # The quality is for JPEG; the other formats ignore it.
             Image.fromarray(pixels).save(buffer, format=kind, quality=95)
         except OSError as error:
             height, width = pixels.shape[:2]
@@ -130,6 +132,7 @@ def _encoded(path: Path, extension: str, pixels: NDArray[Any]) -> bytes:
 
 
 def _write_exr(path: Path, pixels: NDArray[Any]) -> None:
+    """Write an image of any number of channels as OpenEXR, in linear light."""
     try:
         import OpenEXR
     except ImportError as error:
@@ -148,6 +151,6 @@ def _write_exr(path: Path, pixels: NDArray[Any]) -> None:
     with replacing(path) as temporary:
         try:
             OpenEXR.File(header, channels).write(str(temporary))
-        # What the library raises if a place cannot be written to is no OSError.
+        # OpenEXR raises a RuntimeError, not an OSError, if the file cannot be written.
         except RuntimeError as error:
             raise OSError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Writing frames one after the other: MP4, GIF, or a folder of PNG images."""
+"""Writes movies frame by frame: MP4, GIF, or a folder of PNG images."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 __all__ = ["check_movie_name", "write_movie"]
 
-#: Constant quality of H.264, 0 to 51: visually the same at half the size of the default.
+#: Constant rate factor of H.264, from 0 (lossless) to 51: visually lossless.
 _QUALITY = 18
 
 
 def check_movie_name(path: str | Path) -> str:
-    """The kind of a movie that is to be written: ``.mp4``, ``.gif``, or "" for a folder.
+    """Return the kind of movie that a path names: ``.mp4``, ``.gif``, or "" for a folder.
 
     Raises
     ------
     UsageError
-        For an extension that is not written, a folder that is not empty, or MP4 without the
-        package that writes it.
+        If the extension is not supported, the folder is not empty, or the package for MP4 is
+        missing.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -48,7 +48,7 @@ def check_movie_name(path: str | Path) -> str:
             "use .mp4, .gif, or a name without extension for a folder of PNG images",
         )
     if kind == "" and path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UsageError(path, "it is there already", "name a new or empty folder")
+        raise UsageError(path, "it exists already", "name a new or empty folder")
     if kind and path.is_dir():
         raise UsageError(path, "it is a folder", "give the name of a file")
     if kind == ".mp4":
@@ -67,11 +67,11 @@ def write_movie(
         ``.mp4`` (H.264; needs the package imageio-ffmpeg), ``.gif``, or a name without extension
         for a folder of ``0000.png``, ``0001.png`` ...
     frames : iterable of ndarray of uint8 or uint16, shape (H, W, C)
-        One or three channels, all of one size. MP4 and GIF have 8 bits.
+        Frames of one size with one or three channels. MP4 and GIF store 8 bits.
     total : int
-        How many there are, for the reports.
+        Number of frames, for the reports.
     fps : float
-        Frames per second. GIF knows hundredths of a second.
+        Frames per second. GIF rounds times to hundredths of a second.
 
     Yields
     ------
@@ -80,12 +80,12 @@ def write_movie(
     Returns
     -------
     Path
-        ``path``. Until all is written, nothing is there: closing the job leaves nothing behind.
+        ``path``. It appears only when the movie is complete: closing the job leaves no file.
 
     Raises
     ------
     UsageError
-        See `check_movie_name`; or if the place cannot be written to, or the frames are spectral.
+        See `check_movie_name`; also if the file cannot be written or the frames are spectral.
     """
     path = Path(path)
     kind = check_movie_name(path)
@@ -97,7 +97,7 @@ def write_movie(
                 raise UsageError(
                     path,
                     f"the frames have {frame.shape[2]} channels",
-                    "movies are for colour and grey; write single images as .tif",
+                    "movies need one or three channels; write single images as .tif",
                 )
             add(frame)
             yield Progress("movie", min(i, total), total)
@@ -105,6 +105,7 @@ def write_movie(
 
 
 def _rgb8(frame: NDArray[Any]) -> NDArray[np.uint8]:
+    """Convert a grey or RGB frame of 8 or 16 bits to RGB of 8 bits, (H, W, 3)."""
     if frame.dtype != np.uint8:
         frame = (frame >> 8).astype(np.uint8)
     return np.repeat(frame, 3 // frame.shape[2], axis=2)
@@ -112,6 +113,7 @@ def _rgb8(frame: NDArray[Any]) -> NDArray[np.uint8]:
 
 @contextmanager
 def _folder(path: Path, _: float) -> Iterator[Add]:
+    """Give a function that writes each frame as a numbered PNG file."""
     with replacing(path) as temporary:
         temporary.mkdir()
         count = 0
@@ -126,11 +128,13 @@ def _folder(path: Path, _: float) -> Iterator[Add]:
 
 @contextmanager
 def _gif(path: Path, fps: float) -> Iterator[Add]:
+    """Give a function that collects the frames; the file is written at the end."""
     from PIL import Image
 
     images: list[Image.Image] = []
     yield lambda frame: images.append(Image.fromarray(_rgb8(frame)).quantize(256))
-    # Hundredths of a second, such that they add up: at 30 frames a second 3, 3, 4, ...
+    # GIF counts hundredths of a second. Rounding the ends of the frames keeps the total duration:
+    # at 30 frames per second, frames last 3, 4, 3, ... hundredths.
     ends = np.rint(100.0 * np.arange(len(images) + 1) / fps).astype(int)
     durations = (10 * np.maximum(np.diff(ends), 1)).tolist()
     buffer = io.BytesIO()
@@ -143,13 +147,14 @@ def _gif(path: Path, fps: float) -> Iterator[Add]:
 
 @contextmanager
 def _mp4(path: Path, fps: float) -> Iterator[Add]:
+    """Give a function that sends each frame to ffmpeg."""
     ffmpeg = _ffmpeg(path)
     with replacing(path) as temporary:
         writer: Any = None
 
         def add(frame: NDArray[np.uint8]) -> None:
             nonlocal writer
-            # Two by two pixels share a colour: sides must be even.
+            # H.264 stores one colour for 2 x 2 pixels, so that both sides must be even.
             height, width = frame.shape[:2]
             pixels = np.pad(_rgb8(frame), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             if writer is None:
@@ -170,12 +175,13 @@ def _mp4(path: Path, fps: float) -> Iterator[Add]:
         try:
             yield add
         finally:
-            # Waits for ffmpeg, which writes until then.
+            # Wait for ffmpeg, which writes the end of the file when it is closed.
             if writer is not None:
                 writer.close()
 
 
 def _ffmpeg(path: Path) -> ModuleType:
+    """Import imageio-ffmpeg, or raise a UsageError that says how to install it."""
     try:
         import imageio_ffmpeg
     except ImportError as error:

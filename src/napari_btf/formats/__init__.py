@@ -1,7 +1,9 @@
-"""Capture formats: one module each, all with the same two functions.
+"""Capture formats: one module or sub-package each, and what several of them share.
 
-``recognises(path)`` is cheap, never raises and says whether the module wants the path;
-``read(path, options)`` returns a `BTF` or raises a `CaptureError`.
+Every format has the same two functions. ``recognises(path)`` is cheap, never raises and returns
+whether the path looks like this format; ``read(path, options)`` returns a `BTF` or raises a
+`CaptureError`. Model files belong in `napari_btf.codec`, and their other forms in
+`napari_btf.export`.
 """
 
 from __future__ import annotations
@@ -23,13 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "recognises"]
 
-# The first that recognises a path reads it. Angles in the image names come before an .lp file:
-# they name the view too, and whoever has both can still open the .lp file itself.
+# The first format that recognises a path reads it. Images with angles in their names have
+# priority over an .lp file, because names give the view, too; a user whose folder has both can
+# still open the .lp file itself.
 _FORMATS = (ubo2014, texel_store, image_stack, image_folder, rti)
 
 
 def recognises(path: str | Path) -> bool:
-    """Whether a path looks like a capture; looks at a few names only and never raises."""
+    """Return whether a path looks like a capture; checks only a few names and never raises."""
     return any(module.recognises(Path(path)) for module in _FORMATS)
 
 
@@ -53,23 +56,24 @@ def read(
         Regular expression with the named groups tl, pl, tv and pv (or tl and pl alone, for one
         view), searched in the image names of a folder or zip.
     skip_bad : bool
-        Check every image now, leave out those that cannot be read or do not fit, and say so in
-        the BTF's notes, instead of refusing the capture.
+        Check every image now and leave out those that are unreadable or differ from the others,
+        with a note in the BTF, instead of raising an error.
     azimuth : AzimuthConvention or str
-        How the capture counts azimuths: ``ccw`` or ``cw``, and where from, such as ``cw+90``.
+        How the capture measures azimuths: ``ccw`` or ``cw``, with an optional direction of zero in
+        degrees, such as ``cw+90``.
 
     Returns
     -------
     BTF
-        Pixel values are read when asked for; names and headers are checked now.
+        Names and headers are checked now; pixel values are read on access.
 
     Raises
     ------
     CaptureError
-        If nothing there can be read as a capture; the message names the file and the remedy.
+        If the path cannot be read as a capture; the message names the file and the remedy.
     UsageError
-        If the pattern is none, or the capture has no names to use it on, or the azimuth
-        convention is none.
+        If the pattern is invalid, the capture has no image names to search, or the azimuth
+        convention is invalid.
     """
     path = Path(path)
     if isinstance(azimuth, str):
@@ -79,11 +83,11 @@ def read(
     if pattern is not None:
         if chosen not in (image_folder, rti):
             raise UsageError(
-                path, "a pattern is for image names in a folder or zip", "leave it out"
+                path, "a pattern applies only to image names in a folder or zip", "leave it out"
             )
         chosen = image_folder
     btf: BTF = chosen.read(path, ReadOptions(pattern, skip_bad)).with_azimuth(azimuth)
-    # A texel store has the notes of what it was made from already.
+    # Duplicates are removed, because a texel store repeats the notes of its original capture.
     return replace(btf, notes=tuple(dict.fromkeys([*btf.notes, *btf.oddities()])))
 
 
@@ -99,7 +103,7 @@ def _check_there(path: Path) -> None:
 
 
 def _likeliest(path: Path) -> Any:
-    """Of what nobody wants, the module whose complaint shows what was found and what is known."""
+    """Return the format whose error message suits a path best that no format recognises."""
     if texel_store.is_zarr(path):
         return texel_store
     if path.suffix.lower() == ".btf" and path.is_file():

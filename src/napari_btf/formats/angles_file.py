@@ -1,4 +1,4 @@
-"""CSV files of light and view angles, one line an image, in the order of a stack."""
+"""CSV files of light and view angles, one line per image, in the order of an image stack."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ _LARGEST = 64 << 20
 
 
 class AnglesFile(NamedTuple):
-    """What such a file says."""
+    """The directions in a file of angles."""
 
     light: NDArray[np.float64]
-    """(N, 3) unit vectors."""
+    """Unit vectors, shape (N, 3)."""
     view: NDArray[np.float64]
+    """Unit vectors, shape (N, 3)."""
     has_view: bool
-    """Whether it names the views; else all are 0, 0."""
+    """Whether the file gives views; if not, all views are theta 0, phi 0."""
 
 
 def is_angles_file(path: Path) -> bool:
-    """Whether a file starts with the header of angles; never raises."""
+    """Return whether a file starts with a header that names the angles; never raises."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             return _columns(next(csv.reader([file.readline(_HEADER_BYTES)]), [])) is not None
@@ -48,13 +49,13 @@ def read_angles_file(path: Path) -> AnglesFile:
     Parameters
     ----------
     path : Path
-        A CSV file with the header ``theta_l,phi_l,theta_v,phi_v`` (or ``tl,pl,tv,pv``); further
-        columns are passed over. Without the view columns every view is 0, 0.
+        A CSV file with the header ``theta_l,phi_l,theta_v,phi_v`` (or ``tl,pl,tv,pv``), in
+        degrees. Other columns are ignored. Without view columns every view is 0, 0.
 
     Raises
     ------
     CaptureError
-        Naming the line at fault.
+        If the file cannot be read, or a line is wrong (the message names the line).
     """
     rows = _rows(path)
     columns = _columns(rows[0]) if rows else None
@@ -98,7 +99,7 @@ def _rows(path: Path) -> list[list[str]]:
 
 
 def _columns(header: list[str]) -> dict[str, int] | None:
-    """The column of each key, or None if they are not all there."""
+    """Return the column index of each key; None if a key is missing or appears twice."""
     columns: dict[str, int] = {}
     for i, cell in enumerate(header):
         key = key_of(cell.strip())

@@ -1,4 +1,4 @@
-"""The files of a capture, in a folder or inside a zip archive, by relative name."""
+"""Access to the files of a capture by relative name, in a folder or inside a zip archive."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ __all__ = [
 ]
 
 _DEEPEST = 4
-"""Levels of sub-folders that are searched for images."""
+"""Number of sub-folder levels that are searched for images."""
 _LARGEST_MEMBER = 1 << 30
-"""Bytes of one unpacked file of an archive; what claims more is no image of a capture."""
+"""Maximum unpacked size of a file in an archive, in bytes; no image of a capture is larger."""
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How a capture is to be read; a format passes over what does not concern it.
+    """Options for reading a capture; a format ignores options that do not apply to it.
 
     Parameters
     ----------
     pattern : str, optional
-        Regular expression with the named groups tl, pl, tv, pv: how image names carry angles.
+        Regular expression with the named groups tl, pl, tv, pv that finds the angles in a name.
     skip_bad : bool
-        Leave out images that cannot be read or do not fit, and say so in a note, instead of
-        refusing the capture.
+        Leave out images that are unreadable or differ from the others, with a note, instead of
+        raising an error.
     """
 
     pattern: str | None = None
@@ -52,9 +52,9 @@ class ReadOptions:
 
 
 def iter_image_names(root: Path) -> Iterator[str]:
-    """Relative names ("sub/folder/name.jpg") of the image files below a folder or in a zip.
+    """Iterate over the relative names ("sub/folder/name.jpg") of images in a folder or zip.
 
-    Hidden files and folders are passed over. In no particular order.
+    Hidden files and folders are skipped. The order is arbitrary.
     """
     if root.is_dir():
         return _walk(root, "", _DEEPEST, EXTENSIONS, set())
@@ -62,10 +62,10 @@ def iter_image_names(root: Path) -> Iterator[str]:
 
 
 def iter_light_files(root: Path) -> Iterator[str]:
-    """Relative names of the .lp files of a folder or zip, in no particular order.
+    """Iterate over the relative names of the .lp files in a folder or zip, in arbitrary order.
 
-    They lie at its top or one level below; in a zip one more, since it often holds the folder
-    that was zipped.
+    The search covers the top level and one level below. In a zip it goes one level deeper, because
+    a zip often contains the zipped folder itself.
     """
     if root.is_dir():
         return _walk(root, "", 1, {".lp"}, set())
@@ -73,22 +73,22 @@ def iter_light_files(root: Path) -> Iterator[str]:
 
 
 def image_names(root: Path) -> list[str]:
-    """All of `iter_image_names`, sorted."""
+    """Return the names from `iter_image_names` as a sorted list."""
     return sorted(_all_of(iter_image_names, root))
 
 
 def light_files(root: Path) -> list[str]:
-    """All of `iter_light_files`, those nearest to the top first."""
+    """Return the names from `iter_light_files`, sorted by depth of folders, then by name."""
     return sorted(_all_of(iter_light_files, root), key=lambda name: (name.count("/"), name))
 
 
 def read_bytes(root: Path, name: str, size: int = -1) -> bytes:
-    """Content of one file of a capture; at most ``size`` bytes if that is not negative.
+    """Read one file of a capture; at most ``size`` bytes unless ``size`` is negative.
 
     Raises
     ------
     OSError
-        If it is gone, may not be read, or is damaged inside its archive.
+        If the file is missing, not permitted to be read, or damaged inside its archive.
     """
     with open_file(root, name) as file:
         return file.read(size)
@@ -96,12 +96,12 @@ def read_bytes(root: Path, name: str, size: int = -1) -> bytes:
 
 @contextmanager
 def open_file(root: Path, name: str) -> Iterator[BinaryIO]:
-    """One file of a capture, seekable, for reading.
+    """Open one file of a capture for reading, as a seekable binary file.
 
     Raises
     ------
     OSError
-        If it is gone, may not be read, or is damaged inside its archive.
+        If the file is missing, not permitted to be read, or damaged inside its archive.
     """
     if root.is_dir():
         with (root / name).open("rb") as file:
@@ -113,13 +113,13 @@ def open_file(root: Path, name: str) -> Iterator[BinaryIO]:
             raise OSError(f"it unpacks to more than {_LARGEST_MEMBER >> 30} GiB")
         with archive.open(name) as member:
             yield cast("BinaryIO", member)
-    # RuntimeError and its NotImplementedError: encrypted, or an unknown kind of compression.
+    # RuntimeError (with NotImplementedError) means encryption or an unknown compression method.
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
         raise OSError(str(error)) from error
 
 
 def quoted(names: Sequence[str], at_most: int = 3) -> str:
-    """The first few names in quotes, for a sentence."""
+    """Return the first few names in quotes, to be used in a sentence."""
     text = ", ".join(f'"{name}"' for name in names[:at_most])
     return f"{text} and {len(names) - at_most} more" if len(names) > at_most else text
 
@@ -136,9 +136,10 @@ def _all_of(names: Callable[[Path], Iterator[str]], root: Path) -> list[str]:
 def _members(root: Path, extensions: Collection[str]) -> Iterator[str]:
     for name in _archive(os.fspath(root), root.stat().st_mtime_ns).namelist():
         parts = name.split("/")
-        # Nothing is unpacked, so such names do no harm here; but nobody zips a capture that way.
+        # Such names are harmless here, because nothing is unpacked to disk, but no ordinary
+        # archive of a capture has them.
         if ".." in parts or PurePosixPath(name).is_absolute() or parts[0].endswith(":"):
-            raise zipfile.BadZipFile(f'it holds "{name}", a path that leads out of the archive')
+            raise zipfile.BadZipFile(f'it contains "{name}", a path that leads out of the archive')
         hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
         if not hidden and PurePath(name).suffix.lower() in extensions:
             yield name
@@ -151,7 +152,7 @@ def _walk(
     extensions: Collection[str],
     seen: set[tuple[int, int]],
 ) -> Iterator[str]:
-    # A link back to a folder above would count every image several times.
+    # Visited folders are remembered, because a link to a parent folder would repeat every image.
     status = folder.stat()
     if (status.st_dev, status.st_ino) in seen:
         return
@@ -170,8 +171,8 @@ def _walk(
             yield from _walk(folder / name, f"{prefix}{name}/", depth - 1, extensions, seen)
 
 
-# ZipFile reads members from several threads; re-reading the index for every frame would be
-# the slowest part. The time stamp makes a rewritten archive a new entry.
+# The open archive is cached, because reading its index for every image would be the slowest part;
+# ZipFile allows several threads to read. With the time stamp, a changed archive is a new entry.
 @lru_cache(maxsize=4)
 def _archive(path: str, stamp: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)

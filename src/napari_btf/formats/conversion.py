@@ -1,7 +1,7 @@
-"""Converting a capture into a texel store, in bounded memory and in steps that can be resumed.
+"""Conversion of a capture to a texel store, in bounded memory and in steps that can be resumed.
 
-The store grows in ``.NAME.partial`` beside its place and is renamed at the very end. A journal
-in it holds what the conversion is of, and a checksum of every part that was written.
+The store is written to a folder ``.NAME.partial`` beside its final path and renamed at the end. A
+journal in this folder identifies the conversion and holds a checksum of every written part.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ def convert(
 ) -> Job[Path]:
     """Write a BTF as a texel store.
 
-    Closing the job, or ending the process, keeps what was done so far: the same conversion
-    goes on from there.
+    If the job is closed or the process ends, the finished part is kept, and the same conversion
+    resumes from it later.
 
     Parameters
     ----------
     btf : BTF
-        Read from first to last once, and a few images twice.
+        The capture; all images are read once in order, and up to three of them twice.
     path : str or Path
-        The store; usually NAME.zarr.
+        Path of the store, usually NAME.zarr.
     overwrite : bool
-        Take the place of an older texel store there, once the new one is complete.
+        Replace an existing texel store at this path once the new one is complete.
     restart : bool
-        Discard what an interrupted conversion has left.
+        Discard the unfinished result of an interrupted conversion.
     layout : Layout, optional
-        How the store is cut; chosen for the capture by default. A shard's depth of images is
-        held in memory.
+        Sizes of chunks and shards; by default chosen for the capture. As many images as a shard
+        has observations are held in memory.
     client : distributed.Client, optional
-        Of a Dask cluster whose workers read the images and write the store; they need the same
-        folders. A worker that ends is made up for by the others.
+        Client of a Dask cluster whose workers read the images and write the store; they need access
+        to the same folders. If a worker ends, the others do its work.
 
     Yields
     ------
@@ -69,17 +69,17 @@ def convert(
     Returns
     -------
     Path
-        The store.
+        Absolute path of the store.
 
     Raises
     ------
     StoreError
-        If the place cannot be written to or holds something else, or if what was written does
-        not read back the same.
+        If the store cannot be written, the path is already used, or a written part differs when
+        it is read back.
     CaptureError
         If an image cannot be read.
     ProcessLostError
-        If the cluster is lost; the same conversion goes on from there.
+        If the connection to the cluster is lost; the same conversion resumes later.
     """
     path = Path(path).absolute()
     check_target(path, overwrite)
@@ -99,25 +99,25 @@ def convert(
 
 
 def check_target(path: Path, overwrite: bool) -> None:
-    """Refuse a place that is taken.
+    """Check that a store may be written to a path.
 
     Raises
     ------
     StoreError
-        If there is something already, and it may not or must not be overwritten.
+        If the path exists and is not a texel store, or ``overwrite`` is False.
     """
     if not os.path.lexists(path):
         return
     if not recognises(path):
-        raise StoreError(path, "there is something else, not a texel store", "choose another name")
+        raise StoreError(path, "it exists and is not a texel store", "choose another name")
     if not overwrite:
         raise StoreError(
-            path, "there is a texel store already", "choose another name or add --overwrite"
+            path, "this texel store already exists", "choose another name or add --overwrite"
         )
 
 
 def _write(partial: PartialStore, btf: BTF) -> Generator[Progress, None, None]:
-    """Copy the images, block by block."""
+    """Write the images block by block, from the first block that is missing."""
     depth, total = partial.shards.shard[0], len(btf)
     done = len(partial.checksums) * depth
     yield Progress("convert", min(done, total), total)
@@ -136,7 +136,7 @@ def _write(partial: PartialStore, btf: BTF) -> Generator[Progress, None, None]:
 def _write_in_cluster(
     partial: PartialStore, btf: BTF, client: Any
 ) -> Generator[Progress, None, None]:
-    """Have the workers of a cluster copy the blocks."""
+    """Let the workers of a cluster write the missing blocks."""
     depth, total = partial.shards.shard[0], len(btf)
     first = len(partial.checksums)
     yield Progress("convert", min(first * depth, total), total)
@@ -149,7 +149,7 @@ def _write_in_cluster(
 
 
 def _verify(partial: PartialStore) -> Generator[Progress, None, None]:
-    """Read everything back and compare it with what was meant to be written."""
+    """Read all parts back and compare their checksums with those in the journal."""
     total, done = sum(map(len, partial.checksums)), 0
     for block, checksums in enumerate(partial.checksums):
         for (place, box), checksum in zip(partial.parts(block), checksums, strict=True):
@@ -160,7 +160,7 @@ def _verify(partial: PartialStore) -> Generator[Progress, None, None]:
             if not same:
                 raise StoreError(
                     partial.shards.path(place),
-                    "it does not read back as it was written",
+                    "its content differs from what was written",
                     "check the disk and convert again with --restart",
                 )
             done += 1
@@ -169,19 +169,19 @@ def _verify(partial: PartialStore) -> Generator[Progress, None, None]:
 
 
 def _finish(partial: PartialStore, btf: BTF, path: Path, overwrite: bool) -> None:
-    """Make a whole store of what was written, and give it its name."""
+    """Complete the store and rename it to its final path."""
     with _in_words(path):
         partial.finish(btf)
-        # It may have been taken since.
+        # Checked again, because the path may have been created in the meantime.
         check_target(path, overwrite)
         _put_in_place(partial.folder, path)
         (path / JOURNAL).unlink(missing_ok=True)
 
 
 def _put_in_place(partial: Path, path: Path) -> None:
-    """Rename a finished store; one that was there before goes."""
+    """Rename a finished store to its final path and remove an older store there."""
     before = path.with_name(f".{path.name}.replaced")
-    # Also what an earlier conversion was ended before it could remove.
+    # An earlier conversion may have ended before it removed this folder.
     _remove(before)
     if os.path.lexists(path):
         path.rename(before)
@@ -195,7 +195,7 @@ def _put_in_place(partial: Path, path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder, or a link to one, if it is there."""
+    """Remove a folder, or a link to one, if it exists."""
     if path.is_symlink():
         path.unlink()
     elif path.exists():
@@ -204,11 +204,11 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Keep a second conversion to the same store out, of this process or another."""
+    """Lock a store against a second conversion by this process or another one."""
     import filelock
 
     place = path.with_name(f".{path.name}.lock")
-    # Two steps: whatever the conversion itself raises is not about the lock.
+    # The lock is acquired in its own `with`, because errors of the conversion are not about it.
     with _in_words(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(place, blocking=False, is_singleton=False, thread_local=False)
@@ -216,12 +216,13 @@ def _alone(path: Path) -> Iterator[None]:
             lock.acquire()
         except filelock.Timeout as error:
             raise StoreError(
-                path, "another conversion writes it right now", "wait for it, or name another place"
+                path, "another conversion is writing it", "wait for it, or choose another name"
             ) from error
     try:
         yield
     finally:
-        # Before the release: whoever comes then makes a lock of his own. Windows keeps it.
+        # The file is removed before the release, so that the next conversion creates its own lock
+        # file. Windows refuses to remove an open file; then it stays.
         with suppress(OSError):
             place.unlink()
         lock.release()
@@ -229,7 +230,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _in_words(path: Path, resume: str = "try again") -> Iterator[None]:
-    """Turn errors of the file system into sentences about the store."""
+    """Convert errors of the file system to a StoreError."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
-"""The images of a capture as one lazy array; every format of single image files uses it.
+"""The images of a capture as one lazy array, for all formats that consist of image files.
 
-Checks the headers of all images when a capture is opened and names the one that does not fit.
-Which images belong to the capture, and their directions, is the formats' own matter.
+This module checks the headers of all images when a capture is opened, and names an image that
+differs from the others. Each format determines the images of a capture and their directions.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ __all__ = ["OpenedFrames", "lazy_frames", "list_of"]
 _THREADS = 4
 _FIRST = 16
 _SLOW_SECONDS = 2e-4
-"""Of one file: far more than it takes to read a header from the system's cache."""
+"""Seconds per header; reading one from the operating system's file cache takes far less."""
 _LISTED = 10
 
 
 class OpenedFrames(NamedTuple):
-    """The images of a capture, opened."""
+    """The opened images of a capture."""
 
     frames: Frames
-    """(N, H, W, C); reading one raises `CaptureError` if it is damaged, gone or changed by then."""
+    """(N, H, W, C); reading an image raises `CaptureError` if it is damaged, missing or changed."""
     kept: list[int]
-    """Which of the names the frames are."""
+    """For each frame, the index of its name in the given list of names."""
     channel_names: tuple[str, ...]
     notes: list[str]
-    """What was left out, in sentences."""
+    """Sentences about what was left out."""
 
 
 def lazy_frames(root: Path, names: Sequence[str], skip_bad: bool = False) -> OpenedFrames:
@@ -55,13 +55,13 @@ def lazy_frames(root: Path, names: Sequence[str], skip_bad: bool = False) -> Ope
     names : sequence of str
         Relative names of at least one image, in the order of the observations.
     skip_bad : bool
-        Decode every image now, and leave out those that cannot be read or do not fit.
+        Decode every image now, and leave out those that are unreadable or differ from the others.
 
     Raises
     ------
     CaptureError
-        An image that cannot be read, or whose size or type differs from the others'; with
-        ``skip_bad`` only if no image is left.
+        If an image cannot be read, or its size or type differs from most others; with
+        ``skip_bad`` only if no image remains.
     """
     headers = _for_all(lambda name: _header(root, name), names)
     problems = _misfits(root, names, headers)
@@ -92,8 +92,8 @@ def lazy_frames(root: Path, names: Sequence[str], skip_bad: bool = False) -> Ope
 def _misfits(
     root: Path, names: Sequence[str], headers: Sequence[ImageHeader | CaptureError]
 ) -> dict[str, CaptureError]:
-    """What is wrong with images that cannot be read, or that differ from most."""
-    # The odd ones out are named, not the majority.
+    """Return an error for each image that cannot be read or differs from the majority."""
+    # The majority defines the expected type, so that the exceptions are reported.
     usual = Counter(_shape(h) for h in headers if isinstance(h, ImageHeader)).most_common(1)
     problems: dict[str, CaptureError] = {}
     for name, found in zip(names, headers, strict=True):
@@ -104,13 +104,13 @@ def _misfits(
                 root / name,
                 f"the image is {_describe(found)}, the other images are "
                 f"{_describe(ImageHeader(*usual[0][0]))}",
-                "all images of a capture need one size and type; convert it or move it away",
+                "all images of a capture need the same size and type; convert it or move it away",
             )
     return problems
 
 
 def list_of(problems: Sequence[str]) -> str:
-    """The first problems of a list, for a note."""
+    """Join the first ten problems into one text for a note."""
     more = len(problems) - _LISTED
     text = "; ".join(problems[:_LISTED])
     return f"{text}; and {more} more" if more > 0 else text
@@ -127,10 +127,11 @@ def _notes(headers: Sequence[ImageHeader], problems: dict[str, CaptureError]) ->
 
 
 def _for_all(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-    """Results of small works on files, in order.
+    """Apply a function to all items and return the results in order.
 
-    On several threads if the first ones take long: a slow disk or a large image lets others go
-    on meanwhile, but threads that only wait for Python's lock take twice as long as one.
+    Several threads are used only if the first items take long. Threads help while some of them
+    wait for a slow disk or decode a large image, but if they mostly wait for the GIL, they take
+    twice as long as one thread.
     """
     start = time.perf_counter()
     done = [work(item) for item in items[:_FIRST]]
@@ -172,7 +173,7 @@ def _unreadable(root: Path, name: str, error: ImageFileError | OSError) -> Captu
 
 
 class _Frames:
-    """The images as one lazy (N, H, W, C) array; the unit of reading is one image."""
+    """The images as one lazy (N, H, W, C) array, which reads one image per access."""
 
     def __init__(self, root: Path, names: Sequence[str], found: ImageHeader) -> None:
         self.root = root
@@ -191,7 +192,7 @@ class _Frames:
         return pixels
 
     def check(self, i: int) -> CaptureError | None:
-        """What is wrong with an image, if anything."""
+        """Decode an image and return its error, or None if it can be read."""
         try:
             self[i]
         except CaptureError as error:

@@ -1,13 +1,13 @@
-"""Folders (or zip archives) of images whose names carry their angles.
+"""Folders (or zip archives) of images whose names contain their angles.
 
-Known names, in degrees:
+Known forms of names, with angles in degrees:
 
 - ``NNNNN tlTTT plPPP tvTTT pvPPP.jpg`` (Bonn UBO2003), in one folder or one folder per view;
-- ``img_tv0_pv0_tl15_pl0.jpg``, ``tl000_pl000_tv000_pv000.png`` (UTIA), and the like.
+- ``img_tv0_pv0_tl15_pl0.jpg``, ``tl000_pl000_tv000_pv000.png`` (UTIA), and similar names.
 
-tl, pl are theta and phi of the light, tv, pv of the view; theta_l, phi_view and the like are
-understood too. The keys may stand in any order, with spaces, underscores or hyphens between
-them. For other names there is a pattern.
+tl and pl are theta and phi of the light, tv and pv those of the view; longer keys such as theta_l
+or phi_view are also known. The keys may be in any order, with spaces, underscores or hyphens
+between them. For other names the user gives a pattern (a regular expression).
 """
 
 from __future__ import annotations
@@ -48,29 +48,29 @@ _LOOK_AT_MOST = 2000
 
 
 def recognises(path: Path) -> bool:
-    """Whether some of the first names below a folder or in a zip carry angles."""
+    """Return whether some of the first image names in a folder or zip contain angles."""
     try:
         if not (path.is_dir() or path.suffix.lower() == ".zip"):
             return False
         names = itertools.islice(iter_image_names(path), _LOOK_AT_MOST)
         return any(_carries_angles(name) for name in names)
     except Exception:
-        # Asked of anything a user drops on the viewer: an unreadable path is not ours.
+        # Any exception means "no", because this is asked of every path a user drops on the viewer.
         return False
 
 
 def read(path: Path, options: ReadOptions | None = None) -> BTF:
-    """Open a folder or zip archive of images named with their angles.
+    """Open a folder or zip archive of images that are named with their angles.
 
-    Names and image headers are checked now, pixels are read when asked for.
+    Names and image headers are checked now; pixels are read on access.
 
     Raises
     ------
     CaptureError
-        No images, no angles in any name, an angle out of range, an unreadable image, or
-        images of different sizes.
+        If there are no images, no name contains angles, an angle is out of range, an image is
+        unreadable, or images differ in size or type.
     UsageError
-        A pattern that is none.
+        If the pattern is invalid.
     """
     options = options or ReadOptions()
     names = image_names(path)
@@ -83,18 +83,18 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
             raise CaptureError(
                 path,
                 f"the pattern matches no image name (found {quoted(names)})",
-                "correct the pattern; it is searched in the names with their folders",
+                "correct the pattern, which is searched in the names with their folders",
             )
         raise CaptureError(
             path,
-            f"no image name carries the light and view angles (found {quoted(names)})",
+            f"no image name contains the light and view angles (found {quoted(names)})",
             f"rename the images like {KNOWN_NAMES} "
             "(t = theta, p = phi, l = light, v = view; degrees), "
             "give a pattern, or add the .lp file of an RTI capture",
         )
     for name in light_files(path)[:1]:
         remedy = "; open the .lp file itself to use it" if path.is_dir() else ""
-        notes.append(f'"{name}" was not used, the image names carry the angles{remedy}')
+        notes.append(f'"{name}" was not used, because the image names give the angles{remedy}')
     opened = lazy_frames(path, list(parsed), options.skip_bad)
     angles_of = np.array(list(parsed.values()), dtype=np.float64)[opened.kept]
     return BTF(
@@ -112,7 +112,7 @@ def _carries_angles(name: str) -> bool:
     try:
         return parse_angles(name) is not None
     except AnglesError:
-        # Whoever reads it is told what is wrong with it.
+        # The name is recognised, so that `read` can report the error in it.
         return True
 
 
@@ -122,7 +122,7 @@ def _parse_all(
     parse: Callable[[str], Angles | None],
     skip_bad: bool,
 ) -> tuple[dict[str, Angles], list[str]]:
-    """Angles of the images that have some, and notes on the others."""
+    """Parse the angles of all images that have them; also return notes on the other images."""
     parsed: dict[str, Angles] = {}
     without: list[str] = []
     wrong: list[str] = []

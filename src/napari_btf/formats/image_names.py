@@ -22,8 +22,8 @@ __all__ = [
 
 KEYS = ("tl", "pl", "tv", "pv")
 
-# "tl", "theta_l", "thetaLight", "theta-light", "light_theta" and the same of phi and view; then
-# the number, right behind or after one of " _=:". A hyphen there is the sign.
+# A key is "tl", "theta_l", "thetaLight", "theta-light" or "light_theta", and likewise with phi and
+# view. The number follows, directly or after one of " _=:". A hyphen before it is a minus sign.
 _WORDS = r"""
     (?: (?P<short> [tp][lv] )
       | (?P<angle> theta | phi ) [ _-]? (?P<what> light | view | l | v | i | o )
@@ -35,7 +35,7 @@ _MOST_DEGREES = 3600.0
 
 
 class Angles(NamedTuple):
-    """Light and view angles of one image, degrees."""
+    """Light and view angles of one image in degrees."""
 
     theta_light: float
     phi_light: float
@@ -44,25 +44,25 @@ class Angles(NamedTuple):
 
 
 class AnglesError(ValueError):
-    """Angles in a name that contradict each other or are none; says how, as a clause."""
+    """The angles of an image are contradictory or invalid; the message is a clause."""
 
 
 def parse_angles(name: str) -> Angles | None:
-    """Angles in an image name, or None if one of the four is not there.
+    """Parse the angles in an image name; return None if one of the four is missing.
 
     Parameters
     ----------
     name : str
-        File name, with or without folders and extension. A key missing in the file's own
-        name is looked for in the names of its folders.
+        File name, with or without folders and extension. An angle that is missing in the file's
+        own name is taken from the names of its folders.
 
     Raises
     ------
     AnglesError
-        If one name gives an angle twice, with different values.
+        If a file or folder name gives one angle twice, with different values.
     """
     path = PurePosixPath(name)
-    # A name that ends in a decimal has no extension: "tl15.5" is not a file of type ".5".
+    # Digits after a dot are decimals, not an extension: "tl15.5" is not a file of type ".5".
     own = path.name if path.suffix[1:].isdigit() else path.stem
     found: dict[str, float] = {}
     for part in (own, *reversed(path.parent.parts)):
@@ -74,7 +74,7 @@ def parse_angles(name: str) -> Angles | None:
 
 
 def key_of(word: str) -> str | None:
-    """Which of `KEYS` a word such as "theta_l" or "tl" means, or None."""
+    """Return the member of `KEYS` that a word such as "theta_l" or "tl" means, or None."""
     match = _KEY.fullmatch(word)
     return None if match is None else _key(match)
 
@@ -83,7 +83,7 @@ def _key(match: re.Match[str]) -> str:
     if match["short"]:
         return match["short"].lower()
     angle, what = match["angle"] or match["angle2"], match["what"] or match["what2"]
-    # In the literature i and o (incoming, outgoing) are light and view, too.
+    # In the literature, i and o (incoming, outgoing) also denote light and view.
     first = what[0].lower()
     return angle[0].lower() + {"i": "l", "o": "v"}.get(first, first)
 
@@ -103,13 +103,13 @@ class NamePattern:
     Parameters
     ----------
     text : str
-        Searched in the relative name of each image, with its folders. It has the named groups
-        tl and pl, and tv and pv unless all images have the view 0, 0.
+        Expression that may match any part of an image's relative name, folders included. It needs
+        the named groups tl and pl, and also tv and pv unless all images have the view 0, 0.
 
     Raises
     ------
     UsageError
-        If it is not such an expression.
+        If the expression is invalid or lacks these groups.
     """
 
     def __init__(self, text: str) -> None:
@@ -119,7 +119,7 @@ class NamePattern:
         except re.error as error:
             raise UsageError(
                 None,
-                f"the pattern {text!r} is no regular expression ({error})",
+                f"the pattern {text!r} is not a regular expression ({error})",
                 f"give one, {example}",
             ) from error
         groups = set(self._regex.groupindex) & set(KEYS)
@@ -133,12 +133,12 @@ class NamePattern:
         self.has_view = "tv" in groups
 
     def __call__(self, name: str) -> Angles | None:
-        """Angles in an image name, or None if it does not match.
+        """Parse the angles in an image name; return None if the pattern does not match.
 
         Raises
         ------
         AnglesError
-            If what a group matched is not a number.
+            If the text that a group matched is not a number.
         """
         match = self._regex.search(name)
         if match is None:
@@ -154,15 +154,16 @@ class NamePattern:
 
 
 def check_angles(angles: Angles) -> None:
-    """Refuse what is not a direction above the surface.
+    """Check that angles are directions above the surface.
 
     Raises
     ------
     AnglesError
+        If a theta lies outside -90 to 90 degrees, or a phi outside -3600 to 3600 degrees.
     """
     for key, theta in (("tl", angles.theta_light), ("tv", angles.theta_view)):
         if not -90.0 <= theta <= 90.0:
             raise AnglesError(f"{key} is {theta:g} degrees, a polar angle lies between -90 and 90")
     for key, phi in (("pl", angles.phi_light), ("pv", angles.phi_view)):
         if not np.abs(phi) <= _MOST_DEGREES:
-            raise AnglesError(f"{key} is {phi:g} degrees, which is no azimuth")
+            raise AnglesError(f"{key} is {phi:g} degrees, which is not an azimuth")

@@ -1,9 +1,8 @@
 """Stacks of images in one .tif or .npy file, with a .csv file of their angles beside it.
 
-``cloth.tif`` and ``cloth.csv``: line after line of the CSV file (see
-`napari_btf.formats.angles_file`) are the angles of the images, in their order. The stack has
-the axes (..., y, x) or (..., y, x, channel); how many of them count images is known from the
-number of lines.
+For example, the lines of ``cloth.csv`` (see `napari_btf.formats.angles_file`) give the angles of
+the images in ``cloth.tif``, in the same order. The stack has the axes (..., y, x) or
+(..., y, x, channel); the number of lines decides which of the two.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _REMEDY = "copy it again from the original"
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a stack with a file of angles beside it, or that file; never raises."""
+    """Return whether a path is an image stack with a file of angles, or that file; never raises."""
     try:
         return _stack_and_angles(path) is not None
     except OSError:
@@ -46,7 +45,7 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
     Raises
     ------
     CaptureError
-        One of the two is missing or damaged, or they do not fit each other.
+        If one of the two files is missing or damaged, or they do not match.
     """
     found = _stack_and_angles(path)
     if found is None:
@@ -61,7 +60,7 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
     frames = (_open_npy if stack.suffix.lower() == ".npy" else _open_tiff)(
         stack, table, len(angles.light)
     )
-    notes = [] if angles.has_view else [f"{table.name} has no views, they are taken as 0, 0"]
+    notes = [] if angles.has_view else [f"{table.name} has no views, so they are set to 0, 0"]
     return BTF(
         frames=frames,
         light=angles.light,
@@ -73,7 +72,7 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
 
 
 def image_shape(shape: tuple[int, ...], count: int) -> tuple[int, int, int] | None:
-    """(H, W, C) of the images of a stack of some shape, if they are ``count``; else None."""
+    """Return the shape (H, W, C) of the images if a stack of ``shape`` has ``count``, else None."""
     if len(shape) >= 3 and math.prod(shape[:-2]) == count:
         return shape[-2], shape[-1], 1
     if len(shape) >= 4 and math.prod(shape[:-3]) == count:
@@ -104,21 +103,19 @@ class _StackFrames:
     ) -> None:
         self.path = path
         self.shape = shape
-        # Files of either byte order become the machine's own.
+        # Files of either byte order are converted to the native one.
         self.dtype = dtype.newbyteorder("=")
         self._get = get
 
     def __getitem__(self, i: int, /) -> NDArray[Any]:
-        # A damaged file makes the decoders raise whatever they meet first.
+        # Any exception is caught, because decoders of damaged files may raise any kind.
         try:
             pixels = np.asarray(self._get(int(i))).reshape(self.shape[1:])
             pixels = pixels.astype(self.dtype, copy=False)
         except Exception as error:
             raise CaptureError(self.path, f"its image {i} cannot be read", _REMEDY) from error
         if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-            raise CaptureError(
-                self.path, f"its image {i} holds values that are not finite", _REMEDY
-            )
+            raise CaptureError(self.path, f"its image {i} has values that are not finite", _REMEDY)
         return pixels
 
 
@@ -126,7 +123,7 @@ def _open_npy(path: Path, table: Path, count: int) -> _StackFrames:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise CaptureError(path, "it is damaged or no .npy array", _REMEDY) from error
+        raise CaptureError(path, "it is damaged or not a .npy array", _REMEDY) from error
     whole = (count, *_fitting(path, table, array.shape, count))
     images = array.reshape(whole)
     return _StackFrames(path, whole, array.dtype, images.__getitem__)
@@ -135,7 +132,7 @@ def _open_npy(path: Path, table: Path, count: int) -> _StackFrames:
 def _open_tiff(path: Path, table: Path, count: int) -> _StackFrames:
     import tifffile
 
-    # A damaged file makes the decoders raise whatever they meet first.
+    # Any exception is caught, because decoders of damaged files may raise any kind.
     try:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
@@ -143,14 +140,16 @@ def _open_tiff(path: Path, table: Path, count: int) -> _StackFrames:
             dtype, contiguous = np.dtype(series.dtype), series.dataoffset is not None
             pages = [] if contiguous else [series[i] for i in range(len(series))]
     except Exception as error:
-        raise CaptureError(path, "it is damaged or no TIFF", _REMEDY) from error
+        raise CaptureError(path, "it is damaged or not a TIFF file", _REMEDY) from error
     whole = (count, *_fitting(path, table, shape, count))
     if contiguous:
         images = tifffile.memmap(path, series=0, mode="r").reshape(whole)
         return _StackFrames(path, whole, dtype, images.__getitem__)
     if len(pages) != count:
         raise CaptureError(
-            path, f"its {count} images are spread over {len(pages)} pages", "save one image a page"
+            path,
+            f"its {count} images are spread over {len(pages)} pages",
+            "save one image per page",
         )
     lock = threading.Lock()
 
@@ -158,7 +157,8 @@ def _open_tiff(path: Path, table: Path, count: int) -> _StackFrames:
         found = pages[i]
         if found is None:
             raise IndexError(i)
-        # One file position for all threads, and no file left open.
+        # The lock is needed because all threads share one file position. The file is closed after
+        # each page, so that no file stays open.
         with lock:
             file.filehandle.open()
             with file.filehandle:

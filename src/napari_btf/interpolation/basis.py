@@ -1,8 +1,8 @@
-"""The decoder's basis over directions, evaluated once per frame, in numpy.
+"""The decoder's basis over directions, evaluated once per frame, in NumPy.
 
 The basis is a spline (see `napari_btf.interpolation.spline`) over the hemispheres of lights and
-views. How high these are to it, and which functions of the directions it follows freely, differs
-from capture to capture: a `Continuation` says so.
+views. Its distance measure, its trend and its smoothing differ from capture to capture; a
+`Continuation` holds these settings.
 """
 
 from __future__ import annotations
@@ -30,27 +30,28 @@ __all__ = [
     "direction_space",
 ]
 
-#: What a spline follows freely: functions linear in the unit vectors, as a matte surface shades,
-#: or quadratic on the stereographic disks.
+#: The trend of a spline, whose functions are fitted without penalty: linear in the unit vectors
+#: (which suits matte surfaces), or quadratic in coordinates on the stereographic disks.
 Trend = Literal["vectors", "disks"]
 TRENDS: tuple[Trend, ...] = ("vectors", "disks")
 
-#: Values of the basis at most, so that what is decoded stays finite in single precision.
+#: Basis values are clamped to this magnitude, so that decoded values stay finite in float32.
 LARGEST_BASIS = 1e12
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """How a basis is continued from the captured pairs to all others.
+    """Settings of the spline that interpolates a basis between the captured pairs.
 
     Parameters
     ----------
     smoothing : float
         Weight of the spline's bending energy.
     dome : float
-        Height of the domes of radius 1 on which distances between directions are measured: 1 for
-        hemispheres, less for flatter ones.
+        Factor of the z coordinates before distances between directions are measured: 1 keeps the
+        hemispheres, smaller values flatten them.
     trend : {"vectors", "disks"}
+        Functions that the spline fits without penalty (see `Trend`).
     """
 
     smoothing: float = 0.0
@@ -60,7 +61,7 @@ class Continuation:
 
 @dataclass(frozen=True, eq=False)
 class DirectionSpace:
-    """Coordinates of (light, view) pairs: both stereographic disks, less what never varies.
+    """Coordinates of (light, view) pairs: both stereographic disks, without constant dimensions.
 
     Parameters
     ----------
@@ -69,7 +70,8 @@ class DirectionSpace:
     axes : ndarray, shape (4, D)
         Orthonormal axes along which the pairs vary; D = 2 for a fixed view.
     light_radius, view_radius : float
-        Largest disk radii captured. Pairs beyond are moved onto them: nothing is known there.
+        Largest captured radii on the disks. Directions beyond are clamped to these radii, because
+        nothing is known there.
     """
 
     centre: NDArray[np.float64]
@@ -78,7 +80,7 @@ class DirectionSpace:
     view_radius: float
 
     def __call__(self, light: ArrayLike, view: ArrayLike) -> NDArray[np.float64]:
-        """Coordinates, shape (P, D), of unit vectors of shape (P, 3)."""
+        """Return the coordinates (P, D) of pairs of unit vectors, each of shape (P, 3)."""
         disks = np.concatenate(
             [
                 within_radius(vectors_to_disk(light), self.light_radius),
@@ -91,16 +93,16 @@ class DirectionSpace:
     def shown(
         self, light: ArrayLike, view: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The pairs that are decoded when these are asked for: unit vectors of shape (P, 3).
+        """Return the pairs that are decoded in place of the requested pairs.
 
-        Others than those asked for beyond the captured radii, and off the dimensions along
-        which the captured pairs vary.
+        A pair changes if it lies beyond the captured radii, or off the dimensions along which the
+        captured pairs vary. All arrays are unit vectors of shape (P, 3).
         """
         disks = self.centre + self(light, view) @ self.axes.T
         return disk_to_vectors(disks[..., :2]), disk_to_vectors(disks[..., 2:])
 
     def places(self, light: ArrayLike, view: ArrayLike, continuation: Continuation) -> Places:
-        """Where pairs of unit vectors (P, 3) lie for the spline of a continuation."""
+        """Return the spline coordinates and trend values of pairs of unit vectors (P, 3)."""
         vectors = np.concatenate(self.shown(light, view), axis=-1)
         if continuation.trend == "vectors":
             trend = vectors
@@ -113,11 +115,11 @@ class DirectionSpace:
 
 
 def direction_space(light: ArrayLike, view: ArrayLike) -> DirectionSpace:
-    """The `DirectionSpace` of captured pairs, given as unit vectors of shape (N, 3)."""
+    """Build the `DirectionSpace` of captured pairs, given as unit vectors of shape (N, 3)."""
     disks = np.concatenate([vectors_to_disk(light), vectors_to_disk(view)], axis=-1)
     centre = disks.mean(axis=0)
     _, spread, axes = np.linalg.svd(disks - centre, full_matrices=False)
-    # 1e-3 on the disk is a tenth of a degree: less is the rig's own tolerance.
+    # 1e-3 on the disk is a tenth of a degree; a smaller spread is due to the rig's tolerance.
     varies = spread > 1e-3 * np.sqrt(len(disks))
     radius = np.hypot(disks[:, 0], disks[:, 1]).max(), np.hypot(disks[:, 2], disks[:, 3]).max()
     return DirectionSpace(centre, axes[varies].T, float(radius[0]), float(radius[1]))
@@ -125,7 +127,7 @@ def direction_space(light: ArrayLike, view: ArrayLike) -> DirectionSpace:
 
 @dataclass(frozen=True, eq=False)
 class DirectionBasis:
-    """K + 1 basis colours for every (light, view) pair: the mean, and one for each latent."""
+    """K + 1 basis colours for every (light, view) pair: the mean and one colour per latent."""
 
     space: DirectionSpace
     continuation: Continuation
@@ -134,8 +136,8 @@ class DirectionBasis:
     channels: int
 
     def __call__(self, light: ArrayLike, view: ArrayLike) -> NDArray[np.float32]:
-        """Basis at pairs of unit vectors, shapes (P, 3) -> (P, K + 1, C)."""
+        """Evaluate the basis at pairs of unit vectors, shapes (P, 3) -> (P, K + 1, C)."""
         table = self.spline(self.space.places(light, view, self.continuation))
-        # The columns of a latent that never varies may be of any size.
+        # Clamped, because columns of a latent that never varies may have arbitrarily large values.
         np.clip(table, -LARGEST_BASIS, LARGEST_BASIS, out=table)
         return table.reshape(-1, self.latents + 1, self.channels).astype(np.float32)

@@ -1,18 +1,19 @@
-"""A basis known at the captured directions, continued to all of them.
+"""The settings that interpolate a basis from the captured directions to all directions.
 
-Directions that count as one are merged, and cross-validation says how the spline is made.
+Coinciding directions are merged, and leave-one-out cross-validation chooses the settings.
 """
 
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from napari_btf.directions import group_directions
 from napari_btf.interpolation.basis import TRENDS, Continuation, direction_space
-from napari_btf.interpolation.spline import leave_one_out, spread_subset
+from napari_btf.interpolation.points import distinct_points, spread_subset
+from napari_btf.interpolation.spline import leave_one_out
 from napari_btf.progress import Progress
 from napari_btf.running.threads import one_thread
 
@@ -26,31 +27,29 @@ if TYPE_CHECKING:
 
 __all__ = ["ContinuedBasis", "continue_basis"]
 
-#: What cross-validation chooses from.
+#: The candidates of cross-validation.
 SMOOTHINGS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 DOMES = (0.25, 0.5, 1.0, 1.5)
-#: Coordinates this close (on the disk, a hundredth of a degree) are one point to the spline.
-SAME_POINT = 1e-4
 _CROSS_VALIDATION_POINTS = 512
 _LEAST_POINTS = 20
 
 
 class ContinuedBasis(NamedTuple):
-    """The basis at the captured pairs, and what continues it to all directions."""
+    """Samples of the basis at (light, view) pairs, and the settings that interpolate them."""
 
     pairs: NDArray[np.intp]
-    """One observation of each captured pair."""
+    """Index of one observation of each captured pair, shape (P,)."""
     samples: NDArray[np.float64]
-    """(P + M, K + 1, C)"""
+    """Basis at the captured pairs, then at the imagined ones, shape (P + M, K + 1, C)."""
     continuation: Continuation
     imagined: tuple[NDArray[np.float64], NDArray[np.float64]] = (np.zeros((0, 3)),) * 2
-    """Light and view of M pairs that were not captured (`napari_btf.codec.neural_basis`)."""
+    """Light and view, (M, 3) each, of pairs that a network predicts (`codec.neural_basis`)."""
 
 
 def continue_basis(
     btf: BTF, table: NDArray[np.float32], importance: NDArray[np.float64]
 ) -> Generator[Progress, None, ContinuedBasis]:
-    """How a basis is best continued to all directions.
+    """Choose the settings that best interpolate a basis to all directions.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ def continue_basis(
     table : ndarray, shape (N, K + 1, C)
         The basis at each observation.
     importance : ndarray, shape ((K + 1) * C,)
-        Weight of each column: the spread of its latent over the texels.
+        Weight of each column: the standard deviation of its latent over the texels.
 
     Yields
     ------
@@ -79,7 +78,7 @@ def continue_basis(
 def _distinct_pairs(
     btf: BTF, table: NDArray[np.float32]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
-    """One observation of each (light, view) pair, the mean of its repetitions, and their number."""
+    """Return one observation of each pair, and mean and number of the pair's observations."""
     lights, views = group_directions(btf.light), group_directions(btf.view)
     pair = views.member_of * len(lights.vectors) + lights.member_of
     _, first, inverse, count = np.unique(
@@ -93,22 +92,12 @@ def _distinct_pairs(
 def _merge_points(
     points: NDArray[np.float64], samples: NDArray[np.float64], count: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Which points to keep so that no two coincide, and samples averaged over what they stand for.
+    """Merge coinciding points; return the indices of the kept points, and their mean samples.
 
     Pairs that differ only along an axis that `direction_space` left out have equal coordinates,
-    and no spline can meet two different values at one point.
+    and no spline can interpolate two different values at one point.
     """
-    n, d = points.shape
-    near: Any = [range(n)]
-    if d:
-        from scipy.spatial import cKDTree
-
-        near = cKDTree(points).query_ball_point(points, SAME_POINT)
-    stands_for = np.full(n, -1, dtype=np.intp)
-    for i, neighbours in enumerate(near):
-        if stands_for[i] < 0:
-            stands_for[[j for j in neighbours if stands_for[j] < 0]] = i
-    kept, member_of = np.unique(stands_for, return_inverse=True)
+    kept, member_of = distinct_points(points)
     weight = np.zeros((len(kept), 1))
     merged = np.zeros((len(kept), samples.shape[1]))
     np.add.at(weight[:, 0], member_of, count)
@@ -122,7 +111,7 @@ def _cross_validate(
     view: NDArray[np.float64],
     values: NDArray[np.float64],
 ) -> Generator[Progress, None, Continuation]:
-    """The continuation that predicts left-out pairs best."""
+    """Return the continuation with the least leave-one-out error."""
     best, least = Continuation(), np.inf
     if len(values) < _LEAST_POINTS:
         return best

@@ -1,10 +1,9 @@
-"""Interpolation of tables over directions: a smoothed spline that still meets its samples.
+"""Interpolation of tables over directions: a smoothing spline that still interpolates its samples.
 
-A spline with a smoothing term generates unseen directions better than one that
-passes through every sample, because each photograph carries an error of its own
-(registration, exposure, noise). What the smoothing leaves over is added back close to its
-own sample only, by a compact bump that is zero at every other sample. So captured directions
-are met exactly and the space between them is smooth.
+A smoothing spline predicts unseen directions better than an interpolating one, because each
+photograph has its own error (registration, exposure, noise). The residual at each sample is
+added back by a compactly supported bump around this sample, which is zero at every other
+sample. So the result is exact at captured directions and smooth between them.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from napari_btf.interpolation.points import nearest_distance, spread_subset
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -28,32 +29,32 @@ __all__ = [
     "fit_spline",
     "leave_one_out",
     "linear_places",
-    "spread_subset",
 ]
 
-#: Most samples the dense system of the spline is solved for (memory grows with the square).
+#: Maximum size of the spline's dense linear system, whose memory grows with the square.
 MAX_CENTRES = 2048
 
-#: Reach of the bumps, relative to the distance of the nearest other sample.
+#: Radius of the bumps, relative to the distance of the nearest other sample.
 _REACH = 0.75
 
-#: Weight that decides slopes the samples leave open (all in one hyperplane); else without effect.
+#: Regularisation of the trend. It determines slopes if all samples lie in one hyperplane, and has
+#: practically no effect otherwise.
 _RIDGE = 1e-9
 
-#: Of the Matern kernel; directions lie on spheres of radius 1.
+#: Length scale of the Matern kernel; directions lie on spheres of radius 1.
 LENGTH = 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Where a spline is asked for values, or has its samples.
+    """Positions at which a spline has its samples or is evaluated.
 
     Parameters
     ----------
     points : ndarray, shape (P, D)
-        Distances are measured between them.
+        Coordinates between which distances are measured.
     trend : ndarray, shape (P, T)
-        Functions that the spline follows freely; the first is 1.
+        Values of the functions that the spline fits without penalty; the first function is 1.
     """
 
     points: NDArray[np.float64]
@@ -63,34 +64,35 @@ class Places:
         return len(self.points)
 
     def at(self, rows: NDArray[Any] | slice) -> Places:
-        """Some of the places."""
+        """Return the places with these indices."""
         return Places(self.points[rows], self.trend[rows])
 
 
 def linear_places(points: ArrayLike) -> Places:
-    """Places at points of shape (P, D), whose constant and linear functions are the trend."""
+    """Return places at points (P, D) whose trend is the constant and the linear functions."""
     x = np.asarray(points, dtype=np.float64)
     return Places(x, np.concatenate([np.ones((len(x), 1)), x], axis=1))
 
 
 @dataclass(frozen=True, eq=False)
 class DirectionSpline:
-    """A table of M values per sample point, continued to all points.
+    """A table of M values per sample point, interpolated to all points.
 
     Parameters
     ----------
     points : ndarray, shape (N, D)
         The sample points, all different.
     centres : ndarray of int, shape (n,)
-        Which of them the spline stands on.
+        Indices of the sample points at which the spline has radial basis functions.
     coefficients : ndarray, shape (n, M)
+        Coefficients of the radial basis functions.
     slopes : ndarray, shape (T, M)
-        Of the trend.
+        Coefficients of the trend.
     bumps : ndarray, shape (N, M) or (0, M)
-        What is added at each sample point; no rows where the spline meets the samples alone.
+        Height of the bump at each sample point; empty if the spline alone fits the samples.
     kernel : {"matern", "thin-plate"}
-        Matern's of smoothness 3/2, which goes with r^3 nearby and with any trend, or r^2 log r.
-        On directions left out of real captures the first does better (docs/codec.md).
+        The Matern kernel of smoothness 3/2, or the thin-plate kernel ``r^2 log r``. The Matern
+        kernel predicts left-out directions of real captures better (docs/codec.md).
     """
 
     points: NDArray[np.float64]
@@ -102,15 +104,15 @@ class DirectionSpline:
 
     @cached_property
     def reach(self) -> NDArray[np.float64]:
-        """Distances at which the bumps end, (N,)."""
-        return _REACH * _nearest_distance(self.points)
+        """Radius of each bump, shape (N,)."""
+        return _REACH * nearest_distance(self.points)
 
     @cached_property
     def _stand(self) -> NDArray[np.float64]:
         return self.points[self.centres]
 
     def __call__(self, at: Places) -> NDArray[np.float64]:
-        """Values at P places, shape (P, M)."""
+        """Evaluate the spline at P places; returns shape (P, M)."""
         kernel = _KERNELS[self.kernel](_squared_distances(at.points, self._stand))
         out = kernel @ self.coefficients + at.trend @ self.slopes.astype(np.float64)
         if len(self.bumps):
@@ -128,18 +130,19 @@ def fit_spline(
     max_centres: int = MAX_CENTRES,
     kernel: Kernel = "matern",
 ) -> DirectionSpline:
-    """Fit a `DirectionSpline` that meets every sample.
+    """Fit a `DirectionSpline` that interpolates every sample.
 
     Parameters
     ----------
     places : Places
-        Of the N samples, at different points.
+        Places of the N samples, at different points.
     values : array_like, shape (N, M)
+        The samples.
     smoothing : float
-        Weight of the bending energy; 0 lets the spline alone meet its centres
+        Weight of the bending energy; with 0 the spline interpolates its centres without bumps
         (G. Wahba, Spline Models for Observational Data, 1990, chapter 2).
     max_centres : int
-        Above this many samples the spline stands on a well-spread subset.
+        Maximum number of centres; with more samples, the centres are an evenly spread subset.
     kernel : {"matern", "thin-plate"}
     """
     y = np.asarray(values, dtype=np.float64)
@@ -169,57 +172,45 @@ def fit_spline(
 def leave_one_out(
     places: Places, values: ArrayLike, smoothing: float, kernel: Kernel = "matern"
 ) -> NDArray[np.float64]:
-    """What a spline without each sample would miss at it.
+    """Return leave-one-out residuals: the error at each sample of a spline fitted to the others.
 
-    S. Rippa, "An algorithm for selecting a good value for the parameter c in radial basis
-    function interpolation", 1999; with smoothing, the spline without its bumps.
+    The residuals come from one matrix inverse (S. Rippa, "An algorithm for selecting a good value
+    for the parameter c in radial basis function interpolation", 1999). Bumps are not included.
 
     Parameters
     ----------
     places : Places
-        Of the N samples.
+        Places of the N samples.
     values : array_like, shape (N, M)
+        The samples.
     smoothing : float
+        Weight of the bending energy.
     kernel : {"matern", "thin-plate"}
 
     Returns
     -------
     ndarray, shape (N, M)
+        Sample minus prediction; 0 for a sample without which the system would be singular.
     """
     y, n = np.asarray(values, dtype=np.float64), len(places)
     inverse = np.linalg.inv(_system(places, smoothing, kernel))[:n, :n]
     diagonal = np.diag(inverse)
-    # A sample that alone spans a dimension cannot be left out.
+    # A sample that alone spans a dimension of the trend cannot be left out: its residual becomes 0.
     diagonal = np.where(np.abs(diagonal) > _RIDGE, diagonal, np.inf)
     return np.asarray((inverse @ y) / diagonal[:, np.newaxis])
 
 
 def _system(places: Places, smoothing: float, kernel: Kernel) -> NDArray[np.float64]:
-    """Matrix of the spline's equations, (N + T) squared."""
+    """Return the matrix of the spline's linear system, shape (N + T, N + T)."""
     m, t = places.trend.shape
     system = np.zeros((m + t, m + t))
     system[:m, :m] = _KERNELS[kernel](_squared_distances(places.points, places.points))
     system[np.arange(m), np.arange(m)] += smoothing
     system[:m, m:] = places.trend
     system[m:, :m] = places.trend.T
-    # Not on the constant, which no samples leave open.
+    # The constant needs no regularisation, because any sample determines it.
     system[np.arange(m + 1, m + t), np.arange(m + 1, m + t)] = -_RIDGE
     return system
-
-
-def spread_subset(points: ArrayLike, count: int) -> NDArray[np.intp]:
-    """Indices of ``count`` points that cover the set evenly, by farthest-point sampling.
-
-    Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985.
-    """
-    x = np.asarray(points, dtype=np.float64)
-    chosen = np.zeros(min(count, len(x)), dtype=np.intp)
-    chosen[0] = np.argmin(np.sum((x - x.mean(axis=0)) ** 2, axis=1))
-    distance = np.full(len(x), np.inf)
-    for i in range(1, len(chosen)):
-        distance = np.minimum(distance, np.sum((x - x[chosen[i - 1]]) ** 2, axis=1))
-        chosen[i] = np.argmax(distance)
-    return np.sort(chosen)
 
 
 def _squared_distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -228,24 +219,14 @@ def _squared_distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArra
     return np.asarray(cdist(a, b, "sqeuclidean"))
 
 
-def _nearest_distance(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance of each point to the nearest other one; 1 where there is no other."""
-    if len(points) < 2:
-        return np.ones(len(points))
-    from scipy.spatial import cKDTree
-
-    distance, _ = cKDTree(points).query(points, k=2)
-    return np.asarray(distance[:, 1])
-
-
 def _matern(squared: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of smoothness 3/2: Rasmussen and Williams, Gaussian Processes, 2006, equation 4.17."""
+    """Matern 3/2 kernel: Rasmussen and Williams, Gaussian Processes, 2006, equation 4.17."""
     scaled = np.sqrt(3.0 * squared) / LENGTH
     return np.asarray((1.0 + scaled) * np.exp(-scaled))
 
 
 def _thin_plate(squared: NDArray[np.float64]) -> NDArray[np.float64]:
-    """r^2 log r of squared distances."""
+    """Thin-plate kernel ``r^2 log r`` of squared distances."""
     return 0.5 * squared * np.log(np.maximum(squared, 1e-30))
 
 
@@ -253,5 +234,5 @@ _KERNELS = {"matern": _matern, "thin-plate": _thin_plate}
 
 
 def _wendland(r: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compact bump of Wendland (1995): (1 - r)^4 (4 r + 1), twice differentiable, 0 from r = 1."""
+    """Wendland's C2 function (1995): ``(1 - r)^4 (4 r + 1)`` for r < 1, and 0 beyond."""
     return np.maximum(1.0 - r, 0.0) ** 4 * (4.0 * r + 1.0)

@@ -1,4 +1,10 @@
-"""Images of a compressed BTF under any light: one, several, or a whole environment."""
+"""Images of a compressed BTF under any light: one, several, or a whole environment.
+
+This folder holds what lies between a model and the pixels of an image: lights, environments, paths
+of light and view, shots, and estimates of the surface. How a codec decodes its latents is in
+`napari_btf.codec`, image and movie files are written by `napari_btf.export`, and windows are in
+`napari_btf.plugin`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Light from all around: an image of the surroundings, or one of some made by formulas."""
+"""Environment maps: light from all directions, given by an image or by a formula."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PRESETS", "Environment", "find_environment"]
 
-#: Rows and columns an image is reduced to: far more than there are lights.
+#: Rows and columns to which an image is reduced: far more pixels than the lights that replace it.
 _ROWS, _COLUMNS = 64, 128
 _LIGHTS = 64
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
@@ -36,20 +36,22 @@ class Environment:
     Parameters
     ----------
     radiance : ndarray, shape (H, 2 H, 3)
-        Linear, equirectangular: the first row is the normal of the surface, the middle one the
-        horizon; what is below counts for nothing. As if you sat before the surface lying on a
-        table: the middle column is where the top of the surface points to (phi 90), right of it
-        lies the right of the surface (phi 0).
+        An equirectangular image in linear light. The first row is the direction of the surface
+        normal, the middle row is the horizon, and the lower half is ignored. The middle column is
+        the direction in which the top edge of the surface points (phi 90); the direction of its
+        right edge (phi 0) is a quarter of the width to the right.
     name : str
+        The name for error messages.
     turn : float
-        Degrees it is turned counter-clockwise about the normal.
+        Angle in degrees by which the environment is turned counter-clockwise about the normal.
     count : int
-        Lights that stand for it.
+        Number of lights that replace the environment; see `lights`.
 
     Raises
     ------
     UsageError
-        If nothing shines from above, or what does is no number, or the turn is none.
+        If the upper half is black everywhere or has negative or non-finite values, or if ``turn``
+        is not finite.
     """
 
     radiance: NDArray[np.floating]
@@ -64,25 +66,33 @@ class Environment:
             raise UsageError(
                 None,
                 f"the environment {self.name} is turned by {self.turn} degrees",
-                "a turn is a number of degrees",
+                "give a finite number of degrees",
             )
         if not (shines and self.count >= 1):
             raise UsageError(
                 None,
                 f"the environment {self.name} cannot light a surface",
-                "its upper half must be bright somewhere",
+                "its upper half must be finite, not negative, and bright somewhere",
             )
 
     def lights(self, most_theta: float = 90.0) -> list[Light]:
-        """Lights that stand for it, spread evenly over the captured range of thetas.
+        """Replace the environment by directional lights, spread evenly up to a largest theta.
 
-        A light has the radiance around it times its solid angle; the cosine of its theta is in
-        the captured images already. What shines between lights, or below all of them, is shared
-        among the three nearest so that a level matte surface receives as much as from where it
-        really comes. Intensities are such that a white one that is lit from everywhere looks as
-        under one frontal light of the capture.
+        Each pixel's radiance, times its solid angle, is shared among the three nearest lights. The
+        shares are chosen so that the irradiance of a level surface does not change. They contain
+        no cosine of theta, because the captured images contain it already. All intensities
+        together give a level surface the same irradiance as one frontal light of intensity 1.
 
-        Where the lights are depends on ``most_theta`` and `count` alone.
+        Parameters
+        ----------
+        most_theta : float
+            Largest theta of the lights in degrees, usually that of the captured lights.
+
+        Returns
+        -------
+        list of Light
+            `count` lights. Their directions depend only on ``most_theta`` and `count`, so that
+            decoded images can be kept while the environment turns.
         """
         from scipy.spatial import cKDTree
 
@@ -91,13 +101,13 @@ class Environment:
         turned = _turned(pixels, self.turn).reshape(-1, 3)
         power = (self.radiance[: len(pixels)] * solid_angle[..., np.newaxis]).reshape(-1, 3)
         power = power * turned[:, 2:]
-        # The same irradiance for all environments; `exposure` is for the rest.
+        # All environments give the same irradiance: the exposure of the image sets the brightness.
         power /= (power @ _LUMINANCE).sum()
         near = min(4, len(directions))
         distance, index = cKDTree(directions).query(turned, k=range(1, near + 1))
         share = 1.0 / np.maximum(distance, 1e-6)
         if near == 4:
-            # The share of a light fades to nothing where another one comes nearer: no jumps.
+            # A share fades to zero where a fourth light comes as near, so that it never jumps.
             share = (share - share[:, -1:]) ** 2 + 1e-12
         share /= share.sum(axis=1, keepdims=True)
         sums = np.zeros((len(directions), 3))
@@ -114,20 +124,20 @@ class Environment:
 
 
 def find_environment(name: str | Path, turn: float = 0.0) -> Environment:
-    """A preset by its name (see `PRESETS`), or an equirectangular image file.
+    """Return the preset of this name, or read an equirectangular image file.
 
     Parameters
     ----------
     name : str or Path
-        JPEG, PNG, TIFF, OpenEXR, Radiance HDR and the like, twice as wide as high. Integers are
-        taken as sRGB, floating point as linear.
+        A name in `PRESETS`, or an image file (JPEG, PNG, TIFF, OpenEXR, Radiance HDR ...) that is
+        twice as wide as high. Integer pixels are taken as sRGB, floating-point ones as linear.
     turn : float
-        Degrees counter-clockwise about the normal.
+        Angle in degrees by which the environment is turned counter-clockwise about the normal.
 
     Raises
     ------
     UsageError
-        If there is no such preset or file, or it is no such image.
+        If the name is neither a preset nor a readable equirectangular image.
     """
     preset = PRESETS.get(str(name))
     if preset is not None:
@@ -148,13 +158,13 @@ def find_environment(name: str | Path, turn: float = 0.0) -> Environment:
         raise UsageError(
             path,
             f"{width} x {height} pixels of {channels} channels are no equirectangular image",
-            "it must be twice as wide as high, grey or RGB",
+            "use an image that is grey or RGB and twice as wide as high",
         )
     return Environment(_reduced(pixels), path.name, turn)
 
 
 def _reduced(pixels: NDArray[Any]) -> NDArray[np.float64]:
-    """Linear radiance of an image, (H, W, 3), of as many pixels as are of use."""
+    """Convert an image to linear radiance, (H, W, 3), and shrink it if it is large."""
     from skimage.transform import resize_local_mean
 
     if pixels.dtype.kind == "f":
@@ -167,7 +177,11 @@ def _reduced(pixels: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _pixels(height: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Unit vectors of the upper half of an equirectangular image, (H / 2, W, 3); solid angles."""
+    """Return direction (H / 2, W, 3) and solid angle (H / 2, W) of each pixel of the upper half.
+
+    The image is equirectangular; see `Environment`. Directions are unit vectors, solid angles are
+    in steradians.
+    """
     rows = np.arange(height // 2)
     theta = 180.0 * (rows + 0.5) / height
     phi = 270.0 - 360.0 * (np.arange(width) + 0.5) / width
@@ -177,25 +191,29 @@ def _pixels(height: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 
 def _spread(count: int, most_theta: float) -> NDArray[np.float64]:
-    """Directions of equal solid angle up to a theta: a spiral by the golden angle, (L, 3).
+    """Spread directions (L, 3) evenly over the spherical cap up to a theta: a Fibonacci lattice.
 
     Gonzalez, "Measurement of areas on a sphere using Fibonacci and latitude-longitude lattices",
     2010.
     """
-    # Even grazing lights lie above the horizon: they are divided by their cosine.
+    # Below 90 degrees, because `Environment.lights` divides by the cosine of theta.
     depth = 1.0 - np.cos(np.deg2rad(np.clip(most_theta, 1.0, 89.0)))
     z = 1.0 - depth * (np.arange(count) + 0.5) / count
     return angles_to_vectors(np.rad2deg(np.arccos(z)), _GOLDEN * np.arange(count))
 
 
 def _turned(vectors: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
+    """Rotate vectors (..., 3) counter-clockwise about the z axis."""
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
     return np.asarray(vectors @ turn)
 
 
 def _overcast(direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Three times as bright above as at the horizon (Moon and Spencer, 1942; CIE standard)."""
+    """The CIE overcast sky, three times as bright at the zenith as at the horizon.
+
+    Moon and Spencer, "Illumination from a non-uniform sky", 1942.
+    """
     return np.asarray((1.0 + 2.0 * direction[..., 2:]) / 3.0 * [0.96, 1.0, 1.06])
 
 
@@ -208,18 +226,18 @@ def _window(direction: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _studio(direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A large soft box at the upper left, a weaker one at the right, a strip behind."""
+    """A large soft box at the upper left, a weaker one at the right, a small one at the bottom."""
     found = np.full(direction.shape, 0.03)
     boxes = ((42.0, 135.0, 20.0, 10.0), (55.0, 15.0, 28.0, 1.6), (72.0, 265.0, 12.0, 4.0))
     for theta, phi, radius, radiance in boxes:
         cosine = direction @ angles_to_vectors(theta, phi)
-        # Soft edges, a few degrees wide.
+        # The edge of a soft box is blurred over a few degrees.
         edge = (cosine - np.cos(np.deg2rad(radius))) / 0.03
         found += radiance / (1.0 + np.exp(-np.clip(edge, -60.0, 60.0)))[..., None]
     return found
 
 
-#: Environments by name: radiance (..., 3) of directions (..., 3).
+#: Environments by name: each function maps unit vectors (..., 3) to linear radiance (..., 3).
 PRESETS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "overcast": _overcast,
     "window": _window,

@@ -1,4 +1,4 @@
-"""Images under one light, several, or an environment; of the whole surface or a part of it."""
+"""Relighting: images of the surface, or a part, under one light, several or an environment."""
 
 from __future__ import annotations
 
@@ -24,44 +24,45 @@ if TYPE_CHECKING:
 
 __all__ = ["Lighting", "Relighter", "combine", "relight"]
 
-#: (theta, phi) of one light as in the capture; several lights; or an environment.
+#: One white light of intensity 1, as (theta, phi) in degrees; several lights; or an environment.
 Lighting = Angles | Sequence[Light] | Environment
 
+#: Bytes of decoded images that a `Relighter` keeps by default.
 _MEMORY = 256 << 20
-#: Values of frames that are weighted at once.
+#: Texels that a weighted sum handles at once, so that temporary arrays stay small.
 _PIECE = 1 << 14
 _MOST_STOPS = 64.0
 
 
 class _Kept(NamedTuple):
-    """Linear images of some lights."""
+    """The cache of a `Relighter`: linear images of the last lights, all of one view and part."""
 
     view: NDArray[np.float64]
     part: Part
     vectors: NDArray[np.float64]
-    """(L, 3)."""
+    """Unit vectors towards the lights, (L, 3)."""
     images: NDArray[np.float32]
-    """(L, H' * W' * C)."""
+    """One flattened image per light, (L, H' * W' * C)."""
 
 
 class Relighter:
-    """Images of one model, with what is kept from one to the next.
+    """Make images of one model, and keep decoded images in a cache between calls.
 
-    While only the light moves, what depends on the view is kept (by the model). The images of
-    several lights are kept, too: when colours, intensities, exposure or the environment change,
-    they are only weighted anew, and when one light of several moves, only its image is decoded.
-    To be used by one thread at a time.
+    The images of several lights are kept separately. When only colours, intensities, the exposure
+    or the turn of an environment change, the kept images are summed with new weights; when one of
+    several lights moves, only the image of that light is decoded. The model itself keeps what
+    depends on the view alone. Only one thread at a time may use a relighter.
 
     Parameters
     ----------
     model : CompressedBTF
     memory : int
-        Bytes of images that are kept, at most.
+        Largest size of the cache in bytes.
 
     Attributes
     ----------
     decoded : int
-        Images that had to be decoded for the last one that was asked for; the others were kept.
+        Number of images that were decoded for the last call; the cache had the others.
     """
 
     def __init__(self, model: CompressedBTF, memory: int = _MEMORY) -> None:
@@ -82,14 +83,15 @@ class Relighter:
         exposure: float = 0.0,
         gamma: float | None = None,
     ) -> NDArray[Any]:
-        """An image for a screen: `image`, and of radiance 8 bits with 1 as white.
+        """Return an image for display: as `image`, but radiance is tone-mapped to 8 bits.
 
         Parameters
         ----------
         lighting, view, rows, columns, step, exposure
             As for `image`.
         gamma : float, optional
-            Radiance becomes ``v ** (1 / gamma)`` instead of sRGB. Integers are shown as they are.
+            Encode radiance v as ``v ** (1 / gamma)`` instead of by the sRGB curve; 1 is white.
+            Images of integer captures do not change.
 
         Returns
         -------
@@ -110,21 +112,21 @@ class Relighter:
         step: int = 1,
         exposure: float = 0.0,
     ) -> NDArray[Any]:
-        """An image in the type of the captured ones.
+        """Return an image in the data type of the captured images.
 
         Parameters
         ----------
         lighting : (theta, phi), sequence of Light, or Environment
-            One light as in the capture, degrees; several lights, whose images are summed in linear
-            light; or an environment (see `Environment.lights`).
+            One white light of intensity 1, in degrees; several lights, whose images are summed in
+            linear light; or an environment, which is replaced by `Environment.lights`.
         view : (theta, phi), optional
-            Degrees; the captured view nearest to normal if not given.
+            Direction of the viewer in degrees; by default the captured view nearest to the normal.
         rows, columns : slice, optional
-            The texels to decode, all if not given.
+            The texels to decode; all by default.
         step : int
-            Decode every ``step``-th of them in both directions.
+            Decode only every ``step``-th of these rows and columns.
         exposure : float
-            Stops: linear light is multiplied by two to the power of this. 0 leaves it as it is.
+            Exposure in stops: linear light is multiplied by ``2 ** exposure``.
 
         Returns
         -------
@@ -133,7 +135,8 @@ class Relighter:
         Raises
         ------
         UsageError
-            For a direction below the horizon, no light, no texel, or an exposure that is none.
+            If a direction is below the horizon, if there is no light or no texel, or if the
+            exposure is not between -64 and 64.
         """
         how: dict[str, Any] = {"rows": rows, "columns": columns, "step": step}
         return finish(self.image_job(lighting, view, exposure=exposure, **how))
@@ -148,9 +151,9 @@ class Relighter:
         step: int = 1,
         exposure: float = 0.0,
     ) -> Job[NDArray[Any]]:
-        """`image` as a job, with a report after each image of several lights.
+        """Do the work of `image` as a job, which reports after each decoded light.
 
-        An environment on a large surface takes seconds: such a job may be closed on its way.
+        An environment on a large surface takes seconds; the caller may close the job earlier.
         """
         if not abs(exposure) <= _MOST_STOPS:
             raise UsageError(None, f"the exposure is {exposure:g} stops", "give -64 to 64")
@@ -167,7 +170,7 @@ class Relighter:
         else:
             self.decoded = 0
             linear = yield from self._sum(self._lights(lighting), towards, part)
-        # What gets too large is white, or the largest number there is.
+        # An overflow to infinity is harmless: `LinearValues.stored` clips to the largest value.
         with np.errstate(over="ignore"):
             linear *= np.float32(2.0**exposure)
         return self._linear.stored(linear)
@@ -177,13 +180,13 @@ class Relighter:
             return lighting.lights(limits(self.model)[0])
         lights = [light for light in lighting if isinstance(light, Light)]
         if not lights or len(lights) != len(lighting):
-            raise UsageError(None, "there is no light to show the surface under", "give a light")
+            raise UsageError(None, "there is no light", "give at least one light")
         return lights
 
     def _sum(
         self, lights: list[Light], view: NDArray[np.float64], part: Part
     ) -> Job[NDArray[np.float32]]:
-        """The sum of the images of lights, linear, (H', W', C)."""
+        """Sum the images of all lights in linear light, (H', W', C)."""
         channels = self.model.channels
         vectors = np.stack([light.vector for light in lights])
         weights = np.stack([light.weights(channels) for light in lights])
@@ -200,7 +203,10 @@ class Relighter:
     def _images(
         self, vectors: NDArray[np.float64], view: NDArray[np.float64], part: Part, keep: bool
     ) -> Job[NDArray[np.float32]]:
-        """Linear images of lights (L, 3), one a row."""
+        """Decode linear images of lights (L, 3), or take them from the cache: (L, H' * W' * C).
+
+        With ``keep``, they replace the content of the cache.
+        """
         kept = self._kept
         if (
             kept is not None
@@ -213,7 +219,7 @@ class Relighter:
             values = part.shape[0] * part.shape[1] * self.model.channels
             images = np.empty((len(vectors), values), dtype=np.float32)
             wanted = np.arange(len(vectors))
-        # Half done, they are nobody's.
+        # If the job is closed half-way, the overwritten images must not stay in the cache.
         self._kept = None
         views = np.broadcast_to(view, (len(wanted), 3))
         shaded = self.model.shaded_part(vectors[wanted], views, part)
@@ -227,20 +233,22 @@ class Relighter:
 
 
 def relight(model: CompressedBTF, light: Lighting, view: Angles | None = None) -> NDArray[Any]:
-    """The surface under one light from one view, as an image.
+    """Return an image of the surface under one light from one view.
+
+    Directions outside the captured range give the image at the edge of that range; see `outside`.
 
     Parameters
     ----------
     model : CompressedBTF
-    light, view : (theta, phi)
-        Degrees. Directions beyond the captured ones (see `outside`) give the image at the
-        edge of the captured range. Without ``view``: the captured view nearest to normal.
-        Several lights or an environment, too: see `Relighter.image`.
+    light : (theta, phi), sequence of Light, or Environment
+        One light in degrees, several lights, or an environment; see `Relighter.image`.
+    view : (theta, phi), optional
+        Direction of the viewer in degrees; by default the captured view nearest to the normal.
 
     Returns
     -------
     ndarray, shape (H, W, C)
-        In the type of the captured images.
+        In the data type of the captured images.
 
     Raises
     ------
@@ -253,14 +261,15 @@ def relight(model: CompressedBTF, light: Lighting, view: Angles | None = None) -
 def combine(
     model: CompressedBTF, lights: Sequence[Light], view: Angles | None = None
 ) -> NDArray[Any]:
-    """The surface under several lights at once: their images, summed in linear light.
+    """Return an image of the surface under several lights at once.
 
-    Integer captures (sRGB) are decoded to linear light, summed, and encoded again.
+    The images of the single lights are summed in linear light: integer values (sRGB) are decoded
+    before and encoded after the sum.
 
     Returns
     -------
     ndarray, shape (H, W, C)
-        In the type of the captured images.
+        In the data type of the captured images.
     """
     return Relighter(model).image(lights, view)
 
@@ -272,14 +281,14 @@ def _is_angles(lighting: Angles | Sequence[Light]) -> bool:
 def _add_weighted(
     total: NDArray[np.float32], images: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> None:
-    """Add images (L, N * C), weighted by light and channel (L, C), to ``total`` (N * C,)."""
+    """Add images (L, N * C) to ``total`` (N * C,), with weights (L, C) per light and channel."""
     channels = weights.shape[1]
     if (weights == weights[:, :1]).all():
         total += weights[:, 0] @ images
         return
     piece = _PIECE * channels
     for start in range(0, len(total), piece):
-        # Every channel by the weights of every one: reading the images is what takes time.
+        # All C x C products are computed and only C are used, because reading the images is slow.
         sums = weights.T @ images[:, start : start + piece]
         for channel in range(channels):
             total[start : start + piece][channel::channels] += sums[channel, channel::channels]

@@ -1,4 +1,4 @@
-"""Lights with a colour, and the linear domain in which their images are summed."""
+"""Directional lights, and the conversion to linear light, in which their images are summed."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ __all__ = ["Light", "LinearValues"]
 
 @dataclass(frozen=True)
 class Light:
-    """One distant light.
+    """One directional light, infinitely far away.
 
     Parameters
     ----------
     theta, phi : float
-        Where it comes from, degrees; theta from -90 to 90.
+        Direction towards the light in degrees; theta from -90 to 90.
     colour : (red, green, blue)
-        Linear, from 0; white is (1, 1, 1). Used where an image has three channels: on grey and
-        spectral ones a light has its intensity alone.
+        Linear values from 0; white is (1, 1, 1). Grey and spectral images ignore the colour and
+        use only the intensity.
     intensity : float
-        From 0. That of the lights of the capture is 1.
+        From 0; the lights of the capture have intensity 1.
 
     Raises
     ------
     UsageError
-        If it comes from below, or colour or intensity are negative or no numbers.
+        If the light is below the horizon, or if its colour or intensity is negative or not finite.
     """
 
     theta: float
@@ -51,7 +51,7 @@ class Light:
             raise UsageError(
                 None,
                 f"a light has the colour {self.colour} and the intensity {self.intensity:g}",
-                "give red, green, blue and intensity, all from 0",
+                "give red, green, blue and intensity as finite numbers from 0",
             )
 
     @property
@@ -60,16 +60,16 @@ class Light:
         return unit_vector("light", (self.theta, self.phi))
 
     def weights(self, channels: int) -> NDArray[np.float32]:
-        """What the image under this light is multiplied by, (C,)."""
+        """Return the factor of each channel, (C,), for the image under a white light."""
         colour = self.colour if channels == 3 else np.ones(channels)
         return (self.intensity * np.asarray(colour)).astype(np.float32)
 
 
 class LinearValues:
-    """The linear light that the decoded values of a model stand for.
+    """Converts the decoded values of a model to linear light and back.
 
-    Floating point captures are linear. Integer ones of one or three channels are taken as sRGB
-    (IEC 61966-2-1), which they are shown as; spectral ones as linear.
+    Floating-point captures are linear. Integer captures with one or three channels are taken as
+    sRGB (IEC 61966-2-1), because they are displayed as such; spectral ones are taken as linear.
     """
 
     def __init__(self, model: CompressedBTF) -> None:
@@ -77,12 +77,12 @@ class LinearValues:
         self._encoded = not model.values.is_float and model.channels in (1, 3)
 
     def of(self, fitted: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Linear light of fitted values, which are overwritten."""
+        """Return the linear light of values from the decoder; the array may be overwritten."""
         decoded = self._values.decode(fitted)
         return to_linear(decoded) if self._encoded else decoded
 
     def stored(self, linear: NDArray[np.float32]) -> NDArray[np.generic]:
-        """Linear light as the model stores it; what integers cannot hold is white."""
+        """Convert linear light to the data type of the capture; integers are clipped at white."""
         values = self._values
         most = np.finfo(values.dtype).max if values.is_float else 1.0
         clipped = np.clip(linear, 0.0, min(float(most), float(np.finfo(np.float32).max)))

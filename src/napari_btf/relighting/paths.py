@@ -1,4 +1,4 @@
-"""Paths of light and view over the hemisphere: keyframes and what lies between them."""
+"""Paths of light and view over the hemisphere: keyframes, and interpolation between them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ __all__ = ["LightPath", "circle", "find_path", "frames_along", "read_path", "spi
 
 _LIGHT, _VIEW = ("light_theta", "light_phi"), ("view_theta", "view_phi")
 _HEADER = "light_theta,light_phi"
-#: Degrees between the keyframes of curves that are made here.
+#: Azimuth in degrees between two keyframes of a circle or spiral.
 _STEP = 3.0
-#: What is named like a curve; the letter of a drive is none.
+#: The form NAME:NUMBERS of a curve. At least two letters, because ``C:`` is a drive of Windows.
 _CURVE = re.compile(r"[a-z]{2,}(:[-+.,\d]+)+", re.IGNORECASE)
 _MOST_FRAMES = 100_000
 _MOST_FPS = 240.0
@@ -35,18 +35,19 @@ _MOST_FPS = 240.0
 
 @dataclass(frozen=True, eq=False)
 class LightPath:
-    """Keyframes of a moving light, and of a moving view if that moves, too.
+    """Keyframes of a moving light and, optionally, of a moving view.
 
-    Between two keyframes a direction moves on the great circle, evenly in time ("slerp":
+    Between two keyframes a direction moves along the great circle at constant speed ("slerp":
     Shoemake, "Animating rotation with quaternion curves", 1985).
 
     Parameters
     ----------
     seconds : ndarray, shape (N,)
-        When each keyframe is reached: from 0, increasing; N is at least 2.
+        Time of each keyframe, increasing from 0; N is at least 2.
     light : ndarray, shape (N, 3)
-        Unit vectors.
+        Unit vectors towards the light.
     view : ndarray, shape (N, 3), optional
+        Unit vectors towards the viewer; None if the path does not move the view.
     """
 
     seconds: NDArray[np.float64]
@@ -54,30 +55,35 @@ class LightPath:
     view: NDArray[np.float64] | None = None
 
     def times(self, fps: float = 25.0) -> NDArray[np.float64]:
-        """When each frame is, in seconds. A closed path does not repeat its first frame.
+        """Return the time of each frame in seconds. A closed path does not repeat its first frame.
 
         Raises
         ------
         UsageError
-            For frames per second that are none, or more frames than anyone watches.
+            If the frame rate is not above 0 and at most 240, or if there are more than 100,000
+            frames.
         """
         if not 0 < fps <= _MOST_FPS:
-            raise UsageError(None, f"{fps:g} frames per second", f"give up to {_MOST_FPS:g}")
+            raise UsageError(
+                None,
+                f"the frame rate is {fps:g} frames per second",
+                f"give a number above 0, at most {_MOST_FPS:g}",
+            )
         duration = float(self.seconds[-1])
         if duration * fps > _MOST_FRAMES:
             raise UsageError(
                 None,
                 f"{duration:g} seconds at {fps:g} frames per second are more than "
                 f"{_MOST_FRAMES:,} frames",
-                "make the path shorter",
+                "make the path shorter or the frame rate lower",
             )
-        # Rounding: 4.2 seconds at 5 frames per second are 21 steps, not 20.
+        # The small addition absorbs rounding: 4.2 s at 5 frames per second are 21 steps, not 20.
         steps = max(1, int(np.floor(duration * fps + 1e-6)))
         return np.arange(steps + (not self.is_closed)) / fps
 
     @property
     def is_closed(self) -> bool:
-        """Whether it ends where it starts."""
+        """Whether the path ends with the light and view it starts with."""
         return all(
             np.allclose(part[0], part[-1], atol=1e-6)
             for part in (self.light, self.view)
@@ -85,9 +91,10 @@ class LightPath:
         )
 
     def at(self, seconds: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        """Light and view at some times (T,): unit vectors (T, 3), and None for no view.
+        """Return light and view at given times (T,) as unit vectors (T, 3).
 
-        Before the first and after the last keyframe it rests there.
+        The view is None if the path has none. Before the first keyframe and after the last, light
+        and view stand still.
         """
         t = np.clip(np.asarray(seconds, dtype=np.float64), self.seconds[0], self.seconds[-1])
         i = np.clip(np.searchsorted(self.seconds, t, side="right") - 1, 0, len(self.seconds) - 2)
@@ -98,39 +105,42 @@ class LightPath:
 
 
 def circle(theta: float, seconds: float = 6.0, start: float = 0.0) -> LightPath:
-    """Once around the normal, counter-clockwise, from azimuth ``start``."""
+    """Return a path once around the normal at ``theta``, counter-clockwise from phi ``start``."""
     phi = np.linspace(0.0, 360.0, round(360.0 / _STEP) + 1) + start
     return _curve(np.full(len(phi), float(theta)), phi, seconds)
 
 
 def spiral(theta: float, seconds: float = 10.0, turns: float = 3.0) -> LightPath:
-    """From the normal outwards to ``theta``, counter-clockwise in some turns."""
+    """Return a path that winds counter-clockwise from the normal outwards to ``theta``."""
     if not 0 < turns <= 100:
-        raise UsageError(None, f"a spiral of {turns:g} turns", "give up to 100")
+        raise UsageError(
+            None, f"the spiral has {turns:g} turns", "give a number above 0, at most 100"
+        )
     share = np.linspace(0.0, 1.0, max(2, round(turns * 360.0 / _STEP)) + 1)
     return _curve(theta * share, 360.0 * turns * share, seconds)
 
 
 def sweep(start: Angles, end: Angles, seconds: float = 3.0) -> LightPath:
-    """From one direction to another on the shortest way; both (theta, phi), degrees."""
+    """Return the shortest path between two directions (theta, phi), in degrees."""
     light = np.stack([unit_vector("light", start), unit_vector("light", end)])
     return LightPath(np.array([0.0, _duration(seconds)]), light)
 
 
 def find_path(name: str, seconds: float | None = None) -> LightPath:
-    """A path by its name, or from a CSV file (see `read_path`).
+    """Return the path that a name describes, or read it from a CSV file (see `read_path`).
 
     Parameters
     ----------
     name : str
-        ``circle:THETA``, ``spiral:THETA``, ``sweep:THETA,PHI:THETA,PHI`` or a file.
+        ``circle:THETA``, ``spiral:THETA``, ``sweep:THETA,PHI:THETA,PHI`` or the name of a file.
     seconds : float, optional
-        How long it takes; by default what the file says, or 6, 10 and 3.
+        Duration of the path. By default a file keeps its own times, a circle takes 6 s, a spiral
+        10 s and a sweep 3 s.
 
     Raises
     ------
     UsageError
-        If it is none of these.
+        If the name has none of these forms, or if the file cannot be used.
     """
     kind, *rest = name.split(":")
     curves: dict[str, tuple[Any, int, int]] = {
@@ -168,13 +178,14 @@ def read_path(path: str | Path) -> LightPath:
     Parameters
     ----------
     path : str or Path
-        Columns ``light_theta,light_phi``, degrees; ``view_theta,view_phi`` if the view moves; and
-        ``seconds``, increasing, without which keyframes are one second apart. Others are ignored.
+        The columns ``light_theta,light_phi`` in degrees; optionally ``view_theta,view_phi`` if the
+        view moves, and ``seconds``, increasing. Without ``seconds``, keyframes are one second
+        apart. Other columns are ignored.
 
     Raises
     ------
     UsageError
-        Naming the line at fault.
+        If the file cannot be read, or if a line is wrong; the message names the line.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -196,13 +207,15 @@ def read_path(path: str | Path) -> LightPath:
     columns = [*_LIGHT, *views, *(["seconds"] if "seconds" in header else [])]
     table = [_numbers(path, n, row, header, columns) for n, row in rows[1:]]
     if len(table) < 2:
-        raise UsageError(path, "it has fewer than two keyframes", "add a line for each")
+        raise UsageError(path, "it has fewer than two keyframes", "add a line for each keyframe")
     found = dict(zip(columns, np.array(table).T, strict=True))
     seconds = found.get("seconds", np.arange(len(table), dtype=np.float64))
     late = np.flatnonzero(np.diff(seconds) <= 0)
     if len(late):
         raise UsageError(
-            path, f"line {rows[late[0] + 2][0]}: seconds do not increase", "order the keyframes"
+            path,
+            f"line {rows[late[0] + 2][0]}: seconds do not increase",
+            "order the keyframes by time",
         )
     view = angles_to_vectors(found[_VIEW[0]], found[_VIEW[1]]) if views else None
     light = angles_to_vectors(found[_LIGHT[0]], found[_LIGHT[1]])
@@ -216,7 +229,7 @@ def frames_along(
     view: Angles | None = None,
     **how: Any,
 ) -> Iterator[NDArray[Any]]:
-    """Images for a screen along a path, one for each of ``path.times(fps)``.
+    """Yield images for display along a path, one for each of ``path.times(fps)``.
 
     Parameters
     ----------
@@ -225,9 +238,10 @@ def frames_along(
     fps : float
         Frames per second.
     view : (theta, phi), optional
-        Where the path has no views; the captured one nearest to normal by default.
+        The view in degrees if the path has none; by default the captured one nearest to the
+        normal.
     **how
-        ``rows columns step exposure gamma`` of `Relighter.frame`.
+        The arguments ``rows columns step exposure gamma`` of `Relighter.frame`.
     """
     for time in path.times(fps):
         light, towards = path.at([time])
@@ -237,7 +251,7 @@ def frames_along(
 
 def _angles(vector: NDArray[np.float64]) -> Angles:
     theta, phi = vectors_to_angles(vector)
-    # A rounding error below the horizon is on it.
+    # A rounding error may put theta slightly above 90.
     return min(float(theta), 90.0), float(phi)
 
 
@@ -268,5 +282,5 @@ def _curve(theta: NDArray[np.float64], phi: NDArray[np.float64], seconds: float)
 
 def _duration(seconds: float) -> float:
     if not (np.isfinite(seconds) and seconds > 0):
-        raise UsageError(None, f"a path of {seconds:g} seconds", "give a time above 0")
+        raise UsageError(None, f"the path takes {seconds:g} seconds", "give a time above 0")
     return float(seconds)

@@ -1,4 +1,4 @@
-"""Directions: which can be asked for, and how far a model reaches."""
+"""The range of directions a model covers, and notes on requests outside that range."""
 
 from __future__ import annotations
 
@@ -15,42 +15,47 @@ if TYPE_CHECKING:
 
 __all__ = ["default_view", "differences", "differences_along", "limits", "outside"]
 
-#: Degrees a shown direction may differ from the one asked for: the rig's own tolerance.
+#: Largest angle in degrees between the requested and the shown direction that needs no note: the
+#: accuracy of a measuring rig.
 _TOLERANCE = 0.15
 
 
 def default_view(model: CompressedBTF) -> Angles:
-    """(theta, phi) of the captured view nearest to the normal, degrees."""
+    """Return (theta, phi) in degrees of the captured view nearest to the normal."""
     theta, phi = vectors_to_angles(model.view[np.argmax(model.view[:, 2])])
     return float(theta), float(phi)
 
 
 def limits(model: CompressedBTF) -> tuple[float, float]:
-    """Largest theta of the captured lights and of the captured views, degrees."""
+    """Return the largest theta of the captured lights and of the captured views, in degrees."""
     light, view = vectors_to_angles(model.light)[0], vectors_to_angles(model.view)[0]
     return float(light.max()), float(view.max())
 
 
 def outside(model: CompressedBTF, light: Angles | None, view: Angles | None = None) -> str | None:
-    """Why an image is not what was asked for, in one sentence; None if it is."""
+    """Return one sentence on how the shown directions differ from the requested ones.
+
+    Return None if they do not differ; see `differences`.
+    """
     return ", and ".join(differences(model, light, view)) or None
 
 
 def differences(
     model: CompressedBTF, light: Angles | None, view: Angles | None = None
 ) -> list[str]:
-    """Where an image is not what was asked for: of its light, and of its view.
+    """Describe how the directions of an image differ from the requested ones.
 
     Parameters
     ----------
     model : CompressedBTF
     light, view : (theta, phi) or None
-        Degrees; a captured light and the default view for None, of which nothing is said.
+        The requested directions in degrees. None stands for a captured light or the default view,
+        and never gives a note.
 
     Returns
     -------
     list of str
-        None, one or two, without a full stop.
+        A note on the light, on the view, on both or on neither, each without a full stop.
     """
     lit = model.light[0] if light is None else angles_to_vectors(*light)
     seen = angles_to_vectors(*(default_view(model) if view is None else view))
@@ -66,14 +71,20 @@ def differences(
 def differences_along(
     model: CompressedBTF, light: NDArray[np.float64], view: NDArray[np.float64] | None = None
 ) -> list[str]:
-    """Where the frames of a movie are not what was asked for, as `differences` says of an image.
+    """Describe how the directions of a movie's frames differ from the requested ones.
 
     Parameters
     ----------
     model : CompressedBTF
     light : ndarray, shape (F, 3)
-        Unit vectors, one a frame.
+        Unit vectors, one per frame.
     view : ndarray, shape (F, 3), optional
+        Unit vectors, one per frame; the default view if not given, which never gives a note.
+
+    Returns
+    -------
+    list of str
+        At most one note on the lights and one on the views; compare `differences`.
     """
     seen = angles_to_vectors(*default_view(model)) if view is None else view
     pairs = light, np.broadcast_to(seen, light.shape)
@@ -84,10 +95,11 @@ def differences_along(
     ):
         off = angle_between(asked, got) > _TOLERANCE
         if off.any() and not (name == "view" and view is None):
-            # The farthest one says why.
+            # The most grazing direction gives the reason.
             reason = _reason(name, asked[off][np.argmin(asked[off][:, 2])], captured)
-            what = f"{name}s there are" if _varies(captured) else f"{name} there is"
-            found.append(f"{reason}; {off.sum()} of {len(off)} frames show the nearest {what}")
+            found.append(
+                f"{reason}; {off.sum()} of {len(off)} frames show the nearest possible {name}"
+            )
     return found
 
 
@@ -103,7 +115,7 @@ def _difference(
 
 def _reason(name: str, asked: NDArray[np.float64], captured: NDArray[np.float64]) -> str:
     if not _varies(captured):
-        return f"the model knows one {name} only, {_text(captured[0])}"
+        return f"the model knows only one {name}, {_text(captured[0])}"
     most = vectors_to_angles(captured)[0].max()
     if vectors_to_angles(asked)[0] > most + _TOLERANCE:
         return f"the captured {name}s reach theta {most:.4g}"
@@ -115,6 +127,6 @@ def _varies(captured: NDArray[np.float64]) -> bool:
 
 
 def _text(vector: NDArray[np.float64]) -> str:
-    """``THETA,PHI`` as they are asked for."""
+    """Write a direction as ``THETA,PHI``, the form in which the command line takes it."""
     theta, phi = (float(angle) for angle in vectors_to_angles(vector))
     return f"{theta:.4g},{round(phi, 2) % 360:g}" if theta >= 0.01 else "0,0"

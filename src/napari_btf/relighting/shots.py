@@ -31,7 +31,6 @@ __all__ = [
     "Shot",
     "described",
     "described_model",
-    "developed",
     "finished",
     "make",
     "problem_of",
@@ -58,11 +57,11 @@ class Shot:
     gamma : float, optional
         Radiance becomes ``v ** (1 / gamma)`` instead of sRGB.
     lighting : tuple of Light or Environment, optional
-        What shines in place of one light as in the capture.
+        What lights the surface; one light like those of the capture if not given.
     rows, columns : slice, optional
         The texels to decode, from one to before another; all if not given.
     step : int
-        Decode every so many-th texel in both directions.
+        Decode every ``step``-th texel in both directions.
     """
 
     model: CompressedBTF
@@ -77,7 +76,7 @@ class Shot:
 
     @property
     def lit_by(self) -> Lighting:
-        """What shines, as a `Relighter` takes it."""
+        """What lights the surface, as a `Relighter` takes it."""
         return self.light if self.lighting is None else self.lighting
 
     @property
@@ -92,21 +91,32 @@ class Shot:
 
     @property
     def share(self) -> float:
-        """How much of the surface is decoded, 0 to 1."""
+        """The share of the texels that is decoded, 0 to 1."""
         height, width = (len(range(n)[part]) for n, part in self.extents)
         return height * width / (self.model.height * self.model.width * self.step**2)
 
     @property
     def extents(self) -> tuple[tuple[int, slice], tuple[int, slice]]:
-        """Texels of the surface down and across, and which of them are wanted."""
+        """The height and the width of the surface, each with the slice that is decoded."""
         everything = slice(None)
         return (
             (self.model.height, self.rows or everything),
             (self.model.width, self.columns or everything),
         )
 
+    def developed(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """A captured image with the exposure and gamma of this one, for a screen.
+
+        Images of integers stay as they are.
+        """
+        if stored.dtype.kind != "f":
+            return stored
+        with np.errstate(over="ignore"):
+            exposed = stored * stored.dtype.type(2.0**self.exposure) if self.exposure else stored
+        return to_display(exposed, self.gamma)
+
     def sampled(self) -> tuple[slice, slice]:
-        """Rows and columns from the middle of the first square of step x step, if there is one."""
+        """Rows and columns, which start in the middle of the first square of step x step texels."""
         starts = []
         for length, part in self.extents:
             start, stop, _ = part.indices(length)
@@ -126,9 +136,9 @@ class Frame:
     pixels : ndarray of uint8 or uint16, shape (H, W, C)
         For a screen; a pixel for each texel of the shot's rows and columns.
     seconds : float
-        It took.
+        The time that it took.
     decoded : int
-        Images under single lights that had to be decoded for it.
+        The number of images under single lights that had to be decoded.
     """
 
     shot: Shot
@@ -138,19 +148,8 @@ class Frame:
     decoded: int = 1
 
 
-def developed(
-    stored: NDArray[Any], exposure: float, gamma: float | None
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """An image exposed, in its own type, and for a screen; integers stay as they are."""
-    if stored.dtype.kind != "f":
-        return stored, stored
-    with np.errstate(over="ignore"):
-        exposed = stored * stored.dtype.type(2.0**exposure) if exposure else stored
-    return exposed, to_display(exposed, gamma)
-
-
 def make(shot: Shot, relighter: Relighter | None = None) -> Job[Frame]:
-    """Make an image; it may be given up after each light of several."""
+    """Make an image; the job may be stopped after each of its lights."""
     relighter = relighter or Relighter(shot.model)
     start = time.perf_counter()
     rows, columns = shot.sampled()
@@ -169,7 +168,7 @@ def finished(frame: Frame) -> Frame:
 
 
 def _enlarged(pixels: NDArray[Any], shot: Shot) -> NDArray[Any]:
-    """Each pixel as a square of step x step: the layer keeps its size, and people's changes."""
+    """Repeat each pixel step x step times, so that the size of the layer does not change."""
     height, width = (len(range(n)[part]) for n, part in shot.extents)
     rows = np.minimum(np.arange(height) // shot.step, len(pixels) - 1)
     columns = np.minimum(np.arange(width) // shot.step, pixels.shape[1] - 1)
@@ -177,7 +176,7 @@ def _enlarged(pixels: NDArray[Any], shot: Shot) -> NDArray[Any]:
 
 
 def described(shot: Shot) -> str:
-    """What the canvas says about a relit image."""
+    """The text on the canvas that describes a relit image."""
     lighting = shot.lighting
     view = angles_to_vectors(*shot.view)
     if lighting is None:
@@ -197,12 +196,17 @@ def described(shot: Shot) -> str:
 
 
 def problem_of(shot: Shot) -> str | None:
-    """Why an image is not what was asked for, in one sentence; None if it is."""
+    """A sentence that says which captured direction is shown instead; None if none is."""
+    problem = _problem_of(shot)
+    return problem and f"Outside the captured directions: {problem}."
+
+
+def _problem_of(shot: Shot) -> str | None:
     lighting = shot.lighting
     if lighting is None:
         return outside(shot.model, shot.light, shot.view)
     if isinstance(lighting, Environment):
-        # Its lights are put where the model reaches.
+        # The lights of an environment are captured directions.
         theta, phi = vectors_to_angles(shot.model.light[0])
         return outside(shot.model, (float(theta), float(phi)), shot.view)
     problems = (outside(shot.model, (light.theta, light.phi), shot.view) for light in lighting)
@@ -210,7 +214,7 @@ def problem_of(shot: Shot) -> str | None:
 
 
 def described_model(model: CompressedBTF) -> str:
-    """What the dock says about a model."""
+    """The text of the dock that describes a model."""
     views = "one view" if model.fixed_view else f"views up to {limits(model)[1]:.4g}°"
     return (
         f"{model.source or 'model'}: {model.width} × {model.height} texels, "

@@ -1,4 +1,4 @@
-"""Estimates of the surface itself: normals and albedo by photometric stereo."""
+"""Estimates of the surface's normals and albedo by photometric stereo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from napari_btf.codec.decoding.part import Part
 from napari_btf.directions import group_directions, unit_vector
 from napari_btf.errors import UsageError
-from napari_btf.interpolation.spline import spread_subset
+from napari_btf.interpolation.points import spread_subset
 from napari_btf.progress import Progress
 from napari_btf.relighting.lights import LinearValues
 from napari_btf.relighting.reach import default_view
@@ -25,43 +25,45 @@ if TYPE_CHECKING:
 __all__ = ["SurfaceEstimate", "estimate_surface"]
 
 _LIGHTS = 64
-#: Bytes of decoded images at a time.
+#: Largest number of bytes of images that are decoded at once.
 _MEMORY = 128 << 20
-#: Shares of the lights of a texel that are left out: the darkest, which may be shadows, and the
-#: brightest, which may be highlights.
+#: Share of the lights of each texel that are ignored: the darkest, because they may be shadows,
+#: and the brightest, because they may be highlights.
 _DARK, _BRIGHT = 0.2, 0.2
-#: What is darker than this share of the brightest light that is left is a shadow in any case.
+#: A value below this share of the brightest remaining one is always taken for a shadow.
 _SHADOW = 0.05
-#: How far lights must be from lying in one plane, as a share of their number.
+#: Smallest squared singular value of the light directions, divided by their number: below this,
+#: the lights lie in one plane.
 _FLAT = 1e-3
 
 
 class SurfaceEstimate(NamedTuple):
-    """What the surface may be like; see `estimate_surface`."""
+    """Estimated normals and albedo; see `estimate_surface`."""
 
     normals: NDArray[np.float32]
-    """(H, W, 3), unit vectors: x right, y up, z out of the surface."""
+    """Unit vectors, (H, W, 3): x right, y up, z out of the surface."""
     albedo: NDArray[np.float32]
-    """(H, W, C), linear: what each texel would show if a light stood along its normal."""
+    """Linear values, (H, W, C): the image of each texel under a light along its normal."""
 
 
 def estimate_surface(model: CompressedBTF, view: Angles | None = None) -> Job[SurfaceEstimate]:
-    """Estimate normals and albedo from decoded images: an estimate, not a measurement.
+    """Estimate normals and albedo from decoded images.
 
-    Classical photometric stereo: each texel is taken for matte (Lambertian), so that its linear
-    light is ``albedo * (normal . light)`` (Woodham, "Photometric method for determining surface
-    orientation from multiple images", 1980), solved by least squares. Shadows and highlights are
-    neither: of each texel the darkest and the brightest fifth of the lights are left out, and what
-    is nearly black; of the rest, what fits badly counts less. Gloss, light from neighbours and
-    coarse models shift the result; a smooth shift over the whole surface is the usual fault.
+    This is classical photometric stereo: each texel is assumed to be matte (Lambertian), so that
+    its linear light is ``albedo * (normal . light)``, and the equations of all lights are solved by
+    least squares (Woodham, "Photometric method for determining surface orientation from multiple
+    images", 1980). Shadows and highlights break the assumption. Therefore the darkest and the
+    brightest fifth of the lights of each texel are ignored, as are values near black, and lights
+    that fit badly get a smaller weight. Gloss, interreflection and errors of the model still bias
+    the estimate, typically by a smooth error over the whole surface.
 
     Parameters
     ----------
     model : CompressedBTF
-        At least four lights that do not lie in one plane with the surface. Up to 64 of the captured
-        ones are used, spread evenly.
+        Its capture must have at least four light directions that do not lie in one plane. At most
+        64 of them are used, spread evenly.
     view : (theta, phi), optional
-        Degrees; the captured view nearest to normal if not given.
+        Direction of the viewer in degrees; by default the captured view nearest to the normal.
 
     Yields
     ------
@@ -74,7 +76,7 @@ def estimate_surface(model: CompressedBTF, view: Angles | None = None) -> Job[Su
     Raises
     ------
     UsageError
-        If the captured lights do not suffice.
+        If the capture has too few lights, or if they lie in one plane.
     """
     towards = unit_vector("view", default_view(model) if view is None else view)
     lights = group_directions(model.light).vectors
@@ -83,8 +85,8 @@ def estimate_surface(model: CompressedBTF, view: Angles | None = None) -> Job[Su
     if len(lights) < 4 or spread[-1] ** 2 < _FLAT * len(lights):
         raise UsageError(
             model.path,
-            f"{len(lights)} captured lights do not tell the shape of a surface",
-            "at least four that do not lie in one plane do",
+            f"its {len(lights)} captured lights do not determine normals",
+            "use a model of at least four lights that do not lie in one plane",
         )
     shape = model.height, model.width
     normals = np.empty((*shape, 3), dtype=np.float32)
@@ -108,14 +110,14 @@ def estimate_surface(model: CompressedBTF, view: Angles | None = None) -> Job[Su
 def _solved(
     images: NDArray[np.float32], lights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Normals (T, 3) and albedos (T, C) of linear images (L, T, C) under lights (L, 3)."""
+    """Solve for normals (T, 3) and albedo (T, C), given linear images (L, T, C), lights (L, 3)."""
     grey = images.mean(axis=2)
     used = _usable(grey).T
-    # Of dark texels as of bright ones.
+    # Each texel is scaled to a largest value of 1, because `surface_normals` expects about that.
     brightest = np.where(used, grey.T, 0.0).max(axis=1, keepdims=True)
     values = (grey.T / np.maximum(brightest, 1e-9)).astype(np.float32)
     normals = surface_normals(values, lights, used).astype(np.float64)
-    # No surface that is seen faces away.
+    # A texel that faces below the horizon would not be visible.
     normals[:, 2] = np.maximum(normals[:, 2], 1e-3)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     cosine = np.maximum(normals @ lights.T, 0.0) * used
@@ -124,10 +126,10 @@ def _solved(
 
 
 def _usable(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which lights of each texel are neither shadow nor highlight, (L, T) -> (L, T)."""
+    """Mark the values, (L, T), that are neither shadow nor highlight, texel by texel: (L, T)."""
     count = len(grey)
     dark, bright = int(_DARK * count), int(_BRIGHT * count)
-    # Four of them at least.
+    # At least four lights remain.
     dark = max(0, min(dark, count - bright - 4))
     rank = grey.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
     used = (rank >= dark) & (rank < count - bright)

@@ -1,1 +1,1 @@
-"""How long jobs run: what they report, what interrupts them, on how many cores and machines."""
+"""Running long jobs: their reports, signals that interrupt them, threads, processes, clusters."""

@@ -1,8 +1,8 @@
-"""Clusters of Dask workers: connecting to one, and what may go wrong there, in words.
+"""Clusters of Dask workers: connecting to a cluster, and error messages about lost workers.
 
-The tasks themselves are where the work is: `napari_btf.formats.conversion` and
-`napari_btf.codec.neural_basis.shared_projection`. distributed is an extra, and imported only
-where it is used.
+The tasks of the workers are in `napari_btf.formats.conversion` and
+`napari_btf.codec.neural_basis.shared_projection`. The package distributed is an optional
+dependency, so that it is imported only inside functions.
 """
 
 from __future__ import annotations
@@ -24,12 +24,22 @@ _CONNECT_SECONDS = 30
 
 @contextmanager
 def connected(address: str | None) -> Iterator[Any]:
-    """A client of the scheduler at an address such as ``tcp://host:8786``; None without one.
+    """Connect to a Dask scheduler.
+
+    Parameters
+    ----------
+    address : str or None
+        Address of the scheduler, such as ``tcp://host:8786``.
+
+    Yields
+    ------
+    distributed.Client or None
+        The client; None if ``address`` is None.
 
     Raises
     ------
     UsageError
-        If there is no scheduler, or distributed is not installed.
+        If no scheduler answers at the address, or distributed is not installed.
     """
     if address is None:
         yield None
@@ -41,7 +51,7 @@ def connected(address: str | None) -> Iterator[Any]:
             None, "a cluster needs distributed", 'pip install "napari-btf[cluster]"'
         ) from error
     try:
-        # Not the default one: a client that found no scheduler would stay that.
+        # Not as the default client, because a client that finds no scheduler remains the default.
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UsageError(
@@ -53,7 +63,7 @@ def connected(address: str | None) -> Iterator[Any]:
 
 def active_client() -> Any:
     """The client that a script has opened, or None."""
-    # Without the module there can be none; importing it takes a second.
+    # A script with a client has imported distributed already; importing it here takes a second.
     if "distributed" not in sys.modules:
         return None
     import distributed
@@ -62,17 +72,25 @@ def active_client() -> Any:
         client = distributed.default_client()  # type: ignore[no-untyped-call]
     except ValueError:
         return None
-    # One that found no scheduler stays the default one.
+    # A client that found no scheduler remains the default client.
     return client if client.status == "running" else None
 
 
 @contextmanager
 def in_cluster(subject: str | Path | None, remedy: str) -> Iterator[None]:
-    """Turn the end of workers, or of their scheduler, into a sentence.
+    """Turn errors about lost workers or a lost scheduler into a `ProcessLostError`.
+
+    Parameters
+    ----------
+    subject : str, Path or None
+        What the message is about, such as the file that is written.
+    remedy : str
+        What the user can do.
 
     Raises
     ------
     ProcessLostError
+        If workers end repeatedly at the same task, or the scheduler does not answer any more.
     """
     from concurrent.futures import CancelledError
 

@@ -1,7 +1,8 @@
 """Signals during a training.
 
-The first Ctrl-C keeps the best so far, the second gives up. SIGTERM and SIGUSR1, which clusters
-send before the time of a job is over, end it so that it can go on later.
+The first Ctrl-C ends the training and keeps the best model so far; the second one ends the program.
+SIGTERM and SIGUSR1, which clusters send shortly before they end a job, end the training after one
+last checkpoint, from which it can be resumed.
 """
 
 from __future__ import annotations
@@ -12,25 +13,27 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from napari_btf.running.phases import phase_named
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from napari_btf.running.phases import Phase
+
 __all__ = ["TO_BE_RESUMED", "ToBeResumed", "interruptible", "resumable"]
 
-#: Exit code of a training that is to be started again: EX_TEMPFAIL of sysexits.h.
+#: Exit code of a training that should be started again: EX_TEMPFAIL of sysexits.h.
 TO_BE_RESUMED = 75
-#: Phases whose steps look at `resumable` themselves, and take notes first.
-_NOTING = frozenset({"train", "train slower", "encode"})
 
 
 class ToBeResumed(SystemExit):
-    """A training was asked to end now and to go on in another process.
+    """A signal asked the training to end now; another process can resume it.
 
     Attributes
     ----------
     noted : bool
-        Whether there are notes to go on from.
+        Whether there is a checkpoint to resume from.
     """
 
     def __init__(self) -> None:
@@ -42,23 +45,23 @@ class ToBeResumed(SystemExit):
 def interruptible(
     phases: set[str], say: Callable[[str], object] = print
 ) -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C of a training ask it to stop, the second end the program.
+    """Let the first Ctrl-C stop the training, and the second one end the program.
 
-    Before the phase "train" there is nothing to keep: the first one ends the program, too. So it
-    is in a notebook, whose button *Interrupt* sends the same signal. In other threads than the
-    main one nothing changes.
+    Before the first phase that trains a model there is nothing to keep, so that the first Ctrl-C
+    already ends the program. The *Interrupt* button of a notebook sends the same signal, and does
+    the same. Python handles signals in the main thread only: in any other thread this does nothing.
 
     Parameters
     ----------
     phases : set of str
-        The phases that the training has come to.
+        The names of the phases that the training has reached; the caller adds to it.
     say : callable
-        Told what the first one does.
+        Called with a sentence for the user at the first Ctrl-C.
 
     Yields
     ------
     callable
-        Whether the training is to stop.
+        Returns whether the training should stop.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -67,7 +70,7 @@ def interruptible(
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked or "train" not in phases:
+        if asked or not any(phase_named(name).keeps_best for name in phases):
             raise KeyboardInterrupt
         asked = time.monotonic()
         say("stopping the training and keeping the best so far; Ctrl-C once more gives up")
@@ -81,19 +84,22 @@ def interruptible(
 
 @contextmanager
 def resumable(ask: Callable[[], object]) -> Iterator[Callable[[str | None], None]]:
-    """Let SIGTERM and SIGUSR1 end a training, where there are such signals, to be resumed.
+    """Let SIGTERM and SIGUSR1 end a training so that it can be resumed.
 
-    A phase that takes notes gets the time to: ``ask`` tells it to. Others end at once.
+    A phase that takes notes may first write one last checkpoint; any other phase ends at once.
+    Windows has no SIGUSR1.
 
     Parameters
     ----------
     ask : callable
-        Called once, at the first of them.
+        Called once, at the first signal in a phase that takes notes: asks the training to write a
+        checkpoint and to raise `ToBeResumed` itself.
 
     Yields
     ------
     callable
-        To be told the phase of each report; None once there is a result, which is not given up.
+        Call it with the name of the phase at each report of the training, and with None once the
+        training has a result: from then on signals do not end the program.
 
     Raises
     ------
@@ -102,23 +108,24 @@ def resumable(ask: Callable[[], object]) -> Iterator[Callable[[str | None], None
     if threading.current_thread() is not threading.main_thread():
         yield lambda phase: None
         return
-    phase: str | None = ""
+    phase: Phase | None = phase_named("")
     reports = 0
     asked = False
 
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal asked, reports
-        if phase is not None and phase not in _NOTING:
+        if phase is not None and not phase.takes_notes:
             raise ToBeResumed
         if not asked:
             asked, reports = True, 0
             ask()
 
-    def report(now: str | None) -> None:
+    def report(name: str | None) -> None:
         nonlocal phase, reports
-        phase, reports = now, reports + 1
-        # Whoever looks at it between two reports has noted by now, and would not be here.
-        if asked and now is not None and (reports > 1 or now not in _NOTING):
+        phase, reports = None if name is None else phase_named(name), reports + 1
+        # A training that writes checkpoints would have ended between two reports. The first report
+        # after the signal may be one that was under way already.
+        if asked and phase is not None and (reports > 1 or not phase.takes_notes):
             raise ToBeResumed
 
     numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGUSR1")]

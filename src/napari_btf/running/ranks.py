@@ -1,4 +1,4 @@
-"""Which of several processes this one is, as torchrun says in the environment, and its cores."""
+"""The rank of this process among those that torchrun started, and the cores it may use."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ __all__ = ["cores", "is_first", "rank", "rank_count"]
 
 
 def rank_count() -> int:
-    """How many processes train together; 1 without torchrun."""
+    """The number of processes that train together; 1 without torchrun."""
     return _number("WORLD_SIZE", 1) if "MASTER_ADDR" in os.environ else 1
 
 
 def rank() -> int:
-    """Which of them this one is, from 0."""
+    """The rank of this process, counted from 0."""
     return _number("RANK", 0) if rank_count() > 1 else 0
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes and speaks."""
+    """Whether this is the process that writes files and messages: the one of rank 0."""
     return rank() == 0
 
 
 def cores() -> int:
-    """Cores for this process: those it may use, shared with the others on the same machine."""
-    # Of a job on a cluster, those it was given.
+    """The number of cores for this process: its share of the cores of this machine."""
+    # A job on a cluster may use only the cores that it was given.
     affinity = getattr(os, "sched_getaffinity", None)
     usable = os.cpu_count() or 1 if affinity is None else len(affinity(0))
     return max(1, usable // (_number("LOCAL_WORLD_SIZE", 1) if rank_count() > 1 else 1))

@@ -1,4 +1,4 @@
-"""How progress is shown: bars on a terminal and in a notebook, lines or JSON in a file."""
+"""Reports of progress for people and programs: bars, lines of text, or lines of JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from napari_btf.running.phases import phase_named
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -18,42 +20,17 @@ if TYPE_CHECKING:
 
     Report = Callable[[Progress], None]
 
-__all__ = ["bars", "json_lines", "lines", "phase_name", "shown", "terminal"]
+__all__ = ["bars", "json_lines", "lines", "shown", "terminal"]
 
-_PHASES = {
-    "read": "reading images",
-    "convert": "writing the store",
-    "verify": "reading it back",
-    "basis": "finding the basis",
-    "train": "training",
-    "train slower": "training with smaller steps",
-    "imagine": "imagining lights",
-    "encode": "encoding texels",
-    "quantise": "compressing latents",
-    "evaluate": "measuring quality",
-    "baselines": "fitting baselines",
-    "neighbours": "finding neighbours",
-    "embed": "placing latents",
-    "place": "placing the other texels",
-    "segment": "finding materials",
-    "draw": "drawing",
-    "movie": "writing frames",
-    "normals": "estimating normals",
-}
-
-#: Seconds between two lines of a phase, and the share of the time so far that they grow to.
+#: Least number of seconds between two lines of a phase. A long job writes fewer lines: two of them
+#: are at least this share of the time since its start apart.
 _APART, _SHARE = 10.0, 0.02
-#: Seconds between two JSON lines of a phase.
+#: Least number of seconds between two JSON lines of a phase.
 _JSON_APART = 1.0
 
 
-def phase_name(phase: str) -> str:
-    """What a phase is called for people."""
-    return _PHASES.get(phase, phase)
-
-
 class _Begun(NamedTuple):
-    """The phase that runs: its name, and when and where it was first heard of."""
+    """The first report of the phase that runs now: its name, its time and its step."""
 
     phase: str = ""
     seconds: float = 0.0
@@ -61,14 +38,19 @@ class _Begun(NamedTuple):
 
 
 def lines(write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> Report:
-    """Reports for a file: a line when a phase begins, and from time to time how far it is.
+    """Report progress in lines of text: one when a phase begins, then one from time to time.
 
     Parameters
     ----------
     write : callable
         Called with each line.
     clock : callable
-        Seconds since any moment.
+        Returns seconds since a fixed moment.
+
+    Returns
+    -------
+    callable
+        To be called with each `Progress`.
     """
     start = clock()
     begun, written = _Begun(), start
@@ -78,7 +60,7 @@ def lines(write: Callable[[str], object], clock: Callable[[], float] = time.mono
         now = clock()
         if progress.phase != begun.phase:
             begun, written = _Begun(progress.phase, now, progress.step), now
-            write(f"{phase_name(progress.phase)} ...")
+            write(f"{phase_named(progress.phase).words} ...")
         elif now - written >= max(_APART, _SHARE * (now - start)):
             written = now
             write(_line(progress, begun, now))
@@ -87,8 +69,8 @@ def lines(write: Callable[[str], object], clock: Callable[[], float] = time.mono
 
 
 def _line(progress: Progress, begun: _Begun, now: float) -> str:
-    """How far a phase is: ``training: 35 %, 12 s left, error 1.2e-03``."""
-    text = f"{phase_name(progress.phase)}: {100 * progress.step // progress.total} %"
+    """A line about a phase that runs: ``training: 35 %, 12 s left, error 1.2e-03``."""
+    text = f"{phase_named(progress.phase).words}: {100 * progress.step // progress.total} %"
     done, left = progress.step - begun.step, progress.total - progress.step
     if done > 0:
         text += f", {(now - begun.seconds) * left / done:.0f} s left"
@@ -102,15 +84,21 @@ def _line(progress: Progress, begun: _Begun, now: float) -> str:
 def json_lines(
     write: Callable[[str], object], clock: Callable[[], float] = time.monotonic
 ) -> Report:
-    """Reports for a program: one JSON object a line.
+    """Report progress for a program, as one JSON object per line.
 
-    ``phase step total seconds train_error validation_error``: seconds since the start; an error is
-    null where there is none. The first and the last report of a phase, and one a second between.
+    Each object has the keys ``phase``, ``step``, ``total``, ``seconds``, ``train_error`` and
+    ``validation_error``. ``seconds`` counts from the start; an error is null if the phase has none.
+    The first and the last report of each phase are written, and at most one per second in between.
 
     Parameters
     ----------
     write, clock : callable
         As for `lines`.
+
+    Returns
+    -------
+    callable
+        To be called with each `Progress`.
     """
     start = clock()
     phase, written = "", start
@@ -130,19 +118,26 @@ def json_lines(
 
 
 def terminal() -> Console | None:
-    """Where bars can be drawn: a terminal on standard error, or a notebook; else None."""
+    """The terminal (on standard error) or notebook that can show bars; None without either."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if console.is_jupyter:
-        # Without it, rich shows nothing there but a warning.
+        # Without ipywidgets, rich shows nothing in a notebook but a warning.
         return console if find_spec("ipywidgets") else None
     return console if sys.stderr is not None and sys.stderr.isatty() else None
 
 
 @contextmanager
 def shown() -> Iterator[Report | None]:
-    """What scripts and notebooks show: bars; lines in a notebook that has none; else nothing."""
+    """Reports for scripts and notebooks.
+
+    Yields
+    ------
+    callable or None
+        Shows bars on a terminal and in a notebook, or lines in a notebook that cannot show bars.
+        None where there is neither.
+    """
     from rich.console import Console
 
     console = terminal()
@@ -155,7 +150,13 @@ def shown() -> Iterator[Report | None]:
 
 @contextmanager
 def bars(console: Console) -> Iterator[Report]:
-    """A bar for each phase, with the time it has taken."""
+    """Show a bar for each phase, with the time that the phase has taken.
+
+    Yields
+    ------
+    callable
+        To be called with each `Progress`.
+    """
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
@@ -171,7 +172,7 @@ def bars(console: Console) -> Iterator[Report]:
         def report(progress: Progress) -> None:
             name = progress.phase
             if name not in tasks:
-                tasks[name] = drawn.add_task(phase_name(name), detail="")
+                tasks[name] = drawn.add_task(phase_named(name).words, detail="")
             detail = ""
             if progress.validation_error is not None:
                 detail = f"validation error {progress.validation_error:.2e}"

@@ -1,4 +1,4 @@
-"""How many cores the linear algebra of NumPy uses, and the libraries that set that, too."""
+"""Limits for the number of threads that NumPy, scikit-learn and other libraries use."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _library = RLock()
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let NumPy use one core for products so thin that sharing them out costs more.
+    """Let NumPy use one thread, for small matrix products that several threads would slow down.
 
-    On a busy machine the cores wait for one another, and that takes many times longer: on two
-    cores with other work, projecting 81 images of 256 x 256 texels on 8 components took 0.09 s
-    instead of 2 s. To be held for one product, never across a ``yield``: the limit holds for all
+    On a busy machine the threads wait for one another: on two cores with other work, projecting 81
+    images of 256 x 256 texels on 8 components took 2 s with two threads, and 0.09 s with one. Use
+    this context for one product only, never across a ``yield``, because the limit applies to all
     threads of the process.
     """
     global _inside
-    # Several threads can be inside; the last one out restores what the first one found.
+    # Several threads can be inside; the last one to leave restores what the first one found.
     with _lock:
         if not _inside:
             _begin()
@@ -46,7 +46,7 @@ def one_thread() -> Iterator[None]:
 def _begin() -> None:
     global _limit
     controller = _controller()
-    # What is at one core already is left to whoever set that.
+    # If all libraries use one thread already, somebody else has set that and will reset it.
     if any(library["num_threads"] > 1 for library in controller.info()):
         _let_any_thread_set()
         _limit = controller.limit(limits=1)
@@ -62,10 +62,10 @@ def _end() -> None:
 
 
 def _let_any_thread_set() -> None:
-    """Give up who may set the number of cores: the next one that does.
+    """Allow any thread to set the number of threads of OpenBLAS.
 
-    From its version 3.8 on threadpoolctl lets the first thread that sets OpenBLAS's alone set it
-    again, and ignores all others without a word. But the last one out may be another one.
+    Since version 3.8, threadpoolctl silently ignores every thread but the one that set the number
+    first. In `one_thread`, the last thread to leave may be another one.
     """
     from threadpoolctl import OpenBLASController
 
@@ -75,11 +75,12 @@ def _let_any_thread_set() -> None:
 
 @contextmanager
 def one_library() -> Iterator[None]:
-    """To be held around a call of scikit-learn that limits BLAS itself: k-means, neighbours.
+    """Hold this around calls of scikit-learn that limit BLAS themselves: k-means, neighbours.
 
-    Such a call restores what it found. Begun while another thread is in `one_thread`, and ended
-    later, it would leave NumPy on one core for ever; and two such calls at the same time would
-    leave SciPy there. So they run one at a time, and inside of `one_thread`.
+    Such a call ends by restoring the limit that it found at its begin. If it began while another
+    thread was in `one_thread` and ended later, it would leave NumPy on one thread for ever; two
+    such calls at the same time would do the same to SciPy. So these calls run one at a time, and
+    inside `one_thread`.
     """
     with _library, one_thread():
         yield
@@ -87,7 +88,10 @@ def one_library() -> Iterator[None]:
 
 @contextmanager
 def same_sums() -> Iterator[None]:
-    """`one_library` on one core: several threads add up in any order, and no result is repeated."""
+    """`one_library` with one thread, so that results are repeatable.
+
+    Several threads add numbers in a different order in each run, which changes the rounding.
+    """
     from threadpoolctl import ThreadpoolController
 
     with one_library(), ThreadpoolController().select(user_api="openmp").limit(limits=1):
@@ -96,8 +100,9 @@ def same_sums() -> Iterator[None]:
 
 @cache
 def _controller() -> Any:
-    # Finding the libraries takes milliseconds, setting their limits microseconds. Restoring the
-    # limits of others than BLAS, too, would undo what their own threads set in the meantime.
+    # Cached, because finding the libraries takes milliseconds and setting their limits
+    # microseconds. BLAS alone, because restoring the limits of other libraries would undo what
+    # their own threads have set in the meantime.
     import numpy as np  # noqa: F401
     from threadpoolctl import ThreadpoolController
 

@@ -1,9 +1,11 @@
-"""The sample BTF that ships with the package.
+"""The sample BTF that ships with the package: its files and the functions that open or copy it.
+
+Menus and commands that offer the sample belong elsewhere (`napari_btf.plugin`, `napari_btf.cli`).
 
 "weave" is a path-traced woven cloth with a red printed disc, a foil ring and a lacquer band,
 made for this project: 64 x 64 texels, 7 views (normal, and six at 15 degrees) x 81 lights,
-as JPEG images in sRGB with a little sensor noise. Further tilted views, where neighbouring
-yarns cover one another, are left out: modelling that takes many more views, and megabytes.
+as JPEG images in sRGB with a little sensor noise. Views at larger angles, at which yarns occlude
+each other, are left out: modelling occlusion takes many more views, and megabytes.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ __all__ = ["open_sample", "sample_path", "write_sample"]
 
 
 def sample_path() -> Path:
-    """The zip archive of images inside the package."""
+    """Return the path of the sample's zip archive inside the package."""
     return Path(__file__).parent / "weave.zip"
 
 
 def open_sample() -> BTF:
-    """The sample as a lazy BTF."""
+    """Open the sample as a lazy BTF."""
     return read(sample_path())
 
 
@@ -37,7 +39,7 @@ def write_sample(folder: str | Path) -> int:
     Parameters
     ----------
     folder : str or Path
-        New, empty, or holding an earlier copy of the sample.
+        A new folder, an empty one, or one with an earlier copy of the sample.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def write_sample(folder: str | Path) -> int:
     Raises
     ------
     UsageError
-        If the folder has other files in it or cannot be written to.
+        If the folder contains other files or cannot be written.
     """
     folder = Path(folder)
     with zipfile.ZipFile(sample_path()) as archive:
@@ -55,7 +57,7 @@ def write_sample(folder: str | Path) -> int:
         known = {name.split("/")[0] for name in names}
         try:
             if folder.exists() and not {entry.name for entry in folder.iterdir()} <= known:
-                raise UsageError(folder, "it has other files in it", "name a new or empty folder")
+                raise UsageError(folder, "it contains other files", "name a new or empty folder")
             archive.extractall(folder)
         except OSError as error:
             raise UsageError(

@@ -1,1 +1,5 @@
-"""Which texels there are to learn from, and what single texels look like."""
+"""Texels of a BTF: how to choose them for training, and how to read and describe single ones.
+
+Everything here is independent of codecs (`napari_btf.codec`) and of the viewer
+(`napari_btf.plugin`).
+"""

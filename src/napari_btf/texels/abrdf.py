@@ -1,6 +1,6 @@
-"""Looking at single texels: their values under all lights of one view, and as colours.
+"""The values of single texels under all lights of one view, and their display colours.
 
-Texels near one that was looked at are looked at next, so a patch around it is read at once.
+A reader loads a whole patch around a texel, because users usually inspect neighbours next.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ __all__ = [
     "value_colours",
 ]
 
-#: Bytes of a patch at most: of images all of it is read anyway, of texel stores only the patch.
+#: Maximum sizes of a patch in bytes. The limit for images is larger, because whole images must be
+#: read in any case; a texel store reads only the patch.
 _IMAGES_BYTES = 64 * 2**20
 _STORE_BYTES = 2**20
 
@@ -42,10 +43,11 @@ class Patch:
     Parameters
     ----------
     observations : ndarray of int, shape (L,)
+        Indices of the observations.
     corner : tuple of int
         ``(y, x)`` of the first texel.
     values : ndarray, shape (L, h, w, C)
-        As they are stored.
+        Stored pixel values.
     """
 
     observations: NDArray[np.intp]
@@ -53,24 +55,28 @@ class Patch:
     values: NDArray[Any]
 
     def covers(self, y: int, x: int) -> bool:
-        """Whether a texel is in there."""
+        """Return whether the texel at ``(y, x)`` lies in the patch."""
         rows, columns = y - self.corner[0], x - self.corner[1]
         height, width = self.values.shape[1:3]
         return bool(0 <= rows < height and 0 <= columns < width)
 
     def at(self, y: int, x: int) -> NDArray[Any]:
-        """The values of a texel, (L, C)."""
+        """Return the values of the texel at ``(y, x)``, shape (L, C)."""
         return self.values[:, y - self.corner[0], x - self.corner[1]]
 
 
 def under_view(btf: BTF, view: ArrayLike) -> NDArray[np.intp]:
-    """The observations of one view, one a light, in the order of ``btf.grid.lights``.
+    """Return the observations of one view, one per light, in the order of ``btf.grid.lights``.
 
     Parameters
     ----------
     btf : BTF
     view : array_like, shape (3,)
-        Unit vector; the captured view nearest to it is taken.
+        Unit vector; the nearest captured view is used.
+
+    Returns
+    -------
+    ndarray of int, shape (L,)
     """
     grid = btf.grid
     apart = angle_between(grid.views, np.asarray(view))
@@ -81,17 +87,17 @@ def under_view(btf: BTF, view: ArrayLike) -> NDArray[np.intp]:
 
 
 def patch_in_memory(btf: BTF, observations: NDArray[np.intp], y: int, x: int) -> Patch | None:
-    """The patch of one texel, if the capture is in memory; else None."""
+    """Return a patch of one texel if the capture is in memory, else None."""
     if not isinstance(btf.frames, np.ndarray):
         return None
     return Patch(observations, (y, x), btf.frames[observations, y : y + 1, x : x + 1])
 
 
 def area_to_read(btf: BTF, observations: NDArray[np.intp], y: int, x: int) -> tuple[slice, slice]:
-    """Rows and columns that `read_patch` reads for a texel.
+    """Return the rows and columns that `read_patch` reads for a texel.
 
-    As many as 64 MiB hold if images must be read (all of them, mostly), and 1 MiB if the capture
-    can be read by texels.
+    The patch takes at most 64 MiB if whole images must be read (this often covers the entire
+    image), and at most 1 MiB if the capture gives access to single texels.
     """
     one_texel = len(observations) * btf.channels * np.dtype(btf.frames.dtype).itemsize
     most = _IMAGES_BYTES if btf.gatherer is None else _STORE_BYTES
@@ -101,7 +107,7 @@ def area_to_read(btf: BTF, observations: NDArray[np.intp], y: int, x: int) -> tu
 
 
 def read_patch(btf: BTF, observations: NDArray[np.intp], y: int, x: int) -> Job[Patch]:
-    """Read the surroundings of a texel, phase "read"."""
+    """Read a patch around a texel; reports the phase "read"."""
     rows, columns = area_to_read(btf, observations, y, x)
     part = btf.select(observations)
     shape = (rows.stop - rows.start, columns.stop - columns.start, btf.channels)
@@ -120,7 +126,7 @@ def read_patch(btf: BTF, observations: NDArray[np.intp], y: int, x: int) -> Job[
 
 
 def mean_abrdf(btf: BTF, observations: NDArray[np.intp], coords: ArrayLike) -> Job[NDArray[Any]]:
-    """The mean ABRDF of some texels, phase "read".
+    """Compute the mean ABRDF of some texels; reports the phase "read".
 
     Parameters
     ----------
@@ -132,7 +138,7 @@ def mean_abrdf(btf: BTF, observations: NDArray[np.intp], coords: ArrayLike) -> J
     Returns
     -------
     ndarray, shape (L, C)
-        In the captured type.
+        Values in the data type of the capture, rounded if that is an integer type.
     """
     y, x = np.asarray(coords).T
     part = btf.select(observations)
@@ -145,16 +151,17 @@ def mean_abrdf(btf: BTF, observations: NDArray[np.intp], coords: ArrayLike) -> J
 
 
 def _around(centre: int, size: int, wanted: int) -> slice:
-    """``wanted`` places around one, within ``size``."""
+    """Return a slice of ``wanted`` indices around ``centre``, shifted to lie within ``size``."""
     wanted = min(size, wanted)
     first = int(np.clip(centre - wanted // 2, 0, size - wanted))
     return slice(first, first + wanted)
 
 
 def value_colours(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Stored values (..., C) as colours (..., 3) of a screen.
+    """Convert stored values (..., C) to 8-bit display colours (..., 3).
 
-    Radiance as sRGB with 1 as white; one channel, and the mean of a spectrum, as grey.
+    Radiance becomes sRGB in which 1 is white. Values of one channel, and the mean over the
+    channels of a spectrum, become grey.
     """
     shown = to_display(values)
     if shown.dtype != np.uint8:

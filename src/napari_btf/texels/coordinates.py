@@ -1,6 +1,6 @@
-"""CSV files of texels: columns ``x,y``, and ``region`` where there are several regions.
+"""CSV files of texel coordinates, with the columns ``x,y`` and optionally ``region``.
 
-Rows are ``(y, x)`` inside the package, columns ``x,y`` in files.
+The files list x before y, whereas arrays inside the package have rows ``(y, x)``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
     "write_coordinates",
 ]
 
-#: What `int` takes beside these, such as 1_000, is no way to write a coordinate.
+#: Stricter than `int`, which also accepts forms such as 1_000.
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
 
 
@@ -42,15 +42,15 @@ class RegionTexels(NamedTuple):
     """Texels and the regions they belong to."""
 
     coords: NDArray[np.intp]
-    """(T, 2) rows ``(y, x)``, each texel once."""
+    """Rows ``(y, x)``, shape (T, 2), each texel once."""
     region_of: NDArray[np.intp]
-    """(T,) which of ``names`` each of them has; zeros if there are none."""
+    """Index of each texel's region in ``names``, shape (T,); zeros if ``names`` is empty."""
     names: tuple[str, ...]
-    """The regions in the order in which the file names them; none without the column."""
+    """Names of the regions in the order of the file; empty without the column ``region``."""
 
 
 def clean_name(name: str) -> str:
-    """A region's name as it survives a file: on one line, without control characters."""
+    """Return a region's name in the form that files keep: one line, no control characters."""
     kept = (c for c in name if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs"))
     return " ".join("".join(kept).split())
 
@@ -61,19 +61,20 @@ def read_coordinates(path: str | Path, height: int, width: int) -> NDArray[np.in
     Parameters
     ----------
     path : str or Path
-        x is the column, y the row, integers from 0. Further columns are ignored.
+        In the file, x is the column and y the row of a texel, both integers from 0. Other columns
+        are ignored.
     height, width : int
-        Size of the image they must lie in.
+        Size of the image in texels.
 
     Returns
     -------
     ndarray, shape (T, 2)
-        Rows ``(y, x)`` in the order of the file, each once.
+        Rows ``(y, x)`` in the order of the file, each texel once.
 
     Raises
     ------
     CoordinatesError
-        Naming the line at fault.
+        If the file cannot be read, or a line is wrong (the message names the line).
     """
     found = {yx: None for _, yx, _ in _texels(path, height, width)}
     if not found:
@@ -87,14 +88,15 @@ def read_regions(path: str | Path, height: int, width: int) -> RegionTexels:
     Parameters
     ----------
     path : str or Path
-        As for `read_coordinates`; ``region`` holds a name.
+        As for `read_coordinates`; the column ``region`` contains names.
     height, width : int
-        Size of the image they must lie in.
+        Size of the image in texels.
 
     Raises
     ------
     CoordinatesError
-        Naming the line at fault; also if a texel is in two regions or in none.
+        As for `read_coordinates`; also if a texel is in two regions or, where the file has the
+        column ``region``, in none.
     """
     texels: dict[tuple[int, int], int] = {}
     names: dict[str, int] = {}
@@ -111,8 +113,8 @@ def read_regions(path: str | Path, height: int, width: int) -> RegionTexels:
         if texels.setdefault((y, x), label) != label:
             raise CoordinatesError(
                 path,
-                f"line {number}: x={x}, y={y} is in another region already",
-                "leave every texel in one region",
+                f"line {number}: x={x}, y={y} already belongs to another region",
+                "list every texel in one region only",
             )
     if not texels:
         raise CoordinatesError(path, "it has no coordinates", "add lines of x,y")
@@ -153,7 +155,7 @@ def write_coordinates(
 def _texels(
     path: str | Path, height: int, width: int
 ) -> Iterator[tuple[int, tuple[int, int], str | None]]:
-    """Line, (y, x) and region of each texel of a file, in its order; None without the column."""
+    """Yield line number, (y, x) and region of each texel; the region is None without a column."""
     rows = table_rows(path, read_text(path, "the header x,y"))
     header = [cell.strip() for cell in next(rows, [])]
     if "x" not in header or "y" not in header:
@@ -182,7 +184,7 @@ def _texels(
 
 
 def read_text(path: str | Path, expected: str) -> str:
-    """The text of a CSV file with what is expected in it."""
+    """Read the text of a CSV file; ``expected`` describes its contents in error messages."""
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -194,7 +196,7 @@ def read_text(path: str | Path, expected: str) -> str:
 
 
 def table_rows(path: str | Path, text: str) -> Iterator[list[str]]:
-    """The cells of each line of a CSV file."""
+    """Yield the cells of each line of a CSV file."""
     rows = csv.reader(text.splitlines())
     try:
         yield from rows
@@ -205,7 +207,7 @@ def table_rows(path: str | Path, text: str) -> Iterator[list[str]]:
 
 
 def quoted(row: list[str]) -> str:
-    """A line of a table as it stands in a message, not too long."""
+    """Return a line of a table in quotes for a message, truncated to 60 characters."""
     text = ",".join(row)
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
@@ -213,13 +215,13 @@ def quoted(row: list[str]) -> str:
 def parse_integers(
     path: str | Path, number: int, row: list[str], columns: Sequence[int]
 ) -> tuple[int, int]:
-    """Two integers of a line, by their columns."""
+    """Parse the integers in two columns of a line; raise a CoordinatesError if it fails."""
     cells = [row[column] if column < len(row) else "" for column in columns]
     if all(_INTEGER.fullmatch(cell) for cell in cells):
         try:
             return int(cells[0]), int(cells[1])
         except ValueError:
-            # Thousands of digits.
+            # Python refuses to convert integers of thousands of digits.
             pass
     raise CoordinatesError(
         path, f"line {number} is {quoted(row)}, expected two integers", "correct the line"

@@ -1,4 +1,4 @@
-"""Which way each texel faces, as its brightness under many lights says."""
+"""Surface normals of texels from their brightness under many lights (photometric stereo)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["surface_normals"]
 
 _ROUNDS = 5
 _LEAST = 1e-3
-#: Values this dark are a shadow's rather than the surface's, and count a tenth.
+#: Values below this are probably in shadow, so they get only a tenth of the weight.
 _DARK, _SHADOW_WEIGHT = 0.02, 0.1
 
 
@@ -22,10 +22,10 @@ def surface_normals(
     light: NDArray[np.float64],
     used: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float32]:
-    """Unit normals of texels, by photometric stereo that passes over highlights and shadows.
+    """Estimate unit normals of texels by photometric stereo, robust to highlights and shadows.
 
-    Least squares after R. J. Woodham, "Photometric method for determining surface orientation from
-    multiple images", 1980, repeated with Cauchy weights.
+    The method is that of R. J. Woodham, "Photometric method for determining surface orientation
+    from multiple images", 1980, by iteratively reweighted least squares with Cauchy weights.
 
     Parameters
     ----------
@@ -34,11 +34,12 @@ def surface_normals(
     light : ndarray, shape (N, 3)
         Unit vectors.
     used : ndarray of bool, shape (T, N), optional
-        Which of the values count; all of them if not given.
+        Mask of the values to use; all by default.
 
     Returns
     -------
     ndarray, shape (T, 3)
+        Unit normals; ``(0, 0, 1)`` for texels that are black under all lights.
     """
     light = light.astype(np.float32)
     squares = (light[:, :, np.newaxis] * light[:, np.newaxis]).reshape(len(light), 9)

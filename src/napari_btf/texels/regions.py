@@ -1,7 +1,8 @@
-"""Regions from the surface's own structure: thresholds over directions, superpixels.
+"""Regions that follow the structure of the surface: by thresholds, or by superpixels.
 
-Both go by a `Surface`, which a bounded number of observations gives: the BTF is never read whole.
-A region is a number of an (H, W) label image, 0 is no region (see `napari_btf.texels.sampling`).
+Both use statistics (a `Surface`) of at most 64 observations, so that the BTF is never read
+completely. Regions are given as an (H, W) label image, in which 0 means "no region" (see
+`napari_btf.texels.sampling`).
 """
 
 from __future__ import annotations
@@ -32,33 +33,34 @@ __all__ = [
     "toggled",
 ]
 
-#: Observations looked at, at most, and bytes of their values kept at a time.
+#: Maximum number of observations to read, and maximum size of their values in memory, in bytes.
 _OBSERVATIONS = 64
 _BYTES = 256 * 2**20
-#: Texels of the grid on which superpixels are found, at most.
+#: Maximum number of cells in the grid on which superpixels are computed.
 _TEXELS = 2**20
-#: Texels from which the principal components are taken, at most.
+#: Approximate maximum number of texels from which the principal axes are computed.
 _SAMPLE = 2**14
 _COMPONENTS = 4
-#: Features are cut off at so many standard deviations of the first component.
+#: Features are clamped at this many standard deviations of the first component.
 _REACH = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """What some observations say about each texel.
+    """Statistics of each texel over some observations.
 
     Parameters
     ----------
     mean, variance : ndarray of float32, shape (H, W)
-        Of the grey values over directions; values as they are fitted (`napari_btf.values`).
+        Mean and variance of the grey values over directions, in the fitted domain
+        (see `napari_btf.values`).
     features : ndarray of float32, shape (h, w, K)
-        The first principal components of the ABRDFs, each value 0..1, in blocks of
-        ``block`` x ``block`` texels.
+        The first principal components of the ABRDFs, scaled to 0..1. The ABRDFs are averaged over
+        blocks of ``block`` x ``block`` texels.
     block : int
-        1 unless the image is large.
+        Side of a block in texels; 1 unless the image is large.
     observations : int
-        How many were looked at.
+        Number of observations that were read.
     """
 
     mean: NDArray[np.float32]
@@ -69,15 +71,20 @@ class Surface:
 
 
 def survey(btf: BTF, seed: int = 0) -> Job[Surface]:
-    """Look at a capture: read at most 64 of its observations, chosen at random.
+    """Compute a `Surface` from at most 64 observations that are chosen at random.
 
-    Fewer where the images are large: at most 256 MiB of values are kept at a time.
+    For large images fewer observations are read, so that their values take about 256 MiB at most.
 
     Parameters
     ----------
     btf : BTF
     seed : int
-        Of the random choice.
+        Seed of the random choice.
+
+    Yields
+    ------
+    Progress
+        Phase "read".
     """
     block = int(np.ceil(np.sqrt(btf.height * btf.width / _TEXELS)))
     height, width = -(-btf.height // block), -(-btf.width // block)
@@ -91,7 +98,7 @@ def survey(btf: BTF, seed: int = 0) -> Job[Surface]:
     yield Progress("read", 0, count + 1)
     for i, frame in enumerate(btf.select(chosen).iter_frames()):
         encoded = btf.values.encode(frame)
-        # Welford, Technometrics 1962: no difference of large sums.
+        # Welford's method (Technometrics, 1962), because it avoids the difference of large sums.
         grey = encoded.mean(axis=-1)
         apart = grey - mean
         mean += apart / np.float32(i + 1)
@@ -106,7 +113,7 @@ def survey(btf: BTF, seed: int = 0) -> Job[Surface]:
 
 
 def _bands(values: NDArray[np.float32], bands: int) -> NDArray[np.float32]:
-    """Images (H, W, C) with their channels averaged into a few neighbouring ones."""
+    """Average neighbouring channels of an image (H, W, C), so that ``bands`` channels remain."""
     if values.shape[-1] == bands:
         return values
     parts = np.array_split(values, bands, axis=-1)
@@ -114,7 +121,7 @@ def _bands(values: NDArray[np.float32], bands: int) -> NDArray[np.float32]:
 
 
 def _blocks(values: NDArray[np.float32], block: int) -> NDArray[np.float32]:
-    """Means over blocks of texels; those at the end may be smaller."""
+    """Average an image over square blocks of texels; the last blocks may be smaller."""
     for axis in (0, 1):
         if block > 1:
             size = values.shape[axis]
@@ -128,7 +135,7 @@ def _blocks(values: NDArray[np.float32], block: int) -> NDArray[np.float32]:
 
 
 def _components(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(T, K) principal components of rows (T, D), scaled alike into 0..1."""
+    """Project rows (T, D) onto K principal axes, with one common scale, clamped to 0..1."""
     values -= values.mean(axis=0)
     every = max(1, len(values) // _SAMPLE)
     with one_thread():
@@ -140,9 +147,10 @@ def _components(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def ranked(statistic: ArrayLike) -> NDArray[np.float32]:
-    """Where each texel stands among all: from 0, the least, to 100, the greatest; alike if equal.
+    """Return the percentile rank of each value: 0 for the least, 100 for the greatest.
 
-    So ``ranked(mean) >= 90`` is the brightest tenth, whatever the values are.
+    Equal values share their mean rank. So ``ranked(mean) >= 90`` selects the brightest tenth of the
+    texels, whatever their values are.
     """
     values = np.asarray(statistic)
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
@@ -155,9 +163,9 @@ def ranked(statistic: ArrayLike) -> NDArray[np.float32]:
 
 
 def suggested_share(statistic: ArrayLike) -> float:
-    """Which share (percent) of the texels lies below Otsu's threshold.
+    """Return the percentage of values that are not above Otsu's threshold; 50 if all are equal.
 
-    Otsu, A threshold selection method from gray-level histograms, 1979.
+    Otsu, "A threshold selection method from gray-level histograms", 1979.
     """
     from skimage.filters import threshold_otsu
 
@@ -168,22 +176,28 @@ def suggested_share(statistic: ArrayLike) -> float:
 
 
 def superpixels(surface: Surface, count: int, compactness: float = 0.3) -> NDArray[np.int32]:
-    """Parts of about the same size that follow the surface (SLIC).
+    """Divide the surface into superpixels of about equal size by SLIC.
 
-    Achanta et al., SLIC superpixels compared to state-of-the-art superpixel methods, 2012.
+    Achanta et al., "SLIC superpixels compared to state-of-the-art superpixel methods", 2012.
 
     Parameters
     ----------
     surface : Surface
     count : int
-        About how many.
+        Approximate number of superpixels.
     compactness : float
-        How much nearness counts beside likeness: 0.1 follows every detail, 1 gives squares.
+        Weight of spatial distance against feature distance: 0.1 follows every detail, 1 gives
+        squares.
 
     Returns
     -------
     ndarray of int32, shape (H, W)
-        Numbers from 1.
+        Label image, numbered from 1.
+
+    Raises
+    ------
+    UsageError
+        If ``count`` is less than 1, or ``compactness`` is not above 0.
     """
     from skimage.segmentation import slic
 
@@ -201,7 +215,7 @@ def superpixels(surface: Surface, count: int, compactness: float = 0.3) -> NDArr
 
 
 def boundaries(parts: NDArray[Any]) -> NDArray[np.bool_]:
-    """The texels of a label image, (H, W), at which another part begins to the right or below."""
+    """Mark the texels (H, W) whose right or lower neighbour has another label."""
     edges = np.zeros(parts.shape, dtype=bool)
     edges[:-1] = parts[:-1] != parts[1:]
     edges[:, :-1] |= parts[:, :-1] != parts[:, 1:]
@@ -211,16 +225,20 @@ def boundaries(parts: NDArray[Any]) -> NDArray[np.bool_]:
 def toggled(
     regions: NDArray[Any], part: NDArray[np.bool_], label: int, *, remove: bool = False
 ) -> NDArray[Any]:
-    """A label image after a click on a part: it joins the region, or leaves it if it is in it.
+    """Return a label image in which a part is added to a region, or removed from it.
+
+    The part is removed if more than half of its texels belong to the region already.
 
     Parameters
     ----------
     regions : ndarray of int, shape (H, W)
+        Label image; it is not changed.
     part : ndarray of bool, shape (H, W)
+        Mask of the part, such as a superpixel.
     label : int
-        The region. Most of the part's texels decide whether it is in there.
+        Label of the region.
     remove : bool
-        Leave the region in any case.
+        Remove the part in any case.
     """
     here = part & (regions == label)
     after = regions.copy()
@@ -232,7 +250,7 @@ def toggled(
 
 
 def inverted(regions: NDArray[Any], label: int) -> NDArray[Any]:
-    """A label image in which a region has what no region had, and gives up what it had."""
+    """Return a label image in which a region has exchanged its texels for all unlabelled ones."""
     after = regions.copy()
     after[regions == label] = 0
     after[regions == 0] = label

@@ -1,7 +1,8 @@
-"""Which texels: painted regions, sampling step, random choice.
+"""The choice of texels: painted regions, a sampling step, or a random choice.
 
-Coordinates are integer rows ``(y, x)``. Regions are an (H, W) label image: 0 is not painted, every
-other number is a region. Files of coordinates are `napari_btf.texels.coordinates`.
+Coordinates are integer rows ``(y, x)``. Regions are given as an (H, W) label image, in which 0
+means "not painted" and every other number is a region. Files of coordinates are handled in
+`napari_btf.texels.coordinates`.
 """
 
 from __future__ import annotations
@@ -29,23 +30,23 @@ Coordinates = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How painted texels are thinned out.
+    """The rule by which some of the painted texels are kept.
 
     Parameters
     ----------
     step : int
-        Keep one of every so many texels in both directions, see `every_nth`.
+        Keep every ``step``-th texel along both axes (see `every_nth`).
     count : int, optional
-        Keep so many texels chosen at random, instead of by ``step``.
+        Number of texels to choose at random; if given, ``step`` is ignored.
     seed : int
-        Of the random choice.
+        Seed of the random choice.
     each_region : bool
-        Thin out every region by itself: its own grid, or ``count`` texels of each.
+        Sample each region separately: on its own grid, or with ``count`` texels per region.
 
     Raises
     ------
     UsageError
-        If a number makes no sense.
+        If a number is out of range.
     """
 
     step: int = 1
@@ -61,9 +62,9 @@ class Sampling:
 
 
 def sampled(regions: ArrayLike, sampling: Sampling) -> NDArray[np.bool_]:
-    """Which texels of painted regions are kept.
+    """Return the mask of the painted texels that a sampling keeps.
 
-    Where nothing is painted, a random choice is one of the whole image, and a step keeps nothing.
+    If nothing is painted, a random choice is made in the whole image, and a step keeps nothing.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def sampled(regions: ArrayLike, sampling: Sampling) -> NDArray[np.bool_]:
 
 
 def _thinned(mask: NDArray[np.bool_], sampling: Sampling) -> NDArray[np.bool_]:
-    """What is kept of one mask; the same texels as `every_nth` and `random_texels` give."""
+    """Sample one mask; gives the same texels as `every_nth` and `random_texels`."""
     kept = np.zeros(mask.shape, dtype=bool)
     if not mask.any():
         return kept
@@ -103,10 +104,10 @@ def _thinned(mask: NDArray[np.bool_], sampling: Sampling) -> NDArray[np.bool_]:
 
 
 def region_counts(regions: ArrayLike) -> dict[int, int]:
-    """How many texels each painted region of a label image has, by its number, in order."""
+    """Count the texels of each painted region: a dict from label to count, in label order."""
     labels = np.asarray(regions)
     if labels.dtype == np.uint8:
-        # Counting is many times faster than sorting.
+        # bincount is used for 8-bit labels because np.unique sorts, which is many times slower.
         counts = np.bincount(labels.ravel(), minlength=1)
         numbers = np.flatnonzero(counts)
         counts = counts[numbers]
@@ -116,20 +117,20 @@ def region_counts(regions: ArrayLike) -> dict[int, int]:
 
 
 def all_texels(height: int, width: int) -> Coordinates:
-    """Coordinates of every texel, row by row, shape (H * W, 2)."""
+    """Return the coordinates of all texels, row by row, shape (H * W, 2)."""
     return np.indices((height, width), dtype=np.intp).reshape(2, -1).T
 
 
 def masked_texels(mask: ArrayLike) -> Coordinates:
-    """Coordinates of the non-zero texels of an (H, W) mask or label image, row by row."""
+    """Return the coordinates of the non-zero texels of an (H, W) mask or label image."""
     return np.argwhere(np.asarray(mask) != 0).astype(np.intp)
 
 
 def every_nth(coords: ArrayLike, step: int) -> Coordinates:
-    """Keep one of every ``step`` texels in both directions.
+    """Keep every ``step``-th texel along both axes.
 
-    The grid starts at the smallest x and y, so that a square of 10 texels at step 2 gives
-    5 x 5 wherever it lies.
+    The grid starts at the smallest x and y, so that a square of 10 x 10 texels gives 5 x 5 texels
+    at step 2, wherever the square lies.
 
     Parameters
     ----------
@@ -141,14 +142,14 @@ def every_nth(coords: ArrayLike, step: int) -> Coordinates:
     _check_step(step)
     if not len(yx):
         return yx
-    # A larger step than any image has texels is as good as any other.
+    # The step is clamped to avoid integer overflow; no image is as large as this limit.
     return yx[np.all((yx - yx.min(axis=0)) % min(step, 2**31) == 0, axis=1)]
 
 
 def random_texels(coords: ArrayLike, count: int, seed: int = 0) -> Coordinates:
-    """Choose ``count`` of the texels at random, without repetition, in their given order.
+    """Choose ``count`` texels at random without replacement; the given order is kept.
 
-    All of them if there are not more than ``count``.
+    If there are at most ``count`` texels, all of them are returned.
     """
     yx = np.asarray(coords, dtype=np.intp).reshape(-1, 2)
     _check_count(count)
@@ -157,7 +158,7 @@ def random_texels(coords: ArrayLike, count: int, seed: int = 0) -> Coordinates:
 
 
 def _choice(total: int, count: int, seed: int) -> NDArray[np.intp]:
-    """``count`` of the numbers below ``total`` in order, or all of them."""
+    """Choose at most ``count`` of the numbers 0 to ``total - 1`` at random; sorted."""
     if count >= total:
         return np.arange(total, dtype=np.intp)
     chosen = np.random.default_rng(seed).choice(total, count, replace=False)
@@ -165,7 +166,7 @@ def _choice(total: int, count: int, seed: int) -> NDArray[np.intp]:
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a seed that not every generator of random numbers takes: it has 32 bits."""
+    """Raise a UsageError unless the seed fits 32 bits, as some random generators require."""
     if not 0 <= seed < 2**32:
         raise UsageError(None, f"the seed is {seed}", "use 0 to 4294967295")
 

@@ -1,14 +1,13 @@
-"""What can be asked of a training, in the words of the command line."""
+"""The options of a training, each declared once: for Python, the command line and batches."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.codec import FitSettings, NetworkSettings
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import CoordinatesError, UsageError
 from napari_btf.texels.coordinates import read_coordinates
@@ -19,39 +18,85 @@ from napari_btf.texels.sampling import (
     masked_texels,
     random_texels,
 )
-from napari_btf.training.run import hold_out_lights, observations_under, split_lights
+from napari_btf.training.held_out import hold_out_lights, observations_under, split_lights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
+    from napari_btf.codec import FitSettings
 
-__all__ = ["TrainingOptions"]
+__all__ = ["OPTION_NAMES", "TrainingOptions"]
 
 
-@dataclass(frozen=True, eq=False)
+def _said(metavar: str | None, about: str) -> dict[str, str | None]:
+    """Return what the command line says about an option: the name of its value, and its help."""
+    return {"metavar": metavar, "help": about}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingOptions:
-    """Options of a training; see `napari_btf.train`, which takes the same.
+    """The options of a training; `napari_btf.train` takes the same and explains them.
+
+    The command line makes an option of every field, in this order.
 
     Raises
     ------
     UsageError
-        If two of them exclude each other, or a seed or the memory is none.
+        If two options exclude each other, or the seed or the memory is not usable.
     """
 
-    bytes_per_texel: float | None = None
-    target_psnr: float | None = None
-    latents: int | None = None
-    codec: str = "auto"
-    seconds: float | None = None
-    epochs: int | None = None
-    seed: int = 0
-    device: str = "auto"
-    memory: float = 2.0
-    texels: str | Path | ArrayLike | None = None
-    step: int = 1
-    pixels: int | None = None
-    hold_out_lights: str | Path | int | ArrayLike | None = None
+    codec: str = field(
+        default="auto",
+        metadata=_said(
+            None,
+            "Codec: neural-basis, parallax, or auto (see above); for comparison also abrdf-conv "
+            "and mlp, which evaluate a network for each texel.",
+        ),
+    )
+    bytes_per_texel: float | None = field(
+        default=None,
+        metadata=_said(
+            "B", "Largest size of the model: B bytes per texel, plus 64 KiB (default: 8)."
+        ),
+    )
+    target_psnr: float | None = field(
+        default=None, metadata=_said("DB", "Make the smallest model that reaches this PSNR, in dB.")
+    )
+    latents: int | None = field(
+        default=None, metadata=_said("K", "Number of latents per texel, finely quantised.")
+    )
+    texels: str | Path | ArrayLike | None = field(
+        default=None,
+        metadata=_said(
+            "FILE.csv", "Train only on the texels in this file (header x,y or x,y,region)."
+        ),
+    )
+    pixels: int | None = field(
+        default=None, metadata=_said("N", "Train on N texels, chosen at random.")
+    )
+    step: int = field(
+        default=1, metadata=_said("N", "Train only on every N-th texel in both directions.")
+    )
+    hold_out_lights: str | Path | int | ArrayLike | None = field(
+        default=None,
+        metadata=_said(
+            "FILE",
+            "Text file of lights (lines of theta phi) that are not trained on, but used to measure "
+            "the quality.",
+        ),
+    )
+    seconds: float | None = field(
+        default=None, metadata=_said("S", "Train for S seconds; neural-basis may end earlier.")
+    )
+    epochs: int | None = field(default=None, metadata=_said("N", "Train for N epochs."))
+    seed: int = field(default=0, metadata=_said(None, "Seed of all random choices."))
+    device: str = field(
+        default="auto", metadata=_said("NAME", "Device to train on: auto, cpu, cuda or mps.")
+    )
+    memory: float = field(
+        default=2.0, metadata=_said("GIB", "Largest amount of memory for data, in GiB.")
+    )
 
     def __post_init__(self) -> None:
         for one, other in (("texels", "pixels"), ("seconds", "epochs")):
@@ -63,7 +108,9 @@ class TrainingOptions:
 
     @property
     def settings(self) -> FitSettings:
-        """What the codec is to do."""
+        """The settings of the codec."""
+        from napari_btf.codec import FitSettings, NetworkSettings
+
         # Less than nothing is refused by the codec, as too little.
         most = int(min(max(self.memory, 0.0), 2.0**20) * 2**30)
         network = NetworkSettings(self.epochs, self.seconds, self.device, self.seed, most)
@@ -108,6 +155,10 @@ class TrainingOptions:
                 "give rows of theta and phi, a number n for one of every n lights, or a file",
             )
         return observations_under(btf, angles_to_vectors(*values.T.astype(np.float64)))
+
+
+#: The names of all options.
+OPTION_NAMES = tuple(option.name for option in fields(TrainingOptions))
 
 
 def _texels(asked: str | Path | ArrayLike | None, height: int, width: int) -> NDArray[np.intp]:

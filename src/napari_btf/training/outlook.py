@@ -5,30 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_btf.codec.choice import (
-    FitSettings,
-    _parallax_settings,
-    _texel_network_settings,
-    pick_codec,
-)
-from napari_btf.codec.neural_basis.imagination.imagine import FEWEST_PAIRS, MOST_PAIRS, STEPS
+from napari_btf.codec.choice import plan
 
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
+    from napari_btf.codec.fitting.settings import FitSettings
 
 __all__ = ["Outlook", "duration", "outlook", "size"]
 
-#: Seconds on two cores, by measurements on the wallpaper, loewenkopf and weave: reading, finding
-#: the basis and encoding go with the bytes, continuing the basis with the observations.
-_START, _BYTES_A_SECOND, _OBSERVATION, _MOST_OBSERVATIONS = 1.0, 12e6, 0.008, 2048
-#: The parallax codec: seconds for each value of a step, and for each texel of a decoded image.
-_STEP_VALUE, _DECODED_TEXEL = 3.5e-6, 3e-7
-#: The neural-basis codec: seconds for a step of the network that imagines pairs.
-_IMAGINING_STEP = 0.008
-#: What the codec does in a step, see `napari_btf.codec.parallax.steps`.
-_FRAMES, _FEWEST_TEXELS, _MOST_TEXELS = 128, 32, 256
+#: Measured on two cores: seconds of the start, and bytes of pixel values that are read, from which
+#: the basis is found, and which are encoded, in a second.
+_START, _BYTES_A_SECOND = 1.0, 12e6
 
 
 @dataclass(frozen=True)
@@ -77,39 +64,11 @@ def outlook(btf: BTF, settings: FitSettings) -> Outlook:
     UsageError
         If there is no such codec, or its size cannot be had.
     """
-    codec = pick_codec(btf, settings)
-    texels = btf.height * btf.width
-    before = _START + btf.nbytes / _BYTES_A_SECOND
-    given = settings.network.seconds
-    seconds: float | None
-    if codec == "parallax":
-        seconds = before + _parallax_seconds(btf, settings) + len(btf) * texels * _DECODED_TEXEL
-    elif codec == "neural-basis":
-        seconds = before + _OBSERVATION * min(len(btf), _MOST_OBSERVATIONS)
-        seconds += _imagining_seconds(btf, settings)
-    else:
-        _texel_network_settings(codec, settings)
-        seconds = None if given is None else before + given
+    planned = plan(btf, settings)
+    own = planned.seconds(btf)
+    seconds = None if own is None else _START + btf.nbytes / _BYTES_A_SECOND + own
     kept = min(btf.nbytes, settings.network.memory // 4)
-    return Outlook(codec, len(btf), btf.nbytes, kept, seconds)
-
-
-def _imagining_seconds(btf: BTF, settings: FitSettings) -> float:
-    """At most; a small surface has no room for imagined pairs."""
-    if settings.budget.latents is not None or not FEWEST_PAIRS <= len(btf) <= MOST_PAIRS:
-        return 0.0
-    given = settings.network.seconds
-    needed = STEPS * _IMAGINING_STEP
-    return needed if given is None else min(needed, given)
-
-
-def _parallax_seconds(btf: BTF, settings: FitSettings) -> float:
-    chosen = _parallax_settings(btf, settings)
-    if chosen.seconds is not None:
-        return chosen.seconds
-    texels = btf.height * btf.width // _FRAMES
-    batch = _FRAMES * int(np.clip(texels, _FEWEST_TEXELS, _MOST_TEXELS))
-    return chosen.steps * batch * _STEP_VALUE
+    return Outlook(planned.codec.name, len(btf), btf.nbytes, kept, seconds)
 
 
 def duration(seconds: float) -> str:

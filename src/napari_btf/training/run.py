@@ -5,21 +5,14 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from napari_btf.codec import CompressedBTF, FitSettings, fit
-from napari_btf.codec.choice import check_fit, pick_codec
+from napari_btf.codec.choice import plan
+from napari_btf.codec.fitting.checks import texels_that_fit
 from napari_btf.codec.fitting.processes import share_in_memory
-from napari_btf.codec.neural_basis.fit import texels_that_fit
-from napari_btf.directions import (
-    SAME_DIRECTION_DEGREES,
-    angle_between,
-    angles_to_vectors,
-    format_angles,
-)
 from napari_btf.errors import CaptureError, UsageError
 from napari_btf.evaluate import psnr_over
 
@@ -36,18 +29,8 @@ T = TypeVar("T")
 
 __all__ = [
     "TrainingReport",
-    "hold_out_lights",
-    "observations_under",
-    "read_lights",
-    "split_lights",
     "train",
 ]
-
-
-_INSTEAD = (
-    "after this training the parallax codec was not better than a linear model, which is kept; "
-    "train for longer to have it"
-)
 
 
 @dataclass(frozen=True)
@@ -141,12 +124,14 @@ def train(
     settings = settings or FitSettings()
     if held_out is not None and not held_out.any():
         held_out = None
-    check_fit(_without(btf, held_out), coords, settings)
+    seen = _without(btf, held_out)
+    planned = plan(seen, settings)
+    planned.check(seen, coords)
     # All at once, so that what is held out is not read on its own.
     btf = yield from _timed(share_in_memory(btf, settings.network.memory // 4), phases)
     _check_finite(btf)
     seen = _without(btf, held_out)
-    model = yield from _timed(fit(seen, coords, settings, stop, checkpoint), phases)
+    model = yield from _timed(fit(seen, coords, planned, stop, checkpoint), phases)
     psnr_train = yield from _timed(psnr_over(model, seen), phases)
     psnr_held_out = None
     if held_out is not None:
@@ -161,7 +146,14 @@ def train(
         latents=model.latent_count,
         codec=model.architecture,
         phases=phases,
-        note=_INSTEAD if pick_codec(seen, settings) != model.architecture else "",
+        note="" if model.architecture == planned.codec.name else _note(planned.codec.name),
+    )
+
+
+def _note(codec: str) -> str:
+    return (
+        f"after this training the {codec} codec was not better than a linear model, which is kept; "
+        "train for longer to have it"
     )
 
 
@@ -208,129 +200,3 @@ def _timed(job: Job[T], phases: dict[str, float]) -> Job[T]:
             phases[phase] = phases.get(phase, 0.0) + time.monotonic() - before
             yield replace(progress, seconds=sum(phases.values()))
             before = time.monotonic()
-
-
-def read_lights(path: str | Path) -> NDArray[np.float64]:
-    """Read light directions from a text file of ``theta phi`` lines in degrees.
-
-    Blank lines and what follows a ``#`` are passed over; a comma may stand between.
-
-    Returns
-    -------
-    ndarray, shape (M, 3)
-        Unit vectors.
-
-    Raises
-    ------
-    UsageError
-        Naming the line at fault.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(path, f"it cannot be read ({reason})", "check the path") from error
-    angles = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.split("#")[0].replace(",", " ").split()
-        if not words:
-            continue
-        try:
-            theta, phi = (float(word) for word in words)
-            if not np.isfinite([theta, phi]).all():
-                raise ValueError("not a finite number")
-        except ValueError as error:
-            raise UsageError(
-                path,
-                f"line {number} is {line.strip()!r}, expected theta and phi in degrees",
-                "correct the line",
-            ) from error
-        angles.append((theta, phi))
-    if not angles:
-        raise UsageError(path, "it has no directions", "add lines of theta and phi")
-    return angles_to_vectors(*np.array(angles).T)
-
-
-def hold_out_lights(btf: BTF, every: int) -> NDArray[np.bool_]:
-    """Which observations have one of every so many lights.
-
-    The lights are taken in the order of `BTF.grid`, from the middle of the first ``every`` on, so
-    that those at the edge of the captured range stay.
-
-    Parameters
-    ----------
-    btf : BTF
-    every : int
-        0 for none.
-
-    Returns
-    -------
-    ndarray of bool, shape (N,)
-
-    Raises
-    ------
-    UsageError
-        If there are not so many lights, or none would be left.
-    """
-    if every == 0:
-        return np.zeros(len(btf), dtype=bool)
-    lights = len(btf.grid.lights)
-    if not 2 <= every <= lights:
-        raise UsageError(
-            btf.source or None,
-            f"one of {every} lights cannot be held out of {lights}",
-            f"use 2 to {lights}" if lights > 1 else "hold out none",
-        )
-    held_out: NDArray[np.bool_] = btf.grid.light_of % every == every // 2
-    return held_out
-
-
-def split_lights(btf: BTF, path: str | Path) -> NDArray[np.bool_]:
-    """Which observations have one of the lights listed in a file (see `read_lights`).
-
-    Returns
-    -------
-    ndarray of bool, shape (N,)
-
-    Raises
-    ------
-    UsageError
-        If a listed light is not in the capture.
-    """
-    return observations_under(btf, read_lights(path), path)
-
-
-def observations_under(
-    btf: BTF, lights: ArrayLike, path: str | Path | None = None
-) -> NDArray[np.bool_]:
-    """Which observations have one of some lights.
-
-    Parameters
-    ----------
-    btf : BTF
-    lights : array_like, shape (M, 3)
-        Unit vectors.
-    path : str or Path, optional
-        Where they were read, for the complaint.
-
-    Returns
-    -------
-    ndarray of bool, shape (N,)
-
-    Raises
-    ------
-    UsageError
-        If one of them is not in the capture.
-    """
-    held_out = np.zeros(len(btf), dtype=bool)
-    for light in np.asarray(lights):
-        apart = angle_between(btf.light, light)
-        if apart.min() > SAME_DIRECTION_DEGREES:
-            raise UsageError(
-                path,
-                f"light {format_angles(light)} is not in the capture, the nearest is "
-                f"{format_angles(btf.light[apart.argmin()])}",
-                "use light directions of the capture",
-            )
-        held_out |= apart <= SAME_DIRECTION_DEGREES
-    return held_out

@@ -25,7 +25,7 @@ from napari_btf.codec.latents.stored import widen
 from napari_btf.codec.parallax.lookup import Lookup
 from napari_btf.directions import unit_vector
 from napari_btf.relighting import Relighter
-from small_models import CODECS, small_model
+from small_models import CODECS, SmallModel, train_small
 
 Make = Callable[..., BTF]
 DIRECTIONS = [((35, 20), (0, 0)), ((-50, 300), (25, 110)), ((70, 45), (40, 10))]
@@ -52,8 +52,8 @@ def assert_same_images(model: CompressedBTF, contrast: int = 10) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_machine_code_gives_the_images_of_numpy(make_btf: Make, codec: str) -> None:
-    model = small_model(make_btf, codec)
+def test_machine_code_gives_the_images_of_numpy(small_model: SmallModel, codec: str) -> None:
+    model = small_model(codec)
     assert_same_images(model)
     pair = unit_vector("light", (40, 60)), unit_vector("view", (20, 200))
     for part in (None, Part.of(model.height, model.width, slice(1, 11), slice(3, None), 3)):
@@ -70,7 +70,7 @@ def test_images_of_all_types_are_stored_alike(make_btf: Make, dtype: type) -> No
     btf = make_btf(dtype=np.uint16 if dtype is np.uint16 else np.uint8)
     if dtype is np.float32:
         btf = replace(btf, frames=(btf.frames / 80.0).astype(dtype))
-    model = small_model(lambda **_: btf, "neural-basis")
+    model = train_small(lambda **_: btf, "neural-basis")
     # Some values lie beyond what can be stored.
     model = model.with_latents(3.0 * model.latent_map)
     image = model.relight((35, 20))
@@ -165,8 +165,8 @@ def run(code: str, *arguments: object, **environment: str) -> str:
     return done.stdout
 
 
-def test_it_is_made_once_it_is_worth_while(make_btf: Make, tmp_path: Path) -> None:
-    model = small_model(make_btf, "parallax")
+def test_it_is_made_once_it_is_worth_while(small_model: SmallModel, tmp_path: Path) -> None:
+    model = small_model("parallax")
     model = model.with_latents(np.tile(model.latent_map, (16, 16, 1)))
     path = model.save(tmp_path / "model.safetensors")
     networks = model.depth, model.shift, model.shade
@@ -236,7 +236,7 @@ def test_places_that_are_no_numbers_lead_nowhere() -> None:
 @pytest.mark.parametrize("channels", [1, 2, 7, 8, 31])
 @pytest.mark.parametrize("codec", CODECS)
 def test_grey_and_spectral_surfaces(make_btf: Make, codec: str, channels: int) -> None:
-    model = small_model(lambda **how: make_btf(channels=channels, **how), codec)
+    model = train_small(lambda **how: make_btf(channels=channels, **how), codec)
     assert_same_images(model, contrast=3)
     # Several together.
     images = np.stack(list(model.shaded(model.light[:9], model.view[:9])))
@@ -246,8 +246,8 @@ def test_grey_and_spectral_surfaces(make_btf: Make, codec: str, channels: int) -
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_latents_that_cannot_be_written_to(make_btf: Make, codec: str) -> None:
-    model = small_model(make_btf, codec)
+def test_latents_that_cannot_be_written_to(small_model: SmallModel, codec: str) -> None:
+    model = small_model(codec)
     latents = model.latent_map.copy()
     latents.flags.writeable = False
     shown = model.with_latents(latents).relight((35, 20), (25, 110))
@@ -263,7 +263,7 @@ def test_latents_that_cannot_be_written_to(make_btf: Make, codec: str) -> None:
 
 def test_captures_of_another_byte_order(make_btf: Make) -> None:
     btf = make_btf(dtype=np.uint16)
-    model = small_model(lambda **_: replace(btf, frames=btf.frames.astype(">u2")), "mlp")
+    model = train_small(lambda **_: replace(btf, frames=btf.frames.astype(">u2")), "mlp")
     image = model.relight((35, 20))
     assert np.ptp(image) > 10
     with numpy_alone():
@@ -310,8 +310,10 @@ def test_a_damaged_file_of_what_was_kept_does_no_harm(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["no numba", "no compiler"])
-def test_numpy_decodes_where_numba_fails(make_btf: Make, tmp_path: Path, trouble: str) -> None:
-    path = small_model(make_btf, "parallax").save(tmp_path / "model.safetensors")
+def test_numpy_decodes_where_numba_fails(
+    small_model: SmallModel, tmp_path: Path, trouble: str
+) -> None:
+    path = small_model("parallax").save(tmp_path / "model.safetensors")
     code = """
 import logging, sys
 class Refuse:
@@ -331,8 +333,10 @@ print(load(), load(), napari_btf.load(sys.argv[1]).relight((10, 20)).any())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
-def test_a_process_that_is_forked_off_meanwhile_decodes_too(make_btf: Make, tmp_path: Path) -> None:
-    path = small_model(make_btf, "parallax").save(tmp_path / "model.safetensors")
+def test_a_process_that_is_forked_off_meanwhile_decodes_too(
+    small_model: SmallModel, tmp_path: Path
+) -> None:
+    path = small_model("parallax").save(tmp_path / "model.safetensors")
     code = """
 import os, sys, napari_btf
 from napari_btf.codec.decoding import compiled

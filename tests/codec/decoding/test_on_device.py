@@ -18,7 +18,7 @@ from napari_btf.directions import unit_vector
 from napari_btf.errors import UsageError
 from napari_btf.progress import finish
 from napari_btf.relighting import Light, Relighter, find_environment
-from small_models import CODECS, small_model
+from small_models import CODECS, SmallModel
 
 Make = Callable[..., BTF]
 DIRECTIONS = [((35, 20), (0, 0)), ((-50, 300), (25, 110)), ((70, 45), (40, 10))]
@@ -36,8 +36,8 @@ def assert_same_images(one: CompressedBTF, other: CompressedBTF) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_device_gives_the_images_of_numpy(make_btf: Make, codec: str) -> None:
-    model = small_model(make_btf, codec)
+def test_a_device_gives_the_images_of_numpy(small_model: SmallModel, codec: str) -> None:
+    model = small_model(codec)
     there = model.decoded_on("cpu")
     assert (model.device, there.device) == (None, "cpu")
     assert type(there) is type(model)
@@ -51,9 +51,9 @@ def test_a_device_gives_the_images_of_numpy(make_btf: Make, codec: str) -> None:
     np.testing.assert_allclose(there.decode(*pair), model.decode(*pair), rtol=1e-4, atol=1e-5)
 
 
-def test_what_is_edited_and_made_small_is_decoded_there_too(make_btf: Make) -> None:
+def test_what_is_edited_and_made_small_is_decoded_there_too(small_model: SmallModel) -> None:
     for codec in ("neural-basis", "parallax"):
-        model = small_model(make_btf, codec)
+        model = small_model(codec)
         flipped = model.latent_map[::-1, ::-1]
         assert_same_images(
             model.with_latents(flipped), model.with_latents(flipped).decoded_on("cpu")
@@ -64,8 +64,8 @@ def test_what_is_edited_and_made_small_is_decoded_there_too(make_btf: Make) -> N
             assert small.decoded_on("cpu").latents_as == kind
 
 
-def test_rays_across_both_kinds_of_borders(make_btf: Make) -> None:
-    model = small_model(make_btf, "parallax")
+def test_rays_across_both_kinds_of_borders(small_model: SmallModel) -> None:
+    model = small_model("parallax")
     # Heights of many texels, so that rays leave the surface on all sides.
     depth = model.depth
     moved = replace(depth.layers, biases=(*depth.layers.biases[:-1], np.float32([9.0])))
@@ -75,8 +75,8 @@ def test_rays_across_both_kinds_of_borders(make_btf: Make) -> None:
         assert np.any(deep.relight((35, 20), (40, 90)) != model.relight((35, 20), (40, 90)))
 
 
-def test_lights_and_surroundings_on_a_device(make_btf: Make) -> None:
-    model = small_model(make_btf, "neural-basis")
+def test_lights_and_surroundings_on_a_device(small_model: SmallModel) -> None:
+    model = small_model("neural-basis")
     lights = [Light(40, 10, (1.0, 0.2, 0.1)), Light(55, 200, (0.1, 0.2, 1.0), 0.7)]
     for lighting in (lights, find_environment("studio")):
         a = Relighter(model).frame(lighting, (10, 20))
@@ -104,9 +104,9 @@ def test_an_image_in_one_pass_is_decoded_and_stored(make_btf: Make, dtype: type)
         np.testing.assert_allclose(by_torch, image.astype(np.float64), rtol=2e-3, atol=1)
 
 
-def test_a_surface_of_many_chunks(make_btf: Make) -> None:
+def test_a_surface_of_many_chunks(small_model: SmallModel) -> None:
     """Texels are decoded in chunks; where one ends must not show."""
-    model = small_model(make_btf, "mlp")
+    model = small_model("mlp")
     tiled = model.with_latents(np.tile(model.latent_map, (11, 13, 1)))
     assert tiled.height * tiled.width > 5 * 4096
     image, small = (m.relight((35, 20), (25, 110)) for m in (tiled, model))
@@ -114,10 +114,10 @@ def test_a_surface_of_many_chunks(make_btf: Make) -> None:
 
 
 def test_a_device_that_is_not_there(
-    make_btf: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_model: SmallModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = runner(capsys)
-    model = small_model(make_btf, "neural-basis")
+    model = small_model("neural-basis")
     with pytest.raises(UsageError, match="device 'moon' cannot be used here"):
         model.decoded_on("moon")
     path, out = model.save(tmp_path / "model.safetensors"), tmp_path / "out.png"

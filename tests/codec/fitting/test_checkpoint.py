@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit
 from napari_btf.codec.fitting.checkpoint import Checkpoint
 from napari_btf.codec.parallax.model import ParallaxBTF
-from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import ModelFileError, UsageError
 from napari_btf.progress import finish
@@ -52,7 +54,7 @@ def end_in(phase: str, btf: BTF, coords: np.ndarray | None, path: Path) -> None:
 def test_goes_on_as_if_nothing_had_happened(
     phase: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_btf.codec.parallax.fit.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     btf = small_capture()
     coords = np.argwhere(np.ones((6, 6))) if phase == "encode" else None
     undisturbed = finish(fit(btf, coords, SETTINGS))
@@ -64,12 +66,12 @@ def test_goes_on_as_if_nothing_had_happened(
         lambda progress: steps.append(progress.step) if progress.phase == phase else None,
     )
     assert min(steps) > 100
-    assert to_bytes(resumed) == to_bytes(undisturbed)
+    assert resumed.to_bytes() == undisturbed.to_bytes()
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, *OTHERS.values()], ids=lambda s: s.codec)
 def test_one_seed_gives_one_file(settings: FitSettings) -> None:
-    first, second = (to_bytes(finish(fit(small_capture(), None, settings))) for _ in range(2))
+    first, second = (finish(fit(small_capture(), None, settings)).to_bytes() for _ in range(2))
     assert first == second
 
 
@@ -77,7 +79,7 @@ def test_one_seed_gives_one_file(settings: FitSettings) -> None:
 def test_codecs_to_compare_with_go_on_too(
     codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_btf.codec.texel_network.steps.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     path = tmp_path / "notes"
     job = fit(small_capture(), None, OTHERS[codec], checkpoint=Checkpoint(path, every=0.0))
     for progress in job:
@@ -90,11 +92,11 @@ def test_codecs_to_compare_with_go_on_too(
         lambda progress: steps.append(progress.step) if progress.phase == "train" else None,
     )
     assert min(steps) > 250
-    assert to_bytes(resumed) == to_bytes(finish(fit(small_capture(), None, OTHERS[codec])))
+    assert resumed.to_bytes() == finish(fit(small_capture(), None, OTHERS[codec])).to_bytes()
 
 
 def test_a_preview_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_btf.codec.parallax.fit.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     btf = small_capture()
     previews = [
         progress.preview().decode(btf.light[1], btf.view[1])
@@ -129,6 +131,20 @@ def test_damaged_notes_are_refused(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(ModelFileError, match="no unfinished training, or damaged"):
             finish(fit(small_capture(), None, SETTINGS, checkpoint=Checkpoint(path, resume=True)))
+
+
+def test_notes_of_an_earlier_version_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    end_in("train", small_capture(), None, path)
+    with safe_open(path, "np") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        ((key, header),) = file.metadata().items()
+    save_file(tensors, path, {key: json.dumps(json.loads(header) | {"version": 1})})
+    with pytest.raises(ModelFileError, match=r"an earlier version has written it; .*start anew"):
+        finish(fit(small_capture(), None, SETTINGS, checkpoint=Checkpoint(path, resume=True)))
+    anew = Checkpoint(path)
+    first = next(fit(small_capture(), None, SETTINGS, checkpoint=anew))
+    assert (first.phase, anew.found) == ("read", None)
 
 
 def test_a_place_that_cannot_be_written_ends_the_notes_alone(tmp_path: Path) -> None:

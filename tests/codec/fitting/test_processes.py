@@ -135,7 +135,7 @@ def test_asked_to_end_it_notes_and_goes_on_as_if_nothing_had_happened(
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 75, err
-    assert "--resume goes on from there" in err
+    assert "--resume continues the training" in err
     assert "Traceback" not in err
     assert not out.exists()
     assert checkpoint_path(out).stat().st_mtime_ns > before
@@ -155,6 +155,6 @@ def test_asked_to_end_before_the_training_no_resume_is_promised(
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 75, err
-    assert err.count("before there was anything to note; start it again") == 1, err
+    assert err.count("stopped by a signal before the first checkpoint") == 1, err
     assert "--resume" not in err
     assert sorted(tmp_path.iterdir()) == [capture]

@@ -8,23 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, load
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import UsageError
-from small_models import CODECS, small_model
+from small_models import CODECS, SmallModel
 
 PAIR = angles_to_vectors(30.0, 100.0), angles_to_vectors(10.0, 40.0)
 
-_models: dict[str, CompressedBTF] = {}
-
 
 @pytest.fixture(params=CODECS)
-def model(request: pytest.FixtureRequest, make_btf: Callable[..., BTF]) -> CompressedBTF:
-    codec = request.param
-    if codec not in _models:
-        _models[codec] = small_model(make_btf, codec)
-    return _models[codec]
+def model(request: pytest.FixtureRequest, small_model: SmallModel) -> CompressedBTF:
+    return small_model(request.param)
 
 
 def test_the_same_latents_are_the_same_surface(model: CompressedBTF) -> None:

@@ -13,7 +13,6 @@ from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit, load
 from napari_btf.codec.decoding.part import Part
 from napari_btf.codec.parallax.surface import Surface
-from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import UsageError
 from napari_btf.progress import finish
@@ -64,7 +63,7 @@ def test_images_stay_what_they_are(model: CompressedBTF, kind: str, most: float)
     spread = np.ptp(model.latent_map, axis=(0, 1))
     error = np.abs(small.latent_map - model.latent_map).max(axis=(0, 1))
     assert (error <= spread * {"float16": 1 / 8000, "uint8": 1 / 500}[kind]).all()
-    assert to_bytes(small) == to_bytes(model)
+    assert small.to_bytes() == model.to_bytes()
 
 
 def held(path: Path, kind: str) -> int:

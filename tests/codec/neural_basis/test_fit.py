@@ -11,8 +11,8 @@ from sklearn.decomposition import PCA
 
 from napari_btf.btf import BTF
 from napari_btf.codec import CompressedBTF, FitSettings, NetworkSettings, fit
+from napari_btf.codec.fitting import checks
 from napari_btf.codec.fitting.settings import MEMORY
-from napari_btf.codec.neural_basis import fit as fitting
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import CaptureError, UsageError
 from napari_btf.evaluate import psnr, psnr_over
@@ -94,8 +94,8 @@ def test_the_seed_chooses_the_texels_that_fit(
     make_btf: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     btf = make_btf(views=1, lights=12)
-    monkeypatch.setattr(fitting, "_GATHERED_BYTES", MEMORY // (40 * 12 * 3))
-    assert fitting.texels_that_fit(btf) == 40
+    monkeypatch.setattr(checks, "_GATHERED_BYTES", MEMORY // (40 * 12 * 3))
+    assert checks.texels_that_fit(btf) == 40
     for seed in (1, 2):
         chosen = random_texels(all_texels(12, 16), 40, seed)
         model = finish(fit(btf, settings=quick(seed=seed)))

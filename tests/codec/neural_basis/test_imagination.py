@@ -9,10 +9,7 @@ import pytest
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
 from napari_btf.codec.fitting.checkpoint import Checkpoint
-from napari_btf.codec.neural_basis.imagination.network import ShadingNetwork, Texels
-from napari_btf.codec.neural_basis.imagination.training import Lesson, Training
 from napari_btf.codec.neural_basis.model import NeuralBasisBTF
-from napari_btf.codec.storage import to_bytes
 from napari_btf.directions import angle_between, angles_to_vectors
 from napari_btf.evaluate import psnr_over
 from napari_btf.progress import finish
@@ -49,6 +46,12 @@ def fitted(btf: BTF, settings: FitSettings = SETTINGS) -> NeuralBasisBTF:
     return model
 
 
+@pytest.fixture(scope="module")
+def undisturbed() -> NeuralBasisBTF:
+    """The model of a training that nothing interrupts."""
+    return fitted(glossy())
+
+
 def test_what_was_imagined_makes_unseen_lights_better(tmp_path: Path) -> None:
     btf = glossy()
     seen = np.arange(64) % 4 != 1
@@ -66,9 +69,8 @@ def test_what_was_imagined_makes_unseen_lights_better(tmp_path: Path) -> None:
     assert len(model.light) == 48
 
 
-def test_imagined_pairs_lie_in_the_gaps_between_the_captured() -> None:
-    btf = glossy()
-    model = fitted(btf)
+def test_imagined_pairs_lie_in_the_gaps_between_the_captured(undisturbed: NeuralBasisBTF) -> None:
+    btf, model = glossy(), undisturbed
     apart = np.array([angle_between(btf.light, light).min() for light in model.imagined_light])
     assert apart.min() > 3
     assert model.imagined_light[:, 2].min() > btf.light[:, 2].min() - 1e-6
@@ -89,19 +91,18 @@ def test_few_lights_and_a_number_of_latents_are_left_alone() -> None:
     assert len(fitted(btf, replace(SETTINGS, bytes_per_texel=None, latents=6)).imagined_light) == 0
 
 
-def test_seed_and_steps_alone_decide() -> None:
-    model = fitted(glossy())
-    assert len(model.imagined_light) > 0
+def test_seed_and_steps_alone_decide(undisturbed: NeuralBasisBTF) -> None:
+    assert len(undisturbed.imagined_light) > 0
     # Seconds that are enough change nothing, too.
     allowed = replace(SETTINGS, network=NetworkSettings(epochs=10, seconds=600.0))
-    assert to_bytes(fitted(glossy(), allowed)) == to_bytes(model)
+    assert fitted(glossy(), allowed).to_bytes() == undisturbed.to_bytes()
 
 
 @pytest.mark.parametrize("at", [150, 700])
 def test_goes_on_as_if_nothing_had_happened(
-    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at: int, undisturbed: NeuralBasisBTF, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_btf.codec.neural_basis.imagination.training.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     path = tmp_path / "notes"
     job = fit(glossy(), None, SETTINGS, checkpoint=Checkpoint(path, every=0.0))
     for progress in job:
@@ -114,11 +115,11 @@ def test_goes_on_as_if_nothing_had_happened(
         lambda report: seen.append(report.step) if report.train_error else None,
     )
     assert min(seen) > at - 20
-    assert to_bytes(resumed) == to_bytes(fitted(glossy()))
+    assert resumed.to_bytes() == undisturbed.to_bytes()
 
 
 def test_hopeless_imagining_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_btf.codec.neural_basis.imagination.training.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     btf = glossy()
     noise = np.random.default_rng(1).integers(0, 255, btf.frames.shape).astype(np.uint8)
     job = fit(replace(btf, frames=noise), settings=FitSettings(bytes_per_texel=24))
@@ -132,23 +133,9 @@ def test_a_divergence_goes_back_and_does_no_harm(
     rate: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("napari_btf.codec.neural_basis.imagination.imagine.RATE", rate)
-    monkeypatch.setattr("napari_btf.codec.neural_basis.imagination.training.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     btf, phases = glossy(), set()
     model = finish(fit(btf, settings=SETTINGS), lambda report: phases.add(report.phase))
     assert "train slower" in phases
     assert finish(psnr_over(model, btf)) > 50
     assert np.ptp(model.relight((33, 71))) > 10
-
-
-def test_a_step_that_spoils_everything_at_the_end_is_taken_back() -> None:
-    rng = np.random.default_rng(0)
-    normals = np.tile([0.0, 0.0, 1.0], (100, 1)).astype(np.float32)
-    texels = Texels(rng.normal(size=(100, 3)).astype(np.float32), normals)
-    values = rng.random((100, 64, 1)).astype(np.float32)
-    network, btf = ShadingNetwork(3, 1, NetworkSettings()), glossy()
-    before = network(texels, btf.light, btf.view)
-    lesson = Lesson("all", rate=1e30, steps=1, seconds=None, first=0.0, last=1.0)
-    training = Training(network, texels, values, btf.light, btf.view, lesson, seed=0)
-    finish(training.run(lambda: False, Checkpoint(), {}))
-    assert training.step == 1
-    np.testing.assert_array_equal(network(texels, btf.light, btf.view), before)

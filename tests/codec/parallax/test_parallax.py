@@ -20,9 +20,10 @@ from napari_btf.codec import load
 from napari_btf.codec.parallax import fit as parallax_training
 from napari_btf.codec.parallax import steps as parallax_steps
 from napari_btf.codec.parallax.batches import hold_out, is_periodic, load_pool
-from napari_btf.codec.parallax.fit import ParallaxSettings, fit_parallax
+from napari_btf.codec.parallax.fit import fit_parallax
 from napari_btf.codec.parallax.model import ParallaxBTF
-from napari_btf.codec.parallax.storage import expected, pack
+from napari_btf.codec.parallax.settings import ParallaxSettings
+from napari_btf.codec.parallax.storage import expected
 from napari_btf.codec.parallax.surface import Surface
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import ModelFileError, UsageError
@@ -114,8 +115,9 @@ def test_the_depth_map_has_sign_and_size(learned: ParallaxBTF) -> None:
 
 
 def test_no_torch_before_it_trains() -> None:
-    modules = "parallax, parallax_storage, parallax_training, parallax_surface"
-    code = f"import sys; from napari_btf.codec import {modules}; print('torch' in sys.modules)"
+    modules = "fit, model, steps, storage, surface"
+    code = f"import sys; from napari_btf.codec.parallax import {modules}"
+    code += "; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
 
@@ -135,7 +137,8 @@ def test_numpy_decodes_what_torch_trained(periodic: bool, light_latents: int) ->
         layers = network.modulation if "modulation" in name else network.layers
         for weight, bias in zip(layers.weights, layers.biases, strict=True):
             tensors += [torch.from_numpy(weight), torch.from_numpy(bias)]
-    surface.restore(tensors)
+    for parameter, tensor in zip(surface.parameters, tensors, strict=True):
+        parameter.detach().copy_(tensor)
     texels = torch.arange(SIZE * SIZE).expand(3, -1)
     with torch.no_grad():
         theirs = surface.colours(torch.arange(3), texels).numpy().reshape(3, SIZE, SIZE, 3)
@@ -200,7 +203,7 @@ def test_pairs_that_are_no_grid_are_kept(tmp_path: Path) -> None:
 
 
 def test_files_that_contradict_themselves_are_noticed() -> None:
-    description, tensors = pack(random_model())
+    description, tensors = random_model().pack()
     description |= {"height": SIZE, "width": SIZE, "channels": 3}
     description["latents"] = len(tensors["latent_scale"])
     shapes = {name: values.shape for name, values in tensors.items()}
@@ -228,7 +231,7 @@ def test_other_values_and_channels(dtype: type, channels: int) -> None:
 
 def test_seeds_repeat(plane: BTF) -> None:
     a, b, c = (
-        pack(finish(fit_parallax(plane, settings=replace(SMALL, seed=seed))))[1]
+        finish(fit_parallax(plane, settings=replace(SMALL, seed=seed))).pack()[1]
         for seed in (1, 1, 2)
     )
     assert all(np.array_equal(a[name], b[name]) for name in a)
@@ -320,7 +323,7 @@ def test_a_stop_still_encodes_the_texels_that_were_not_chosen(
     plane: BTF, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parallax_training, "_LAST_SECONDS", 1.5)
-    monkeypatch.setattr(parallax_training, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     coords = np.argwhere(np.ones((SIZE, SIZE // 2)))
     trained: list[Progress] = []
     settings = replace(SMALL, steps=2000)

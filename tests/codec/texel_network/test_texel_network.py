@@ -17,10 +17,9 @@ from safetensors.numpy import load_file, save_file
 
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
-from napari_btf.codec.choice import pick_codec
+from napari_btf.codec.choice import plan
+from napari_btf.codec.fitting import checks
 from napari_btf.codec.fitting.settings import MEMORY
-from napari_btf.codec.neural_basis import fit as fitting
-from napari_btf.codec.storage import to_bytes
 from napari_btf.codec.texel_network.autoencoder import Autoencoder
 from napari_btf.codec.texel_network.model import (
     AbrdfConvBTF,
@@ -131,7 +130,7 @@ def test_the_encoder_encodes_other_texels(
     other = replace(btf, frames=btf.frames[:, 16:])
     assert psnr(images, other.frames / 255) > mean_psnr(other) + 4
     # In blocks of a few texels it comes out the same.
-    monkeypatch.setattr(fitting, "_GATHERED_BYTES", MEMORY // (260 * 60))
+    monkeypatch.setattr(checks, "_GATHERED_BYTES", MEMORY // (260 * 60))
     again = finish(fit(btf, coords, quick(codec)))
     np.testing.assert_allclose(again.latent_map, model.latent_map, atol=1e-4)
 
@@ -149,7 +148,7 @@ def test_a_divergence_goes_back_to_the_best(
     make_btf: Make, codec: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("napari_btf.codec.texel_network.steps._RATE", 1e30)
-    monkeypatch.setattr("napari_btf.codec.texel_network.steps.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_btf.codec.fitting.loop.REPORT_SECONDS", 0.0)
     btf, reports = make_btf(lights=20), []
     model = finish(fit(btf, settings=quick(codec)), reports.append)
     assert "train slower" in {report.phase for report in reports}
@@ -189,7 +188,7 @@ def test_saved_and_loaded_it_is_the_same(
 
 def test_auto_takes_neither(make_btf: Make) -> None:
     few, many = make_btf(views=3, lights=100), make_btf(views=20, lights=13, height=6, width=6)
-    assert {pick_codec(btf, FitSettings()) for btf in (few, many)}.isdisjoint(CODECS)
+    assert {plan(btf, FitSettings()).codec.name for btf in (few, many)}.isdisjoint(CODECS)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +229,7 @@ def content(request: pytest.FixtureRequest) -> bytes:
     light = angles_to_vectors(np.linspace(0, 70, 12), np.linspace(0, 600, 12))
     frames = np.random.default_rng(0).integers(0, 256, (12, 6, 7, 3)).astype(np.uint8)
     btf = BTF(frames, light, light[::-1] * (1, 1, 1), source="here")
-    return to_bytes(trained(btf, request.param, 3, epochs=1))
+    return trained(btf, request.param, 3, epochs=1).to_bytes()
 
 
 def decodes_or_is_refused(path: Path) -> bool:

@@ -49,7 +49,7 @@ def test_a_plain_file() -> None:
         ("1\njpg\\a.jpg 0 0.6 0.8\n", "jpg\\a.jpg", "backslashes"),
         ("\ufeff1\na.jpg 0 0.6 0.8\n", "a.jpg", "byte order mark"),
         ("a.jpg 0 0.6 0.8\n", "a.jpg", "does not say how many"),
-        ("1\na.jpg 0 1.2 1.6\n", "a.jpg", "are 2 long, they were normalised"),
+        ("1\na.jpg 0 1.2 1.6\n", "a.jpg", "are 2 long and were normalised"),
         ("1\na.jpg 0 6e200 8e200\n", "a.jpg", "normalised"),
         ("1\na.jpg 0 6e-200 8e-200\n", "a.jpg", "normalised"),
     ],
@@ -69,7 +69,7 @@ def test_odd_files_are_understood_and_it_is_told(text: str, name: str, told: str
 def test_oddities_share_one_note() -> None:
     found = parse('\ufeff1\n\n\t"a.jpg"\t0,0 0 1\n')
     assert found.notes == [
-        "dirs.lp was understood in spite of a byte order mark, blank lines, leading blanks, "
+        "dirs.lp was read in spite of a byte order mark, blank lines, leading blanks, "
         "tabs, quotes, decimal commas"
     ]
 
@@ -78,7 +78,7 @@ def test_more_lines_than_the_count_are_all_taken() -> None:
     found = parse("1\na.jpg 0 0 1\nb.jpg 0 0 1\n")
     assert found.names == ["a.jpg", "b.jpg"]
     assert found.notes == [
-        "the first line of dirs.lp says 1 images, all 2 that it names were taken"
+        "the first line of dirs.lp says 1 images, but it names 2, and all of them were used"
     ]
 
 
@@ -93,7 +93,7 @@ def test_lights_on_the_horizon() -> None:
     assert found.light[0, 2] == 0
     assert np.linalg.norm(found.light) == pytest.approx(1)
     assert found.notes == [
-        'lights less than half a degree below the horizon were put on it: "a.jpg"'
+        'lights less than half a degree below the horizon were moved onto it: "a.jpg"'
     ]
 
 
@@ -103,7 +103,7 @@ def test_lights_on_the_horizon() -> None:
         ("", "it names no image; expected the number of images"),
         ("\n \n", "it names no image"),
         ("3\n", "it names no image"),
-        ("3\na.jpg 0 0 1\nb.jpg 0 0 1\n", "the first line says 3 images, only 2 lines follow"),
+        ("3\na.jpg 0 0 1\nb.jpg 0 0 1\n", "the first line says 3 images, but only 2 lines follow"),
         ("Maximize\n obj: x\n", 'line 1 is "Maximize", expected the number of images'),
         ("-1\na.jpg 0 0 1\n", 'line 1 is "-1", expected the number of images'),
         ("2\na.jpg 0 0 1\n\nb.jpg 0 one 1\n", 'line 4 is "b.jpg 0 one 1", expected an image name'),
@@ -112,7 +112,7 @@ def test_lights_on_the_horizon() -> None:
         ('1\n"" 0 0 1\n', "line 2 is"),
         ("1\n" + "x" * 1000, r'xxx\.\.\.", expected'),
         ("1\na.jpg " + "9" * 1000 + " 0 1", "line 2 is"),
-        ("2\na.jpg 0 0 1\nb.jpg 0 0 0\n", "line 3 has the vector 0 0 0, which is no direction"),
+        ("2\na.jpg 0 0 1\nb.jpg 0 0 0\n", "line 3 has the vector 0 0 0, which is not a direction"),
         ("1\na.jpg 0,0 -0 0.000\n", "line 2 has the vector 0 0 0"),
         ("1\na.jpg 0 NaN 1\n", "line 2 has the vector 0 NaN 1, expected three finite numbers"),
         ("1\na.jpg 0 -inf 1\n", "line 2 has the vector 0 -inf 1, expected three finite"),

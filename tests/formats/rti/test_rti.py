@@ -181,7 +181,7 @@ def test_alpha_unused_images_and_lengths_are_noted(tmp_path: Path) -> None:
     btf = read(tmp_path)
     assert btf.notes == (
         'images that dirs.lp does not name were left out: "normals.png"',
-        "the vectors in dirs.lp are 0.5 to 2 long, they were normalised",
+        "the vectors in dirs.lp are 0.5 to 2 long and were normalised",
         "the alpha channel of the images was left out",
     )
     assert btf.frame(1)[0, 0].tolist() == [9, 8, 7]
@@ -205,7 +205,7 @@ class TestSeveralLightFiles:
         btf = read(folder)
         assert values(btf) == [1, 2, 3, 4, 5]
         assert btf.notes == (
-            '"z.lp" was used, not "a.lp", "b.lp": it is the only one whose images are all there',
+            '"z.lp" was used, not "a.lp", "b.lp": it is the only one whose images all exist',
         )
         with pytest.raises(CaptureError, match=r"a\.lp: none of the 2 images"):
             read(folder / "a.lp")
@@ -217,7 +217,7 @@ class TestSeveralLightFiles:
         (folder / "sub" / "z.lp").write_text(text_of(["a.png", "b.png", "c.png", "d.png", "e.png"]))
         btf = read(folder)
         assert len(btf) == 5
-        assert btf.notes[0].startswith('"z.lp" was used, not "a.lp", "sub/z.lp": its images are')
+        assert btf.notes[0].startswith('"z.lp" was used, not "a.lp", "sub/z.lp": its images all')
         assert values(read(folder / "a.lp")) == [1, 2]
 
     def test_none_that_can_be_used(self, capture: Write) -> None:
@@ -260,13 +260,15 @@ class TestAnglesInTheNames:
         btf = read(folder)
         assert (btf.format, len(btf)) == ("image folder", 12)
         assert btf.notes == (
-            '"dirs.lp" was not used, the image names carry the angles; '
+            '"dirs.lp" was not used, because the image names give the angles; '
             "open the .lp file itself to use it",
         )
         assert read(folder / "dirs.lp").format == "RTI folder"
         assert len(read(folder / "dirs.lp")) == 5
         archive = zipped(folder, folder.parent / "x.zip")
-        assert read(archive).notes == ('"dirs.lp" was not used, the image names carry the angles',)
+        assert read(archive).notes == (
+            '"dirs.lp" was not used, because the image names give the angles',
+        )
 
     def test_a_folder_with_neither_is_told_of_both(self, tmp_path: Path) -> None:
         images(tmp_path, ["a.png"])
@@ -278,7 +280,7 @@ class TestAnglesInTheNames:
 class TestWrongCaptures:
     def test_no_light_file(self, tmp_path: Path) -> None:
         images(tmp_path, ["a.png"])
-        with pytest.raises(CaptureError, match=r"there is no \.lp file in it; expected one"):
+        with pytest.raises(CaptureError, match=r"there is no \.lp file in it; expected a file"):
             rti.read(tmp_path)
 
     def test_a_broken_zip(self, tmp_path: Path) -> None:
@@ -301,7 +303,7 @@ class TestWrongCaptures:
             read(folder)
         assert str(caught.value) == (
             f"{folder / 'dirs.lp'}: of the 5 images it names, 2 cannot be found "
-            '("x.png", "y.png"); put them back or take their lines out.'
+            '("x.png", "y.png"); put them back or remove their lines.'
         )
 
     def test_no_image_at_all(self, capture: Write) -> None:
@@ -309,9 +311,9 @@ class TestWrongCaptures:
         with pytest.raises(CaptureError) as caught:
             read(folder)
         assert str(caught.value) == (
-            f"{folder / 'dirs.lp'}: none of the 5 images it names is there "
+            f"{folder / 'dirs.lp'}: none of the 5 images it names can be found "
             '("v.CR2", "w.CR2", "x.CR2" and 2 more); put the images (JPEG, PNG, TIFF, EXR...) '
-            "beside the .lp file or into a folder there, or open the folder that holds both."
+            "beside the .lp file or into a folder beside it, or open the folder that contains both."
         )
         for path in folder.glob("*.png"):
             path.unlink()
@@ -399,7 +401,7 @@ class TestRealCaptures:
         assert (len(btf), btf.notes) == (60, ())
         btf = read(folder / "item11")
         assert len(btf) == 54
-        assert btf.notes == ("the vectors in dirs.lp are 0.795 to 1.06 long, they were normalised",)
+        assert btf.notes == ("the vectors in dirs.lp are 0.795 to 1.06 long and were normalised",)
         np.testing.assert_allclose(np.linalg.norm(btf.light, axis=1), 1)
 
     def test_the_lit_side_is_where_the_light_is(self, data_dir: Path) -> None:

@@ -57,7 +57,7 @@ class TestInterruption:
         target = tmp_path / "b.zarr"
         first = convert(read(store), target)
         next(first)
-        with pytest.raises(StoreError, match=r"b\.zarr: another conversion writes it right now"):
+        with pytest.raises(StoreError, match=r"b\.zarr: another conversion is writing it"):
             next(convert(read(store), target))
         assert finish(first) == target
         assert sorted(path.name for path in tmp_path.iterdir() if "b.zarr" in path.name) == [
@@ -123,7 +123,7 @@ class TestInterruption:
             first.unlink,
         ):
             damage()
-            with pytest.raises(StoreError, match=r"0/0/0/0: it does not read back.*--restart"):
+            with pytest.raises(StoreError, match=r"0/0/0/0: its content differs.*--restart"):
                 finish(convert(made_up()[0], target, layout=SMALL))
             assert not target.exists()
 
@@ -163,7 +163,7 @@ class TestPlaces:
     def test_a_store_is_not_overwritten_by_itself(self, store: Path) -> None:
         before = content(store)
         other = made_up(seed=5)[0]
-        with pytest.raises(StoreError, match=r"store\.zarr: there is a texel store.*--overwrite"):
+        with pytest.raises(StoreError, match=r"store\.zarr: this texel store already.*--overwrite"):
             finish(convert(other, store))
         assert content(store) == before
         finish(convert(other, store, overwrite=True))
@@ -189,7 +189,7 @@ class TestPlaces:
         (tmp_path / "link.zarr").symlink_to(tmp_path / "nowhere")
         zarr.open_group(tmp_path / "other.zarr", mode="w")
         for name in ("file", "folder", "link", "other"):
-            with pytest.raises(StoreError, match=rf"{name}\.zarr: there is something else"):
+            with pytest.raises(StoreError, match=rf"{name}\.zarr: it exists and is not"):
                 finish(convert(made_up()[0], tmp_path / f"{name}.zarr", overwrite=overwrite))
         assert len(list(tmp_path.iterdir())) == 4
 
@@ -288,23 +288,23 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         from napari_btf.progress import finish
 
         class Source:
-            shape, ndim, dtype = (1366, 512, 512, 3), 4, np.dtype("u1")
+            shape, ndim, dtype = (800, 512, 512, 3), 4, np.dtype("u1")
             def __getitem__(self, key):
-                images = np.arange(1366)[key[0]] % 251
+                images = np.arange(800)[key[0]] % 251
                 return np.full((*images.shape, 512, 512, 3), images[..., None, None, None], "u1")
 
         frames = da.from_array(
             Source(), chunks=(1, 512, 512, 3), asarray=False, meta=np.empty((0,) * 4, "u1")
         )
-        vectors = angles_to_vectors(np.linspace(0, 80, 1366), np.linspace(0, 999, 1366))
+        vectors = angles_to_vectors(np.linspace(0, 80, 800), np.linspace(0, 999, 800))
         def peak():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         before = peak()
         finish(convert(BTF(frames, vectors, vectors), sys.argv[1]))
         btf = read(sys.argv[1])
         sums = [int(frame[0, 0, 0]) for frame in btf.iter_frames()]
-        assert sums == [i % 251 for i in range(1366)]
-        assert btf.texels([[y, x] for y in range(9) for x in range(9)]).shape == (81, 1366, 3)
+        assert sums == [i % 251 for i in range(800)]
+        assert btf.texels([[y, x] for y in range(9) for x in range(9)]).shape == (81, 800, 3)
         print(btf.nbytes >> 20, peak() - before)
         """
     )
@@ -317,6 +317,6 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     mebibytes, used = map(int, done.stdout.split())
-    assert mebibytes > 1000
+    assert mebibytes > 590
     # On a Mac ru_maxrss counts bytes.
     assert used < 512 * (1024 if sys.platform == "darwin" else 1)

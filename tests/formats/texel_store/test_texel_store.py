@@ -109,7 +109,9 @@ class TestReadingParts:
         coords=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 49)), max_size=12),
         again=st.booleans(),
     )
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @settings(
+        suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30
+    )
     def test_some_observations(
         self, store: Path, keep: list[int], coords: list[tuple[int, int]], again: bool
     ) -> None:

@@ -37,7 +37,7 @@ class TestWrongFiles:
     def test_another_kind_of_file(self, place: Path, content: bytes) -> None:
         place.write_bytes(content)
         assert not recognises(place)
-        self.refused(place, "no BTF of the University of Bonn .*starts with !DFMF08FCR or !FMF12")
+        self.refused(place, "not a BTF of the University .*starts with !DFMF08FCR or !FMF12")
 
     @pytest.mark.parametrize(
         ("content", "message"),
@@ -130,7 +130,7 @@ class TestWrongFiles:
         content = bytearray(Capture().to_bytes())
         content[10] += 1
         place.write_bytes(content)
-        self.refused(place, "header takes 295 bytes where it says 296")
+        self.refused(place, "header takes 295 bytes, but states 296")
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_values_that_are_not_finite_are_named_when_they_are_read(

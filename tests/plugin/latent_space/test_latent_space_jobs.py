@@ -385,7 +385,7 @@ def test_a_moved_latent_is_seen_and_the_model_stays(
         relight = open_dock(Relight, loaded)
         qtbot.waitUntil(lambda: relight.image_layer() is not None)
         relight.light_theta.setValue(30)
-        qtbot.waitUntil(lambda: not relight.frames.busy)
+        qtbot.waitUntil(lambda: not relight.renderer.busy)
 
     def relit() -> NDArray[np.uint8]:
         (layer,) = (layer for layer in loaded.layers if is_kind(layer, "relit"))

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication, QSlider, QStyle, QStyleOptionSlider
 import napari_btf
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.relight.direction_box import DirectionBox
+from napari_btf.plugin.relight.scene import Direction
 from napari_btf.plugin.viewer.workspace import workspace_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def box(qtbot: QtBot) -> DirectionBox:
 def moves(box: DirectionBox) -> list[tuple[float, float]]:
     """The angles at each move that the box tells of."""
     moves: list[tuple[float, float]] = []
-    box.moved.connect(lambda: moves.append(box.angles))
+    box.moved.connect(moves.append)
     return moves
 
 
@@ -56,7 +57,7 @@ def test_a_slider_is_dragged(
 ) -> None:
     rests: list[None] = []
     box.rested.connect(lambda: rests.append(None))
-    box.set_angles(30, 0)
+    box.set_direction(Direction(30, 0))
     slider, start = box.theta_slider, handle_of(box.theta_slider)
     qtbot.mousePress(slider, LEFT, pos=start)
     for step in (5, 10, 20):
@@ -87,8 +88,8 @@ def test_numbers_sliders_and_handle_say_the_same(
     assert moves == [(33.37, 0.0), (33.37, 359.99)]
     qtbot.keyClick(box.theta_slider, Qt.Key.Key_Right)
     qtbot.keyClick(box.phi_slider, Qt.Key.Key_PageDown)
-    assert box.angles == (34.37, 349.99)
-    assert (box.theta.value(), box.phi.value()) == box.angles
+    assert moves[-1] == (34.37, 349.99)
+    assert (box.theta.value(), box.phi.value()) == moves[-1]
     qtbot.keyClick(box.disk, Qt.Key.Key_Home)
     assert box.theta_slider.value() == 0
     assert len(moves) == 5
@@ -118,7 +119,7 @@ def test_the_wheel_scrolls_the_dock_over_a_slider(
 def test_who_is_shown_angles_does_not_tell(
     box: DirectionBox, moves: list[tuple[float, float]]
 ) -> None:
-    box.set_angles(12.5, 721)
+    box.set_direction(Direction.of(12.5, 721))
     assert (box.theta_slider.value(), box.phi_slider.value()) == (1250, 100)
     assert not moves
 

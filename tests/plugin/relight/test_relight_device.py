@@ -48,18 +48,18 @@ def test_images_come_from_the_device_that_is_chosen(
     qtbot: QtBot, dock: Relight, model: CompressedBTF
 ) -> None:
     by: list[str | None] = []
-    dock.frames.made.connect(lambda _: by.append(dock.frames.device))
+    dock.renderer.made.connect(lambda _: by.append(dock.renderer.device))
     choose(dock, "cpu")
     dock.light_theta.setValue(40)
     expected = napari_btf.relight(model, (40, 0), (0, 0))
     # torch is loaded first.
-    qtbot.waitUntil(lambda: follows(dock, expected) and not dock.frames.busy)
+    qtbot.waitUntil(lambda: follows(dock, expected) and not dock.renderer.busy)
     assert by[-1] == "cpu"
     assert model.device is None
     choose(dock, None)
     dock.light_theta.setValue(20)
     expected = napari_btf.relight(model, (20, 0), (0, 0))
-    qtbot.waitUntil(lambda: follows(dock, expected) and not dock.frames.busy)
+    qtbot.waitUntil(lambda: follows(dock, expected) and not dock.renderer.busy)
     assert by[-1] is None
     assert np.array_equal(dock.image_layer().data, expected)
 

@@ -117,7 +117,7 @@ def test_a_deleted_layer_comes_back_at_the_next_move(
 ) -> None:
     # Deleted while an image is on its way, and while the light moves by itself.
     dock.player.circle.click()
-    qtbot.waitUntil(lambda: dock.frames.busy)
+    qtbot.waitUntil(lambda: dock.renderer.busy)
     loaded.layers.remove(dock.image_layer())
     assert not dock.player.playing
     qtbot.wait(100)
@@ -152,7 +152,7 @@ def test_a_model_of_one_view_fixes_the_view(
     layer = dock.image_layer()
     assert not layer.rgb
     assert len(loaded.layers) == 2
-    assert dock.view_theta.toolTip() == dock.pair.link.toolTip() == "The model knows one view only."
+    assert dock.view_theta.toolTip() == dock.pair.link.toolTip() == "The model knows only one view."
     assert layer.contrast_limits == [0, 255]
 
 
@@ -304,7 +304,7 @@ def test_numbers_and_handles_go_together(qtbot: QtBot, dock: Relight) -> None:
     dock.light_box.moved.connect(lambda: heard.append(None))
     dock.light_phi.setValue(123.45)
     dock.light_theta.setValue(40)
-    assert dock.light_box.disk.angles == dock.light == (40, 123.45)
+    assert dock.light_box.disk.direction == dock.light == (40, 123.45)
     assert len(heard) == 2
     # The azimuth goes round, and is not lost at the normal.
     dock.light_theta.setValue(0)
@@ -399,8 +399,8 @@ def test_directions_beyond_the_captured_ones_are_told(
     assert dock.note.isHidden()
     dock.light_theta.setValue(80)
     assert dock.note.text() == (
-        "Outside what was captured: the captured lights reach theta 60; the image shows light "
-        "60,90."
+        "Outside the captured directions: the captured lights reach theta 60; the image shows "
+        "light 60,90."
     )
     assert dock.note.isVisible()
     expected = napari_btf.relight(model, (80, 90), (0, 0))
@@ -430,7 +430,7 @@ def test_people_keep_what_they_did_to_the_layer(
 def test_a_slow_model_is_coarse_while_it_moves(
     qtbot: QtBot, loaded: ViewerModel, dock: Relight, model: CompressedBTF
 ) -> None:
-    dock.frames.steps, dock.frames.budget = (1, 4), 0.0
+    dock.renderer.steps, dock.renderer.budget = (1, 4), 0.0
     drag(qtbot, dock.light_box.disk, (45, 45))
     whole = napari_btf.relight(model, dock.light, (0, 0))
     coarse = whole[2::4, 2::4].repeat(4, axis=0).repeat(4, axis=1)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from napari_btf.btf import BTF
-from small_models import small_model
+from small_models import SmallModel
 
 # A process of its own: others have made the code already.
 WATCH = """
@@ -17,11 +15,11 @@ import sys, time
 from qtpy.QtCore import QCoreApplication
 import napari_btf
 from napari_btf.codec.decoding.compiled import kernels
-from napari_btf.plugin.jobs.renderer import Frames
+from napari_btf.plugin.jobs.renderer import Renderer
 from napari_btf.relighting.shots import Shot
 app = QCoreApplication([])
 model = napari_btf.load(sys.argv[1])
-frames, made = Frames(), []
+frames, made = Renderer(), []
 frames.made.connect(lambda frame: made.append((kernels() is not None, frame.pixels)))
 def wait(until):
     end = time.monotonic() + 120
@@ -40,9 +38,9 @@ print(made[0][0], made[1][0], apart <= 1, "torch" in sys.modules)
 
 
 def test_machine_code_is_made_after_the_first_image(
-    make_btf: Callable[..., BTF], tmp_path: Path
+    small_model: SmallModel, tmp_path: Path
 ) -> None:
-    path = small_model(make_btf, "parallax").save(tmp_path / "model.safetensors")
+    path = small_model("parallax").save(tmp_path / "model.safetensors")
     done = subprocess.run(
         [sys.executable, "-c", WATCH, str(path)],
         capture_output=True,

@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtGui import QColor
 
 import napari_btf
-from napari_btf.plugin.jobs.renderer import Frames
+from napari_btf.plugin.jobs.renderer import Renderer
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.relight.visible import visible
 from napari_btf.plugin.viewer.layers import TAG, is_kind
@@ -124,7 +124,7 @@ def test_choosing_another_light_moves_none(qtbot: QtBot, dock: Relight) -> None:
     dock.lights.add.click()
     dock.view_theta.setValue(12)
     dock.pair.link.click()
-    assert [lamp.angles for lamp in dock.lights.lamps] == [(40, 20), (12, 0)]
+    assert [lamp.direction for lamp in dock.scene.lamps] == [(40, 20), (12, 0)]
     shows(qtbot, dock, [Light(40, 20), Light(12, 0)], (12, 0))
     dock.lights.list.setCurrentRow(0)
     assert not dock.pair.link.isChecked()
@@ -205,10 +205,10 @@ def test_an_environment_and_back(
 
 def test_surroundings_turn_and_the_viewer_goes_around(qtbot: QtBot, dock: Relight) -> None:
     choose(dock, "window")
-    assert dock.player.sweep.toolTip() == "Surroundings are turned, not swept"
+    assert dock.player.sweep.toolTip() == "An environment is turned, not swept"
     dock.player.speed.setValue(240)
     dock.player.circle.click()
-    qtbot.waitUntil(lambda: dock.environment.degrees > 30)
+    qtbot.waitUntil(lambda: dock.scene.turn > 30)
     light = dock.light
     dock.environment.turn.setValue(200)
     assert not dock.player.playing
@@ -216,7 +216,7 @@ def test_surroundings_turn_and_the_viewer_goes_around(qtbot: QtBot, dock: Religh
     dock.view_theta.setValue(12)
     dock.player.view.click()
     qtbot.waitUntil(lambda: dock.view[1] > 30)
-    assert (dock.view[0], dock.light, dock.environment.degrees) == (12, light, 200)
+    assert (dock.view[0], dock.light, dock.scene.turn) == (12, light, 200)
     dock.player.stop_button.click()
     shows(qtbot, dock, find_environment("window", 200), dock.view)
 
@@ -243,7 +243,7 @@ def test_only_what_changes_is_decoded_again(
     qtbot: QtBot, dock: Relight, model: CompressedBTF
 ) -> None:
     made: list[Any] = []
-    dock.frames.made.connect(made.append)
+    dock.renderer.made.connect(made.append)
     choose(dock, "studio")
     shows(qtbot, dock, find_environment("studio"))
     dock.environment.turn.setValue(180)
@@ -254,7 +254,7 @@ def test_only_what_changes_is_decoded_again(
 
 
 def test_a_long_image_is_given_up_for_a_moving_hand(qtbot: QtBot, model: CompressedBTF) -> None:
-    frames = Frames()
+    frames = Renderer()
     made: list[Any] = []
     frames.made.connect(made.append)
     sky = find_environment("overcast")
@@ -301,20 +301,22 @@ def test_only_the_visible_part_is_decoded_while_it_moves(
 ) -> None:
     large = workspace_of(dock._workspace.viewer)
     shots: list[Shot] = []
-    dock.frames.made.connect(lambda frame: shots.append(frame.shot))
+    dock.renderer.made.connect(lambda frame: shots.append(frame.shot))
     layer = dock.image_layer()
     before = layer.data.copy()
     # As if the window showed this much, at half the size.
     part = slice(8, 20), slice(4, 30)
-    dock.frames.want(replace(dock._shot(), light=(50, 90), rows=part[0], columns=part[1]), True)
+    dock.renderer.want(
+        replace(dock.scene.shot(), light=(50, 90), rows=part[0], columns=part[1]), True
+    )
     whole = napari_btf.relight(large.model, (50, 90), (0, 0))
     mixed = before.copy()
     mixed[part] = whole[part]
     qtbot.waitUntil(lambda: np.array_equal(layer.data, mixed))
     qtbot.waitUntil(lambda: np.array_equal(layer.data, whole))
     assert [shot.is_whole for shot in shots] == [False, True]
-    dock.frames.want(
-        replace(dock._shot(), light=(20, 0), rows=part[0], columns=part[1], step=2), True
+    dock.renderer.want(
+        replace(dock.scene.shot(), light=(20, 0), rows=part[0], columns=part[1], step=2), True
     )
     other = napari_btf.relight(large.model, (20, 0), (0, 0))
     mixed = whole.copy()
@@ -371,7 +373,7 @@ def test_a_model_of_few_lights_has_no_estimate(
     workspace_of(loaded).model = few
     dock.surface.button.click()
     qtbot.waitUntil(lambda: bool(notifications))
-    assert "do not tell the shape of a surface" in notifications[0].message
+    assert "do not determine normals" in notifications[0].message
     assert dock.surface.button.isEnabled()
 
 

@@ -237,6 +237,6 @@ def test_wrong_names_are_told(
     dock.movie.save(str(tmp_path))
     assert [n.message.split(": ")[1].split(";")[0] for n in notifications] == [
         "movies are not written as .avi",
-        "it is there already",
+        "it exists already",
     ]
     assert not dock.movie.running

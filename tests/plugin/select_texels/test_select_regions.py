@@ -186,7 +186,7 @@ def test_a_folder_that_is_read_only(
     [
         ("x,y,region\n0,0,a\n1.5,0,a\n", "line 3 is '1.5,0,a', expected two integers"),
         ("x,y,region\n0,0,a\n0,24,a\n", "line 3: x=0, y=24 lies outside the 32 x 24 image"),
-        ("x,y,region\n0,0,a\n0,0,b\n", "line 3: x=0, y=0 is in another region already"),
+        ("x,y,region\n0,0,a\n0,0,b\n", "line 3: x=0, y=0 already belongs to another region"),
     ],
 )
 def test_a_bad_table_is_refused_with_its_line(

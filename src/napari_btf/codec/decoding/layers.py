@@ -52,6 +52,16 @@ class Layers:
         """Multiplications for each set of inputs."""
         return sum(weight.size for weight in self.weights)
 
+    @property
+    def in_turn(self) -> list[NDArray[np.float32]]:
+        """Weights and biases of one layer after the other."""
+        return [a for pair in zip(self.weights, self.biases, strict=True) for a in pair]
+
+    def parts(self) -> list[dict[str, NDArray[np.float32]]]:
+        """The arrays of each layer by name: "weight" of shape (out, in), and "bias"."""
+        pairs = zip(self.weights, self.biases, strict=True)
+        return [{"weight": weight, "bias": bias} for weight, bias in pairs]
+
     def rounded(self) -> Layers:
         """With weights and biases as half precision holds them."""
         halves = ((a.astype(np.float16) for a in part) for part in (self.weights, self.biases))

@@ -16,14 +16,22 @@ from napari_btf.files import write_file
 from napari_btf.running.interrupts import ToBeResumed
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
 
-__all__ = ["Checkpoint", "Notes", "checkpoint_path", "training_key"]
+__all__ = [
+    "Checkpoint",
+    "Notes",
+    "adam_notes",
+    "checkpoint_path",
+    "restore_adam",
+    "training_key",
+]
 
 _KEY = "napari-btf unfinished training"
-_VERSION = 1
+_VERSION = 2
 #: Share of the time that writing notes may take.
 _SHARE = 0.05
 
@@ -168,6 +176,33 @@ def training_key(btf: BTF, coords: ArrayLike | None, settings: dict[str, Any]) -
     return digest.hexdigest()
 
 
+def adam_notes(optimizer: torch.optim.Adam) -> dict[str, NDArray[np.float32]]:
+    """The moments and step counts of Adam as arrays, by names that `restore_adam` finds."""
+    return {
+        f"adam_{i}_{name}": value.detach().cpu().numpy()
+        for i, parameter in enumerate(_parameters(optimizer))
+        for name, value in optimizer.state[parameter].items()
+    }
+
+
+def restore_adam(optimizer: torch.optim.Adam, tensors: dict[str, NDArray[Any]]) -> None:
+    """Bring a new optimizer to the state that `adam_notes` of another one describes."""
+    import torch
+
+    for i, parameter in enumerate(_parameters(optimizer)):
+        prefix = f"adam_{i}_"
+        for name, values in tensors.items():
+            if name.startswith(prefix):
+                value, part = torch.from_numpy(values), name.removeprefix(prefix)
+                # Adam counts its steps on the CPU. An array from a file has one dimension or more.
+                value = value.reshape(()) if part == "step" else value.to(parameter.device)
+                optimizer.state[parameter][part] = value
+
+
+def _parameters(optimizer: torch.optim.Adam) -> list[torch.Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
 def _read(path: Path) -> tuple[Notes, str]:
     """Notes and their key."""
     from safetensors import SafetensorError, safe_open
@@ -177,7 +212,8 @@ def _read(path: Path) -> tuple[Notes, str]:
         with safe_open(path, "np") as file:
             header = json.loads((file.metadata() or {})[_KEY])
             if header["version"] != _VERSION:
-                raise ModelFileError(path, "another version has written it", remedy)
+                which = "an earlier" if header["version"] < _VERSION else "a later"
+                raise ModelFileError(path, f"{which} version has written it", remedy)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return Notes(tensors, header["facts"]), header["key"]
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.codec.decoding.layers_storage import FLOATS, Expected
 from napari_btf.codec.latents.planes import compress, cut, decompress, groups
 from napari_btf.codec.latents.stored import StoredLatents, store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FreeLatents", "QuantisedLatents", "quantise", "read_codes"]
+__all__ = ["FreeLatents", "QuantisedLatents", "expected_codes", "quantise", "unpack_codes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,16 @@ class QuantisedLatents:
         """The codes as they lie in a file, and the bytes of each stream."""
         planes = np.ascontiguousarray(self.codes.transpose(2, 0, 1))
         return compress([planes[part.start : part.stop] for part in groups(len(planes))])
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """The tensors of a model file, which `unpack_codes` reads."""
+        streams, lengths = self.streams
+        return {
+            "latent_streams": streams,
+            "latent_lengths": lengths,
+            "latent_scale": self.scale,
+            "latent_offset": self.offset,
+        }
 
     @property
     def nbytes(self) -> int:
@@ -100,22 +111,52 @@ class FreeLatents:
         return store(self.free, kind)
 
 
-def read_codes(
-    streams: NDArray[np.uint8], lengths: NDArray[np.int64], shape: tuple[int, int, int]
-) -> NDArray[np.uint8]:
-    """The codes, shape (H, W, K), of `QuantisedLatents.streams`.
+def expected_codes(shapes: dict[str, tuple[int, ...]], latents: int) -> Expected:
+    """Return the shapes and types of `QuantisedLatents.tensors`.
+
+    Parameters
+    ----------
+    shapes : dict
+        The shapes of the tensors in the file, by name.
+    latents : int
+        Latents per texel, K.
+
+    Raises
+    ------
+    KeyError
+        If a tensor is missing.
+    """
+    return {
+        "latent_streams": (shapes["latent_streams"][:1], ("U8",)),
+        "latent_lengths": (shapes["latent_lengths"][:1], ("I64",)),
+        "latent_scale": ((latents,), FLOATS),
+        "latent_offset": ((latents,), FLOATS),
+    }
+
+
+def unpack_codes(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> QuantisedLatents:
+    """Return the latents of a model file.
+
+    Parameters
+    ----------
+    description : dict
+        With ``height``, ``width`` and ``latents``.
+    tensors : dict
+        Those of `QuantisedLatents.tensors`.
 
     Raises
     ------
     ValueError
         If the streams are damaged, or of other sizes.
     """
-    height, width, count = shape
-    codes = np.empty(shape, dtype=np.uint8)
-    for part, stream in zip(groups(count), cut(streams, lengths, count), strict=True):
+    height, width, count = (description[key] for key in ("height", "width", "latents"))
+    codes = np.empty((height, width, count), dtype=np.uint8)
+    streams = cut(tensors["latent_streams"], tensors["latent_lengths"], count)
+    for part, stream in zip(groups(count), streams, strict=True):
         planes = decompress(stream, len(part), height, width, np.uint8)
         codes[..., part.start : part.stop] = planes.transpose(1, 2, 0)
-    return codes
+    scale, offset = (tensors[name].astype(np.float32) for name in ("latent_scale", "latent_offset"))
+    return QuantisedLatents(codes, scale, offset)
 
 
 def quantise(latents: NDArray[np.floating[Any]], levels: int = 256) -> QuantisedLatents:

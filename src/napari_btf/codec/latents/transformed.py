@@ -75,6 +75,11 @@ class CodedLatents:
     far_code: NDArray[np.int64]
 
     @property
+    def coded(self) -> CodedLatents:
+        """The same latents: they are coded already, unlike `FreeLatents`."""
+        return self
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
         arrays = self.offset, self.streams, self.lengths, self.lowest, self.far_index, self.far_code

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_btf.codec.fitting.settings import FREE_BYTES, Budget
 from napari_btf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,13 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_btf.btf import BTF
     from napari_btf.codec.latents.transformed import CodedLatents, Spectrum
 
-__all__ = ["FREE_BYTES", "Budget", "Content", "check_room", "direction_bytes", "quantise", "sketch"]
+__all__ = ["Content", "check_room", "quantise", "sketch"]
 
-#: What a file may have beyond its bytes per texel: small surfaces have a decoder, too.
-FREE_BYTES = 1 << 16
 #: Share of the error of PCA that quantising may add when only latents are asked for.
 _SHARE = 0.001
 #: Least mean squared error that is worth bytes: a tenth of what 8 bits round away.
@@ -36,30 +34,6 @@ _CLOSE = 0.985
 #: Files take about so many times what is estimated of them.
 _USUAL_RATIO = 1.08
 _MOST_TRIES = 6
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a model may cost; at most one of the three is given.
-
-    Parameters
-    ----------
-    latents : int, optional
-        Latents per texel, quantised so finely that it hardly shows.
-    bytes_per_texel : float, optional
-        The whole file has at most so many bytes per texel, and 64 KiB.
-    target_psnr : float, optional
-        dB over the captured directions; the smallest file that reaches it.
-    """
-
-    latents: int | None = None
-    bytes_per_texel: float | None = None
-    target_psnr: float | None = None
-
-    @property
-    def given(self) -> dict[str, float]:
-        """The settings that are set."""
-        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -83,12 +57,6 @@ class Content:
     peak: float
     fixed_bytes: int
     latent_bytes: int
-
-
-def direction_bytes(btf: BTF) -> int:
-    """What a file takes for the captured directions, about (`napari_btf.codec.storage`)."""
-    index = 2 if max(btf.grid.shape) <= 256 else 8
-    return 12 * sum(btf.grid.shape) + index * len(btf)
 
 
 def check_room(bytes_per_texel: float, texels: int, least: int) -> None:

@@ -13,18 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.codec.fitting.checkpoint import Checkpoint
+from napari_btf.codec.fitting.checks import check_capture, texels_that_fit
 from napari_btf.codec.fitting.processes import world
-from napari_btf.codec.fitting.settings import MEMORY
+from napari_btf.codec.fitting.settings import FREE_BYTES, MEMORY, Budget
 from napari_btf.codec.latents.transformed import SKETCH_SAMPLE, FreeLatents, Spectrum
-from napari_btf.codec.neural_basis.budget import (
-    FREE_BYTES,
-    Budget,
-    Content,
-    check_room,
-    direction_bytes,
-    quantise,
-    sketch,
-)
+from napari_btf.codec.neural_basis.budget import Content, check_room, quantise, sketch
 from napari_btf.codec.neural_basis.imagination.imagine import (
     FEWEST_PAIRS,
     MOST_PAIRS,
@@ -33,11 +26,11 @@ from napari_btf.codec.neural_basis.imagination.imagine import (
 )
 from napari_btf.codec.neural_basis.model import NeuralBasisBTF
 from napari_btf.codec.neural_basis.shared_projection import Projected, principal_table, project
+from napari_btf.codec.writing import direction_bytes
 from napari_btf.errors import UsageError
 from napari_btf.interpolation.continuation import ContinuedBasis, continue_basis
 from napari_btf.progress import Job, Progress, with_preview
 from napari_btf.texels.sampling import all_texels, random_texels
-from napari_btf.values import DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -49,15 +42,13 @@ if TYPE_CHECKING:
     from napari_btf.codec.latents.transformed import CodedLatents
 
 __all__ = [
-    "check_capture",
     "check_neural_basis",
     "fit_neural_basis",
-    "texels_that_fit",
 ]
 
-#: Bytes of the memory for a value: gathered for PCA, which takes four times as much at its peak,
-#: and of a latent map, which has a transform of its size, when a size or a quality is asked for.
-_GATHERED_BYTES, _LATENT_VALUE_BYTES = 16, 8
+#: Bytes of memory for each value of a latent map: when a size or a quality is asked for, it has a
+#: transform of its own size.
+_LATENT_VALUE_BYTES = 8
 #: Latents at most when a size is asked for: 512 x 512 texels take ten milliseconds to decode.
 MOST_LATENTS = 72
 #: Latents at most when a quality is asked for.
@@ -68,11 +59,6 @@ _FEWEST_IMAGINED, _MOST_IMAGINED, _IMAGINED_SHARE = 18, 64, 0.08
 _USUAL_BYTES = 4.0
 #: What a file holds beside tensors that grow with it: names, shapes, the description.
 _HEADER_BYTES = 2048
-
-
-def texels_that_fit(btf: BTF, memory: int = MEMORY) -> int:
-    """How many texels' ABRDFs PCA can do with in so many bytes."""
-    return max(1, memory // (_GATHERED_BYTES * len(btf) * btf.channels))
 
 
 def fit_neural_basis(
@@ -296,24 +282,3 @@ def check_neural_basis(
             _fixed_bytes(btf, pairs) + _latent_bytes(btf, pairs),
         )
     check_capture(btf)
-
-
-def check_capture(btf: BTF) -> None:
-    """Refuse captures no codec can learn.
-
-    Raises
-    ------
-    UsageError
-    """
-    if min(btf.light[:, 2].min(), btf.view[:, 2].min()) < -0.01:
-        raise UsageError(
-            btf.source or None,
-            "it has lights or views below the surface",
-            "leave those observations out",
-        )
-    if btf.values.dtype.name not in DTYPES:
-        raise UsageError(
-            btf.source or None,
-            f"its values are {btf.values.dtype}, models hold {', '.join(DTYPES)}",
-            "convert them",
-        )

@@ -7,7 +7,6 @@ mean and components at the captured directions, and a spline between them (see
 
 from __future__ import annotations
 
-import reprlib
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -17,28 +16,29 @@ import numpy as np
 
 from napari_btf.codec.decoding.compiled import decoding
 from napari_btf.codec.decoding.layers import FrameLayers, in_chunks
+from napari_btf.codec.decoding.on_device import OnDevice
 from napari_btf.codec.decoding.part import KeptParts, Part
 from napari_btf.codec.latents.stored import StoredLatents, widen
 from napari_btf.codec.latents.transformed import CodedLatents, FreeLatents
 from napari_btf.codec.model import CompressedBTF, shade_into
-from napari_btf.interpolation.basis import TRENDS, Continuation, DirectionBasis, direction_space
-from napari_btf.interpolation.spline import fit_spline
+from napari_btf.interpolation.basis import Continuation, DirectionBasis, direction_space
+from napari_btf.interpolation.spline import LENGTH, fit_spline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec.decoding.layers import Scratch, Shade
 
-__all__ = ["ARCHITECTURE", "NeuralBasisBTF", "expected", "pack", "unpack"]
+__all__ = ["ARCHITECTURE", "NeuralBasisBTF"]
 
 ARCHITECTURE = "neural-basis"
 
 _BLOCK = 256
 _FRAMES_VALUES = 1 << 22
 """Values of the frames that are computed together."""
-_LARGEST_SMOOTHING, _LARGEST_DOME = 1e6, 1e3
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -75,6 +75,50 @@ class NeuralBasisBTF(CompressedBTF):
     def width(self) -> int:
         """Columns of the texel grid."""
         return self.coded.width
+
+    def _decoder_on(self, device: str) -> _OnDevice:
+        return _OnDevice(self, device)
+
+    def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """The description and the tensors of a file, see `CompressedBTF.pack`."""
+        coded = self.coded.coded
+        tensors: dict[str, NDArray[Any]] = {
+            "table": self.table,
+            "imagined_light": self.imagined_light.astype(np.float32),
+            "imagined_view": self.imagined_view.astype(np.float32),
+            "latent_offset": coded.offset,
+            "latent_streams": coded.streams,
+            "latent_lengths": coded.lengths,
+            "latent_lowest": coded.lowest,
+            "latent_far_index": coded.far_index,
+            "latent_far_code": coded.far_code,
+        }
+        return {"step": coded.step, **asdict(self.continuation)}, tensors
+
+    def decoder_parts(self) -> dict[str, Any]:
+        """The decoder as plain values and arrays, see `CompressedBTF.decoder_parts`."""
+        basis = self.basis
+        space, spline = basis.space, basis.spline
+        bumps = None
+        if len(spline.bumps):
+            bumps = {
+                "points": spline.points,
+                "reach": spline.reach,
+                "values": spline.bumps.astype(np.float32),
+            }
+        return {
+            "light_radius": space.light_radius,
+            "view_radius": space.view_radius,
+            "centre": space.centre,
+            "axes": space.axes,
+            "trend": basis.continuation.trend,
+            "dome": basis.continuation.dome,
+            "length": LENGTH,
+            "points": spline.points[spline.centres],
+            "coefficients": spline.coefficients.astype(np.float32),
+            "slopes": spline.slopes.astype(np.float32),
+            "bumps": bumps,
+        }
 
     @property
     def latent_count(self) -> int:
@@ -195,105 +239,19 @@ def _shade(latents: NDArray[Any], basis: NDArray[np.float32]) -> Shade:
     return work
 
 
-def pack(model: NeuralBasisBTF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What a file says of a model, and its tensors."""
-    coded = model.coded.coded if isinstance(model.coded, FreeLatents) else model.coded
-    tensors: dict[str, NDArray[Any]] = {
-        "table": model.table,
-        "imagined_light": model.imagined_light.astype(np.float32),
-        "imagined_view": model.imagined_view.astype(np.float32),
-        "latent_offset": coded.offset,
-        "latent_streams": coded.streams,
-        "latent_lengths": coded.lengths,
-        "latent_lowest": coded.lowest,
-        "latent_far_index": coded.far_index,
-        "latent_far_code": coded.far_code,
-    }
-    return {"step": coded.step, **asdict(model.continuation)}, tensors
+class _OnDevice(OnDevice["NeuralBasisBTF"]):
+    """Decodes a model of the codec on a device."""
 
+    @cached_property
+    def _latents(self) -> torch.Tensor:
+        return self.to(self._model.stored.values)
 
-def expected(
-    description: dict[str, Any], shapes: dict[str, tuple[int, ...]]
-) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
-    """Shapes and types that the tensors of a file must have.
+    def _shade(
+        self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
+    ) -> torch.Tensor:
+        import torch
 
-    Parameters
-    ----------
-    description : dict
-        With ``height width channels latents pairs`` checked already.
-    shapes : dict
-        Of the tensors there.
-
-    Raises
-    ------
-    ValueError, KeyError, TypeError, IndexError
-        If the description is none.
-    """
-    bounds = (("step", 1e9), ("smoothing", _LARGEST_SMOOTHING), ("dome", _LARGEST_DOME))
-    for key, most in bounds:
-        value = description[key]
-        if type(value) not in (int, float) or not 0 <= value <= most:
-            raise ValueError(f"{key} is {reprlib.repr(value)}")
-    if description["trend"] not in TRENDS:
-        raise ValueError(f"trend is {reprlib.repr(description['trend'])}")
-    k, c = description["latents"], description["channels"]
-    imagined = shapes["imagined_light"][0]
-    floats, integers = ("F16", "F32"), ("I64",)
-    streams, far = shapes["latent_lengths"][0], shapes["latent_far_index"][0]
-    return {
-        "table": ((description["pairs"] + imagined, k + 1, c), floats),
-        "imagined_light": ((imagined, 3), ("F32",)),
-        "imagined_view": ((imagined, 3), ("F32",)),
-        "latent_offset": ((k,), floats),
-        "latent_streams": ((shapes["latent_streams"][0],), ("U8",)),
-        "latent_lengths": ((streams,), integers),
-        "latent_lowest": ((streams,), integers),
-        "latent_far_index": ((far,), integers),
-        "latent_far_code": ((far,), integers),
-    }
-
-
-def unpack(
-    description: dict[str, Any], tensors: dict[str, NDArray[Any]], common: dict[str, Any]
-) -> NeuralBasisBTF:
-    """The model of a file.
-
-    Parameters
-    ----------
-    description : dict
-    tensors : dict
-    common : dict
-        ``light view dtype source path latents_as``.
-
-    Raises
-    ------
-    ValueError
-        If the latents are damaged.
-    """
-    model = NeuralBasisBTF(
-        coded=CodedLatents(
-            height=description["height"],
-            width=description["width"],
-            latents=description["latents"],
-            step=float(description["step"]),
-            offset=tensors["latent_offset"].astype(np.float32),
-            streams=tensors["latent_streams"],
-            lengths=tensors["latent_lengths"],
-            lowest=tensors["latent_lowest"],
-            far_index=tensors["latent_far_index"],
-            far_code=tensors["latent_far_code"],
-        ),
-        table=tensors["table"],
-        imagined_light=tensors["imagined_light"].astype(np.float64),
-        imagined_view=tensors["imagined_view"].astype(np.float64),
-        continuation=Continuation(
-            float(description["smoothing"]), float(description["dome"]), description["trend"]
-        ),
-        **common,
-    )
-    # Now rather than when it is shown: a damaged file is refused as a whole.
-    stored = model.stored
-    values = stored.scale + stored.offset if stored.values.dtype.kind == "u" else stored.values
-    if not (np.isfinite(values).all() and np.isfinite(stored.scale + stored.offset).all()):
-        raise ValueError("the latents are not finite")
-    return model
+        basis = self._model.basis(light[np.newaxis], view[np.newaxis])[0]
+        table = self.to(self._model.for_stored(basis))
+        flat = self._latents[part.slices].float().reshape(-1, self._model.latent_count)
+        return torch.addmm(table[0], flat, table[1:])

@@ -2,95 +2,38 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_btf.btf import SMALL_BYTES
-from napari_btf.codec.fitting.checkpoint import Checkpoint, Notes
+from napari_btf.codec.fitting.checkpoint import Checkpoint
+from napari_btf.codec.fitting.loop import Loop
 from napari_btf.codec.fitting.processes import world
-from napari_btf.codec.fitting.settings import NetworkSettings, check_network, pick_device
-from napari_btf.codec.neural_basis.fit import check_capture
+from napari_btf.codec.fitting.settings import pick_device
+from napari_btf.codec.fitting.stage import Stage
 from napari_btf.codec.parallax.batches import hold_out, is_periodic, load_pool, load_probe
+from napari_btf.codec.parallax.settings import ParallaxSettings, check_parallax
 from napari_btf.codec.parallax.size import of_quality, within
-from napari_btf.codec.parallax.steps import Course, Trainer
+from napari_btf.codec.parallax.steps import SurfaceTask
 from napari_btf.codec.parallax.surface import Surface
-from napari_btf.errors import UsageError
-from napari_btf.progress import Job, Progress
+from napari_btf.progress import Job, Progress, with_preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
     from napari_btf.codec.parallax.batches import FramePool
     from napari_btf.codec.parallax.model import ParallaxBTF
 
-__all__ = ["ParallaxSettings", "check_parallax", "fit_parallax"]
+__all__ = ["fit_parallax"]
 
-#: Share of the training in which the steps grow to their full size.
-_WARM_UP = 0.03
 #: Share of the training that encodes the other texels when some were chosen to learn from.
 _ENCODE_SHARE = 0.3
-_VALIDATE_EVERY = 0.01
 #: Seconds of encoding after a training that was ended early.
 _LAST_SECONDS = 5.0
-#: A batch's error this many times the least validation error is a divergence.
-_DIVERGED = 30.0
-REPORT_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class ParallaxSettings:
-    """Size, length and place of the training.
-
-    Parameters
-    ----------
-    latents : int
-        Latents fetched where the view ray lands.
-    depth_latents, light_latents : int
-        Latents that the height is read from, and those fetched towards the light. None are used
-        where the view, or the light, never varies.
-    hidden : int
-        Units of each of the three hidden layers of the shading network. One more stands for the
-        biases when it is decoded: 55 make a size that processors like.
-    steps : int
-        Batches of about as many values as there are texels, 4,096 to 32,768; used if ``seconds``
-        is None.
-    seconds : float, optional
-        Train for this long instead.
-    periodic : bool, optional
-        Whether the surface goes on beyond its borders as at the opposite ones; by default it is
-        found out from the images.
-    device : str
-        ``"auto"``, or a torch device such as ``"cpu"`` or ``"cuda"``.
-    seed : int
-    pool_bytes : int
-        Frames kept in memory, at most. Of a larger capture a random part is, of which one frame is
-        replaced at every step.
-    most_bytes : int, optional
-        Of the file. Latents are quantised more coarsely until it is met.
-    target_psnr : float, optional
-        dB over the captured directions. Latents are quantised as coarsely as it allows; the
-        finest ones are taken if it is not reached.
-    """
-
-    latents: int = 16
-    depth_latents: int = 6
-    light_latents: int = 4
-    hidden: int = 55
-    steps: int = 12_000
-    seconds: float | None = None
-    periodic: bool | None = None
-    device: str = "auto"
-    seed: int = 0
-    pool_bytes: int = SMALL_BYTES
-    most_bytes: int | None = None
-    target_psnr: float | None = None
 
 
 def fit_parallax(
@@ -142,10 +85,12 @@ def fit_parallax(
     surface = _new_surface(btf, pool, settings)
     chosen = _flat(btf, coords)
     share = 1.0 if len(chosen) == btf.height * btf.width else 1.0 - _ENCODE_SHARE
-    encodes = checkpoint.found is not None and checkpoint.found.facts["course"] == "encode"
+    encodes = checkpoint.found is not None and checkpoint.found.facts["stage"] == "encode"
     if not encodes:
-        trained = Course(surface.parameters, chosen, "train", share)
-        yield from _train(surface, pool, held, trained, settings, stop, checkpoint)
+        probe = load_probe(btf, held, chosen, settings.seed)
+        task = SurfaceTask(surface, pool, probe, surface.parameters, chosen, settings.seed)
+        stage = _stage("train", share, settings)
+        yield from _train(task, stage, surface, stop, checkpoint)
         surface.fill(chosen)
     if share < 1.0:
         yield from _encode_all(surface, pool, held, settings, stop, checkpoint)
@@ -164,12 +109,14 @@ def _encode_all(
 ) -> Generator[Progress, None, None]:
     """Learn the latents of all texels, with the networks fixed."""
     everything = np.arange(surface.btf.height * surface.btf.width)
-    course = Course(surface.used_latents, everything, "encode", _ENCODE_SHARE)
     if world().agree(0.0, stop())[1]:
         # Without any encoding most of the surface would have no latents of its own.
         settings = replace(settings, seconds=_LAST_SECONDS / _ENCODE_SHARE)
         stop = _never
-    yield from _train(surface, pool, held, course, settings, stop, checkpoint)
+    stage = _stage("encode", _ENCODE_SHARE, settings)
+    probe = load_probe(surface.btf, held, everything, settings.seed)
+    task = SurfaceTask(surface, pool, probe, surface.used_latents, everything, settings.seed)
+    yield from _train(task, stage, surface, stop, checkpoint)
 
 
 def _new_surface(btf: BTF, pool: FramePool, settings: ParallaxSettings) -> Surface:
@@ -196,149 +143,25 @@ def _flat(btf: BTF, coords: ArrayLike | None) -> NDArray[np.intp]:
     return np.unique(rows * btf.width + columns)
 
 
-def check_parallax(btf: BTF, coords: ArrayLike | None, settings: ParallaxSettings) -> None:
-    """Refuse what `fit_parallax` cannot do, before anything is read.
-
-    Raises
-    ------
-    UsageError
-    """
-    for name, least, most in (
-        ("latents", 1, 256),
-        ("depth_latents", 0, 256),
-        ("light_latents", 0, 256),
-        ("hidden", 1, 1024),
-        ("steps", 1, 2**31),
-    ):
-        if not least <= getattr(settings, name) <= most:
-            raise UsageError(None, f"{name} is {getattr(settings, name)}", f"use {least} to {most}")
-    if coords is not None and not len(np.asarray(coords)):
-        raise UsageError(None, "no texels are chosen", "choose some, or none to use all")
-    # What all codecs check; how many latents a linear one could use is no matter here.
-    check_capture(btf)
-    check_network(NetworkSettings(1, settings.seconds, settings.device, settings.seed))
-
-
-@dataclass
-class _Standing:
-    """How far a course is.
-
-    Parameters
-    ----------
-    phase : str
-        As it is reported.
-    best_state : list of torch.Tensor
-        The state of least validation error.
-    best_error : float
-    step : int
-    seconds : float
-    validated : float
-        Share of the course at which the latest validation was.
-    train_error : float, optional
-        Mean over the latest steps.
-    """
-
-    phase: str
-    best_state: list[torch.Tensor]
-    best_error: float
-    step: int = 0
-    seconds: float = 0.0
-    validated: float = 0.0
-    train_error: float | None = None
-
-    def notes(self, surface: Surface, trainer: Trainer, course: Course) -> Notes:
-        """What has to be known to go on from here."""
-        notes = trainer.notes()
-        for name, state in (("now", surface.state()), ("best", self.best_state)):
-            for i, tensor in enumerate(state):
-                notes.tensors[f"{name}_{i}"] = tensor.cpu().numpy()
-        plain = {key: value for key, value in vars(self).items() if key != "best_state"}
-        return Notes(notes.tensors, {**notes.facts, "course": course.phase, "standing": plain})
-
-    @staticmethod
-    def found(notes: Notes, surface: Surface, trainer: Trainer) -> _Standing:
-        """Go on from `notes`."""
-        trainer.go_on(notes)
-        surface.restore(_noted(notes, "now", surface))
-        return _Standing(best_state=_noted(notes, "best", surface), **notes.facts["standing"])
-
-
-def _noted(notes: Notes, name: str, surface: Surface) -> list[torch.Tensor]:
-    import torch
-
-    return [
-        torch.from_numpy(notes.tensors[f"{name}_{i}"]).to(surface.device)
-        for i in range(len(surface.parameters))
-    ]
-
-
 def _train(
+    task: SurfaceTask,
+    stage: Stage,
     surface: Surface,
-    pool: FramePool,
-    held: NDArray[np.intp],
-    course: Course,
-    settings: ParallaxSettings,
     stop: Callable[[], bool],
     checkpoint: Checkpoint,
 ) -> Generator[Progress, None, None]:
-    """Run a course; the surface ends in the state with the least validation error."""
-    trainer = Trainer(surface, pool, course, settings.seed)
-    probe = load_probe(surface.btf, held, course.texels, settings.seed)
-    seconds = None if settings.seconds is None else settings.seconds * course.share
-    steps = max(1, round(settings.steps * course.share))
-    found, reported = checkpoint.found, -np.inf
-    if found is not None and found.facts["course"] == course.phase:
-        at = _Standing.found(found, surface, trainer)
-    else:
-        at = _Standing(course.phase, surface.state(), trainer.validate(probe))
-    start = time.monotonic() - at.seconds
-    with trainer:
-        while True:
-            at.seconds, stopped, due, asked = world().agree(
-                time.monotonic() - start, stop(), checkpoint.due(), checkpoint.asked
-            )
-            if asked:
-                checkpoint.ask()
-            done = at.step / steps if seconds is None else at.seconds / seconds
-            last = done >= 1.0 or stopped > 0
-            if last or done >= at.validated + _VALIDATE_EVERY:
-                at.validated = done
-                error = trainer.validate(probe)
-                if error <= at.best_error:
-                    at.best_error, at.best_state = error, surface.state()
-            if last:
-                break
-            if due:
-                checkpoint.note(at.notes(surface, trainer, course))
-            if time.monotonic() - reported > REPORT_SECONDS:
-                reported = time.monotonic()
-                yield _report(at, done, surface)
-                # A pause between reports is not training.
-                start += time.monotonic() - reported
-            error = trainer.step(_schedule(done))
-            at.step += 1
-            if not error < _DIVERGED * max(at.best_error, 1e-6):
-                surface.restore(at.best_state)
-                trainer.slow_down()
-                at.phase = f"{course.phase} slower"
-                continue
-            before = error if at.train_error is None else at.train_error
-            at.train_error = 0.95 * before + 0.05 * error
-    surface.restore(at.best_state)
-    yield _report(at, 1.0, surface)
+    """Train for one stage; the surface ends in the state with the least validation error."""
+    with task:
+        loop = Loop(task, stage, checkpoint, world())
+        yield from with_preview(loop.run(stop), surface.model)
 
 
-def _report(at: _Standing, done: float, surface: Surface) -> Progress:
-    return Progress(
-        at.phase, int(1000 * done), 1000, at.train_error, at.best_error, preview=surface.model
-    )
+def _stage(name: str, share: float, settings: ParallaxSettings) -> Stage:
+    """The stage of the training that takes a share of its length."""
+    if settings.seconds is not None:
+        return Stage(name, None, settings.seconds * share, phase=name)
+    return Stage(name, max(1, round(settings.steps * share)), phase=name)
 
 
 def _never() -> bool:
     return False
-
-
-def _schedule(done: float) -> float:
-    """A short warm-up, then a cosine down to zero."""
-    warm = min(1.0, (done + 1e-3) / _WARM_UP)
-    return float(warm * 0.5 * (1.0 + np.cos(np.pi * min(done, 1.0))))

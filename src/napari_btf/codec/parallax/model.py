@@ -26,26 +26,26 @@ import numpy as np
 
 from napari_btf.codec.decoding.compiled import decoding
 from napari_btf.codec.decoding.layers import FrameLayers, Scratch
+from napari_btf.codec.decoding.layers_storage import pack_layers
+from napari_btf.codec.decoding.on_device import OnDevice
 from napari_btf.codec.decoding.part import KeptParts
+from napari_btf.codec.features import GRAZING, pair_features, tangent, view_features
 from napari_btf.codec.latents.quantised import FreeLatents
 from napari_btf.codec.model import CompressedBTF
+from napari_btf.codec.parallax.in_torch import Directions, ParallaxForm
 from napari_btf.codec.parallax.lookup import Lookup
-from napari_btf.codec.parallax.networks import (
-    Network,
-    pair_features,
-    tangent,
-    view_features,
-)
 from napari_btf.directions import disk_to_vectors, vectors_to_disk, within_radius
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec.decoding.layers import Shade
     from napari_btf.codec.decoding.part import Part
     from napari_btf.codec.latents.quantised import QuantisedLatents
+    from napari_btf.codec.parallax.networks import Network
 
 __all__ = ["ARCHITECTURE", "FrameNetworks", "ParallaxBTF"]
 
@@ -136,6 +136,47 @@ class ParallaxBTF(CompressedBTF):
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
         return self.latents.values()
+
+    def _decoder_on(self, device: str) -> _OnDevice:
+        return _OnDevice(self, device)
+
+    def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """The description and the tensors of a file, see `CompressedBTF.pack`."""
+        tensors = self.latents.quantised.tensors()
+        description: dict[str, Any] = {
+            "depth_latents": self.depth_latents,
+            "light_latents": self.light_latents,
+            "periodic": self.periodic,
+            "light_radius": self.light_radius,
+            "view_radius": self.view_radius,
+        }
+        for name, network in self.networks.items():
+            for part, layers in (
+                (name, network.layers),
+                (f"{name}_modulation", network.modulation),
+            ):
+                said, packed = pack_layers(part, layers)
+                description |= said
+                tensors |= packed
+        return description, tensors
+
+    def decoder_parts(self) -> dict[str, Any]:
+        """The decoder as plain values and arrays, see `CompressedBTF.decoder_parts`."""
+        return {
+            "light_radius": self.light_radius,
+            "view_radius": self.view_radius,
+            "view": self.view[0] if self.fixed_view else None,
+            "depth_latents": self.depth_latents,
+            "light_latents": self.light_latents,
+            "periodic": self.periodic,
+            "grazing": GRAZING,
+            **{name: network.parts() for name, network in self.networks.items()},
+        }
+
+    @property
+    def networks(self) -> dict[str, Network]:
+        """The three networks by name."""
+        return {"depth": self.depth, "shift": self.shift, "shade": self.shade}
 
     def with_latents(self, latent_map: ArrayLike) -> ParallaxBTF:
         """The same networks with other latents, shape (H, W, K)."""
@@ -278,6 +319,32 @@ class ParallaxBTF(CompressedBTF):
 
         return work
 
+    def form(self, device: str = "cpu") -> ParallaxForm:
+        """Return latents and networks as tensors on a torch device."""
+        import torch
+
+        def moved(array: NDArray[Any]) -> torch.Tensor:
+            return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+        stored = self.latents.stored(self.latents_as)
+        ends = [self.depth_latents, self.latent_count - self.light_latents]
+        flat = stored.values.reshape(-1, self.latent_count)
+        scales, offsets = np.split(stored.scale, ends), np.split(stored.offset, ends)
+        networks = {}
+        for name, network in self.networks.items():
+            for part, layers in (
+                (name, network.layers),
+                (f"{name}_modulation", network.modulation),
+            ):
+                networks[part] = [moved(array) for array in layers.in_turn]
+        return ParallaxForm(
+            (self.height, self.width),
+            self.periodic,
+            [moved(kind) for kind in np.split(flat, ends, axis=1)],
+            networks,
+            [(moved(scale), moved(offset)) for scale, offset in zip(scales, offsets, strict=True)],
+        )
+
     @cached_property
     def _room(self) -> _Room:
         return _Room()
@@ -336,3 +403,18 @@ class _Room:
     def __reduce__(self) -> tuple[type[_Room], tuple[()]]:
         # A copy of a model, or one sent to another process, starts with a room of its own.
         return _Room, ()
+
+
+class _OnDevice(OnDevice["ParallaxBTF"]):
+    @cached_property
+    def _form(self) -> ParallaxForm:
+        return self._model.form(self._device)
+
+    def _shade(
+        self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
+    ) -> torch.Tensor:
+        light, view = (array[np.newaxis] for array in self._model.shown(light, view))
+        tables = view_features(view), pair_features(light, view), tangent(view), tangent(light)
+        flat = np.add.outer(np.asarray(part.rows) * self._model.width, np.asarray(part.columns))
+        texels = self.to(flat.reshape(1, -1).astype(np.int64))
+        return self._form.colours(texels, Directions(*map(self.to, tables)))[0]

@@ -8,54 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_btf.codec.decoding.layers import FrameLayers, Layers
-from napari_btf.directions import vectors_to_disk
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 __all__ = [
-    "GRAZING",
-    "PAIR_FEATURES",
-    "VIEW_FEATURES",
     "Network",
-    "pair_features",
-    "tangent",
-    "view_features",
 ]
-
-#: Columns of `view_features` and of `pair_features`.
-VIEW_FEATURES, PAIR_FEATURES = 5, 8
-#: The least cosine that a tangent is divided by: rays move some texels at most.
-GRAZING = 0.2
-
-
-def view_features(view: ArrayLike) -> NDArray[np.float32]:
-    """What a network knows of views, (P, 3) -> (P, 5): point on the disk and unit vector."""
-    view = np.asarray(view, dtype=np.float64)
-    return np.concatenate([vectors_to_disk(view), view], axis=-1).astype(np.float32)
-
-
-def pair_features(light: ArrayLike, view: ArrayLike) -> NDArray[np.float32]:
-    """What a network knows of (light, view) pairs, (P, 3), (P, 3) -> (P, 8).
-
-    Both points on the disks, both cosines with the normal, x and y of the half vector.
-    """
-    light, view = np.asarray(light, dtype=np.float64), np.asarray(view, dtype=np.float64)
-    half = light + view
-    half /= np.maximum(np.linalg.norm(half, axis=-1, keepdims=True), 1e-9)
-    disks = vectors_to_disk(light), vectors_to_disk(view)
-    columns = (*disks, light[..., 2:], view[..., 2:], half[..., :2])
-    return np.concatenate(columns, axis=-1).astype(np.float32)
-
-
-def tangent(direction: ArrayLike) -> NDArray[np.float32]:
-    """Texels (down, right) that a ray moves in one texel of height, (..., 3) -> (..., 2).
-
-    Rows count downwards, y of directions upwards.
-    """
-    d = np.asarray(direction, dtype=np.float64)
-    moved = d[..., 1::-1] * (-1.0, 1.0) / np.maximum(d[..., 2:], GRAZING)
-    return np.asarray(moved, dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +36,10 @@ class Network:
 
     layers: Layers
     modulation: Layers
+
+    def parts(self) -> dict[str, list[dict[str, NDArray[np.float32]]]]:
+        """The arrays of the layers and of their modulation, see `Layers.parts`."""
+        return {"layers": self.layers.parts(), "modulation": self.modulation.parts()}
 
     def for_frame(
         self,

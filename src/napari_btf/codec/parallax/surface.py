@@ -1,4 +1,4 @@
-"""The parallax codec in torch: the sums of `napari_btf.codec.parallax.model`, with gradients."""
+"""What the parallax codec trains: the latents and networks of a surface, in torch."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_btf.codec.decoding.layers import Layers
-from napari_btf.codec.latents.quantised import quantise
-from napari_btf.codec.parallax.model import ParallaxBTF
-from napari_btf.codec.parallax.networks import (
+from napari_btf.codec.features import (
     PAIR_FEATURES,
     VIEW_FEATURES,
-    Network,
     pair_features,
     tangent,
     view_features,
 )
+from napari_btf.codec.latents.quantised import quantise
+from napari_btf.codec.parallax.in_torch import Directions, ParallaxForm
+from napari_btf.codec.parallax.model import ParallaxBTF
+from napari_btf.codec.parallax.networks import Network
 from napari_btf.directions import vectors_to_disk
 
 if TYPE_CHECKING:
@@ -95,9 +96,8 @@ class Surface:
             parameter.requires_grad_(True)
         features = (view_features(btf.view), pair_features(btf.light, btf.view))
         tangents = (tangent(btf.view), tangent(btf.light))
-        self._view, self._pair, self._view_step, self._light_step = (
-            torch.from_numpy(table).to(device) for table in (*features, *tangents)
-        )
+        tables = (torch.from_numpy(table).to(device) for table in (*features, *tangents))
+        self._directions = Directions(*tables)
 
     @property
     def weights(self) -> list[torch.Tensor]:
@@ -113,15 +113,6 @@ class Surface:
     def parameters(self) -> list[torch.Tensor]:
         """All that is trained: latents, then `weights`."""
         return [*self.used_latents, *self.weights]
-
-    def state(self) -> list[torch.Tensor]:
-        """A copy of all parameters."""
-        return [parameter.detach().clone() for parameter in self.parameters]
-
-    def restore(self, state: list[torch.Tensor]) -> None:
-        """Go back to a `state`."""
-        for parameter, value in zip(self.parameters, state, strict=True):
-            parameter.detach().copy_(value)
 
     def centre(self, pool: FramePool) -> None:
         """Start from the mean colour, and take the largest usual value as 1."""
@@ -149,57 +140,9 @@ class Surface:
 
     def colours(self, observations: torch.Tensor, texels: torch.Tensor) -> torch.Tensor:
         """Fitted values over `peak`, (F, T, C), of observations (F,) at flat texels (F, T)."""
-        import torch
-        from torch.nn import functional
-
-        of_depth, of_view, of_light = self.latents
-        rows = torch.div(texels, self.btf.width, rounding_mode="floor")
-        places = torch.stack([rows, texels - rows * self.btf.width], dim=-1).float()
-        pair = self._pair[observations]
-        if self.networks["depth"]:
-            latents = functional.embedding(texels, of_depth)
-            depth = self._apply("depth", latents, self._view[observations])
-            places = places + depth * self._view_step[observations][:, None]
-            latents = self._fetch(of_view, places)
-        else:
-            latents = functional.embedding(texels, of_view)
-        if self.networks["shift"]:
-            shift = self._apply("shift", latents, pair)
-            there = places + shift * self._light_step[observations][:, None]
-            latents = torch.cat([self._fetch(of_light, there), latents], dim=-1)
-        return self._apply("shade", latents, pair)
-
-    def _apply(self, name: str, latents: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """Outputs, (F, T, O), for latents (F, T, K) and the features of each row, (F, D)."""
-        modulation = _smooth(self.networks[f"{name}_modulation"], features)
-        return _modulated(self.networks[name], latents, modulation)
-
-    def _fetch(self, latents: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """Latents at places (F, T, 2) between the texels, interpolated bilinearly."""
-        import torch
-        from torch.nn import functional
-
-        flat = places.reshape(-1, 2)
-        low = flat.floor()
-        y, x = (flat - low).unbind(dim=1)
-        above, below = self._inside(low[:, 0], self.btf.height)
-        left, right = self._inside(low[:, 1], self.btf.width)
-        above, below = above * self.btf.width, below * self.btf.width
-        corners = [above + left, above + right, below + left, below + right]
-        shares = [(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x]
-        fetched: torch.Tensor = functional.embedding_bag(
-            torch.stack(corners, dim=1),
-            latents,
-            per_sample_weights=torch.stack(shares, dim=1),
-            mode="sum",
-        )
-        return fetched.view(*places.shape[:-1], -1)
-
-    def _inside(self, low: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        first = low.long()
-        if self.periodic:
-            return first % size, (first + 1) % size
-        return first.clamp(0, size - 1), (first + 1).clamp(0, size - 1)
+        size = self.btf.height, self.btf.width
+        form = ParallaxForm(size, self.periodic, self.latents, self.networks)
+        return form.colours(texels, self._directions.at(observations))
 
     def model(self, levels: int = 256) -> ParallaxBTF:
         """The model in its final precision: latents of some levels, weights in 16 bits."""
@@ -240,32 +183,6 @@ def _network(sizes: list[int], random: torch.Generator, device: str) -> list[tor
             values = 2.0 * torch.rand(shape, generator=random) - 1.0
             network.append((values / np.sqrt(inputs)).to(device))
     return network
-
-
-def _modulated(
-    network: list[torch.Tensor], latents: torch.Tensor, modulation: torch.Tensor
-) -> torch.Tensor:
-    """Outputs, (F, T, O), with hidden units scaled and shifted as `Network.for_frame` does."""
-    import torch
-    from torch.nn import functional
-
-    h, start = latents, 0
-    for weight, bias in zip(network[:-2:2], network[1:-2:2], strict=True):
-        scale = 1.0 + modulation[:, None, start : start + len(bias)]
-        start += len(bias)
-        shift = modulation[:, None, start : start + len(bias)]
-        start += len(bias)
-        h = functional.relu(torch.addcmul(shift, functional.linear(h, weight, bias), scale))
-    return functional.linear(h, network[-2], network[-1])
-
-
-def _smooth(network: list[torch.Tensor], features: torch.Tensor) -> torch.Tensor:
-    from torch.nn import functional
-
-    h = functional.linear(features, network[0], network[1])
-    for weight, bias in zip(network[2::2], network[3::2], strict=True):
-        h = functional.linear(functional.silu(h), weight, bias)
-    return h
 
 
 def _layers(network: list[NDArray[np.float32]]) -> Layers:

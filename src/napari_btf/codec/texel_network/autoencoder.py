@@ -83,6 +83,11 @@ class Autoencoder:
         """What is learned."""
         return list(self._both.parameters())
 
+    @property
+    def tensors(self) -> list[torch.Tensor]:
+        """All that training changes: the parameters, and the means of the normalisation."""
+        return list(self._both.state_dict().values())
+
     def loss(self, texels: NDArray[np.intp], observations: NDArray[np.intp]) -> torch.Tensor:
         """Mean squared error of some observations (T, M) of some texels (T,), to learn from."""
         self._both.train()
@@ -93,7 +98,7 @@ class Autoencoder:
         import torch
 
         self._both.eval()
-        with torch.no_grad(), one_core():
+        with torch.no_grad():
             return float(self._error(texels, observations))
 
     def _error(self, texels: NDArray[np.intp], observations: NDArray[np.intp]) -> torch.Tensor:
@@ -115,14 +120,6 @@ class Autoencoder:
         with torch.no_grad(), one_core():
             latents = self._encoder.module(self._encoder.prepare(abrdfs).to(self._device))
         return np.asarray(latents.cpu().numpy())
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """A copy of everything that is learned."""
-        return {name: value.clone() for name, value in self._both.state_dict().items()}
-
-    def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Go back to an earlier `state`."""
-        self._both.load_state_dict(state)
 
     def layers(self) -> Layers:
         """The decoder, in numpy."""

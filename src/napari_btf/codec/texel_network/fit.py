@@ -15,21 +15,21 @@ principal components, and a cosine schedule.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_btf.codec.fitting.checkpoint import Checkpoint
-from napari_btf.codec.fitting.settings import NetworkSettings, check_network, pick_device
-from napari_btf.codec.latents.quantised import quantise
-from napari_btf.codec.neural_basis.fit import check_capture, texels_that_fit
+from napari_btf.codec.fitting.checks import texels_that_fit
+from napari_btf.codec.fitting.loop import Loop
+from napari_btf.codec.fitting.settings import pick_device
+from napari_btf.codec.fitting.stage import Stage
 from napari_btf.codec.projection import gather_abrdfs
 from napari_btf.codec.texel_network.autoencoder import Autoencoder
-from napari_btf.codec.texel_network.model import AbrdfConvBTF, MlpBTF, direction_inputs
-from napari_btf.codec.texel_network.steps import Training, together
+from napari_btf.codec.texel_network.model import direction_inputs
+from napari_btf.codec.texel_network.settings import TexelNetworkSettings, check_texel_network
+from napari_btf.codec.texel_network.steps import AutoencoderTask, together
 from napari_btf.directions import vectors_to_angles
-from napari_btf.errors import UsageError
 from napari_btf.progress import Job, Progress
 from napari_btf.texels.sampling import all_texels, random_texels
 
@@ -41,58 +41,11 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec.texel_network.model import TexelNetworkBTF
 
-__all__ = ["TexelNetworkSettings", "check_texel_network", "fit_texel_network"]
+__all__ = ["fit_texel_network"]
 
-_MOST_LATENTS = 256
 _EPOCHS = 10
-
-
-@dataclass(frozen=True)
-class _Recipe:
-    """What sets the two codecs apart, beside the encoder."""
-
-    latents: int
-    hidden: tuple[int, ...]
-    #: Texels of a batch at most, pairs for each of them, and steps at least if nothing is said.
-    texels: int
-    each: int
-    least_steps: int
-    decays: bool
-
-
-_RECIPES = {
-    AbrdfConvBTF.architecture: _Recipe(8, (106,) * 4, 16, 16, least_steps=1, decays=False),
-    MlpBTF.architecture: _Recipe(9, (50, 50), 512, 8, least_steps=3000, decays=True),
-}
-
-
-@dataclass(frozen=True)
-class TexelNetworkSettings:
-    """Kind, size and length of the training.
-
-    Parameters
-    ----------
-    architecture : {"abrdf-conv", "mlp"}
-    latents : int, optional
-        Latents per texel; as published by default, 8 and 9.
-    network : NetworkSettings
-        Length, device and seed. An epoch is as many pairs as the chosen texels have; 10 by
-        default, and for mlp at least 3,000 steps.
-    """
-
-    architecture: str
-    latents: int | None = None
-    network: NetworkSettings = field(default_factory=NetworkSettings)
-
-    @property
-    def latent_count(self) -> int:
-        """Latents per texel."""
-        return self.recipe.latents if self.latents is None else self.latents
-
-    @property
-    def recipe(self) -> _Recipe:
-        """What the codec's authors chose."""
-        return _RECIPES[self.architecture]
+#: Share of a training between two validations.
+_VALIDATE_EVERY = 0.02
 
 
 def fit_texel_network(
@@ -143,7 +96,7 @@ def fit_texel_network(
     autoencoder = Autoencoder(
         abrdfs,
         direction_inputs(btf.light[order], btf.view[order], 2 if fixed_view else 4),
-        convolution=settings.architecture == AbrdfConvBTF.architecture,
+        convolution=settings.recipe.convolution,
         latents=settings.latent_count,
         hidden=settings.recipe.hidden,
         device=pick_device(settings.network.device),
@@ -161,44 +114,14 @@ def _model(
     autoencoder: Autoencoder,
     latents: NDArray[np.float32],
 ) -> TexelNetworkBTF:
-    layers = autoencoder.layers()
-    common: dict[str, Any] = {
-        "light": btf.light,
-        "view": btf.view,
-        "dtype": np.dtype(btf.frames.dtype),
-        "source": btf.name,
-    }
-    if settings.architecture == AbrdfConvBTF.architecture:
-        return AbrdfConvBTF(layers=layers, latents=latents, **common)
-    return MlpBTF(layers=layers.rounded(), latents=quantise(latents), **common)
-
-
-def check_texel_network(btf: BTF, coords: ArrayLike | None, settings: TexelNetworkSettings) -> None:
-    """Refuse what `fit_texel_network` cannot do, before anything is read.
-
-    Raises
-    ------
-    UsageError
-    """
-    name, latents = settings.architecture, settings.latent_count
-    chosen = btf.height * btf.width if coords is None else len(np.asarray(coords))
-    if not chosen:
-        raise UsageError(None, "no texels are chosen", "choose some, or none to use all")
-    most = _MOST_LATENTS
-    if name == MlpBTF.architecture:
-        # Principal components to start from.
-        most = min(
-            most,
-            min(chosen, texels_that_fit(btf, settings.network.memory)) - 1,
-            len(btf) * btf.channels,
-        )
-    if not 1 <= latents <= most:
-        remedy = f"use 1 to {most}" if most else "choose more texels"
-        raise UsageError(None, f"{latents} latents were asked for", remedy)
-    if len(btf) < 2:
-        raise UsageError(btf.source or None, f"{name} needs 2 observations", "take another codec")
-    check_network(settings.network)
-    check_capture(btf)
+    return settings.recipe.model.trained(
+        autoencoder.layers(),
+        latents,
+        light=btf.light,
+        view=btf.view,
+        dtype=np.dtype(btf.frames.dtype),
+        source=btf.name,
+    )
 
 
 def _order(btf: BTF) -> NDArray[np.intp]:
@@ -215,10 +138,17 @@ def _train(
 ) -> Generator[Progress, None, None]:
     """Train; the autoencoder ends in the state with the least validation error."""
     recipe, network = settings.recipe, settings.network
-    training = Training(autoencoder, recipe.texels, recipe.each, recipe.decays, network.seed)
-    steps = training.steps_of(network.epochs or _EPOCHS)
+    task = AutoencoderTask(autoencoder, recipe.texels, recipe.each, network.seed)
+    steps = task.steps_of(network.epochs or _EPOCHS)
     steps = max(steps, 1 if network.epochs else recipe.least_steps)
-    yield from training.run(steps, network.seconds, stop, checkpoint)
+    stage = Stage(
+        "train",
+        steps if network.seconds is None else None,
+        network.seconds,
+        decays=recipe.decays,
+        interval=_VALIDATE_EVERY,
+    )
+    yield from Loop(task, stage, checkpoint).run(stop)
 
 
 def _encode(

@@ -10,20 +10,23 @@ from abc import abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from napari_btf.codec.decoding.compiled import decoding
 from napari_btf.codec.decoding.layers import FrameLayers, Layers
+from napari_btf.codec.decoding.layers_storage import pack_layers
+from napari_btf.codec.decoding.on_device import OnDevice
 from napari_btf.codec.decoding.part import KeptParts
-from napari_btf.codec.latents.quantised import FreeLatents
+from napari_btf.codec.latents.quantised import FreeLatents, quantise
 from napari_btf.codec.model import CompressedBTF
 from napari_btf.directions import disk_to_vectors, vectors_to_disk, within_radius
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec.decoding.layers import Shade
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AbrdfConvBTF", "MlpBTF", "TexelNetworkBTF", "direction_inputs"]
 
+#: Name of the layers in a file.
+PART = "decoder"
 #: No colour is larger, so that what is decoded stays finite in single precision.
 _LARGEST = 1e30
 
@@ -73,10 +78,41 @@ class TexelNetworkBTF(CompressedBTF):
             if not reach.max() < _LARGEST:
                 raise ValueError("the network gives colours of any size")
 
+    @classmethod
+    @abstractmethod
+    def trained(cls, layers: Layers, latents: NDArray[np.float32], **common: Any) -> Self:
+        """Return the model of trained layers and latents (H, W, K), as a file can hold them.
+
+        Parameters
+        ----------
+        layers : Layers
+        latents : ndarray of float32, shape (H, W, K)
+        **common
+            Directions, type and source, see `CompressedBTF`.
+        """
+
     @property
     @abstractmethod
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
+
+    @property
+    def texel_network(self) -> Layers:
+        """The layers of the network that decodes every texel."""
+        return self.layers
+
+    def _decoder_on(self, device: str) -> _OnDevice:
+        return _OnDevice(self, device)
+
+    def decoder_parts(self) -> dict[str, Any]:
+        """The decoder as plain values and arrays, see `CompressedBTF.decoder_parts`."""
+        light_radius, view_radius = self.radii
+        return {
+            "inputs": self.coordinates,
+            "light_radius": light_radius,
+            "view_radius": view_radius,
+            "layers": self.layers.parts(),
+        }
 
     @property
     def height(self) -> int:
@@ -161,6 +197,16 @@ class AbrdfConvBTF(TexelNetworkBTF):
 
     architecture: ClassVar[str] = "abrdf-conv"
 
+    @classmethod
+    def trained(cls, layers: Layers, latents: NDArray[np.float32], **common: Any) -> Self:
+        """Return the model with layers and latents in single precision, as they were trained."""
+        return cls(layers=layers, latents=latents, **common)
+
+    def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """The description and the tensors of a file, in single precision."""
+        said, tensors = pack_layers(PART, self.layers, np.float32)
+        return said | {"coordinates": self.coordinates}, tensors | {"latents": self.latents}
+
     @property
     def latent_map(self) -> NDArray[np.float32]:
         """The latents, shape (H, W, K)."""
@@ -190,6 +236,17 @@ class MlpBTF(TexelNetworkBTF):
 
     architecture: ClassVar[str] = "mlp"
 
+    @classmethod
+    def trained(cls, layers: Layers, latents: NDArray[np.float32], **common: Any) -> Self:
+        """Return the model with layers in half precision and latents in 8 bits."""
+        return cls(layers=layers.rounded(), latents=quantise(latents), **common)
+
+    def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """The description and the tensors of a file."""
+        said, tensors = pack_layers(PART, self.layers)
+        tensors |= self.latents.quantised.tensors()
+        return said | {"coordinates": self.coordinates}, tensors
+
     @cached_property
     def latent_map(self) -> NDArray[np.float32]:
         """The latents as float32, shape (H, W, K)."""
@@ -203,3 +260,17 @@ class MlpBTF(TexelNetworkBTF):
     def latent_bytes(self) -> int:
         """Bytes of the latents in a file."""
         return self.latents.nbytes
+
+
+class _OnDevice(OnDevice["TexelNetworkBTF"]):
+    """Decodes a model of the codec on a device."""
+
+    @cached_property
+    def _latents(self) -> torch.Tensor:
+        return self.to(self._model.latent_map)
+
+    def _shade(
+        self, light: NDArray[np.float64], view: NDArray[np.float64], part: Part
+    ) -> torch.Tensor:
+        flat = self._latents[part.slices].reshape(-1, self._model.latent_count)
+        return self.apply(self._model.for_frame(light, view), flat)

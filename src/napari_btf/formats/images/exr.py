@@ -1,4 +1,4 @@
-"""OpenEXR images: half and float; grey, RGB, or one channel a wavelength."""
+"""OpenEXR images: half or float values; grey, RGB, or one channel per wavelength."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ _SHORTEST, _LONGEST = 200.0, 3000.0
 
 
 class Channels(NamedTuple):
-    """Which channels of a file make the image."""
+    """The channels of a file that form the image."""
 
     names: tuple[str, ...]
+    """Channel names in the file, in the order of the image."""
     shown_as: tuple[str, ...]
-    """Names for people of a spectral image; empty for grey and RGB."""
+    """Display names of the channels of a spectral image; empty for grey and RGB."""
     left_out: str
+    """Description of the channels that are not used; may be empty."""
 
 
 def header(file: BinaryIO) -> ImageHeader:
-    """Size and type of an OpenEXR image."""
+    """Read size and type of an OpenEXR image."""
     return _open(file)[2]
 
 
 def decode(data: bytes) -> NDArray[Any]:
-    """Pixels, (H, W, C), float16 or float32; in the order R, G, B or of the wavelengths."""
+    """Decode pixels (H, W, C) to float16 or float32, in the order R, G, B or by wavelength."""
     source, channels, found = _open(io.BytesIO(data))
     planes = source.channels(list(channels.names))
     shape = found.height, found.width
@@ -48,12 +50,12 @@ def decode(data: bytes) -> NDArray[Any]:
 
 
 def choose_channels(names: Sequence[str]) -> Channels:
-    """The channels of an image among those of a file: a spectrum, else RGB, else grey.
+    """Choose the channels of the image in a file: a spectrum, else RGB, else grey.
 
     Raises
     ------
     ImageFileError
-        If they are none of these.
+        If the file has none of these.
     """
     spectra: dict[str, dict[float, str]] = {}
     for name in names:
@@ -62,7 +64,8 @@ def choose_channels(names: Sequence[str]) -> Channels:
             nanometres = float(re.sub("[,_]", ".", match["nm"]))
             if _SHORTEST <= nanometres <= _LONGEST:
                 spectra.setdefault(match["prefix"], {})[nanometres] = name
-    # Of several (Stokes components, say) the one of the most wavelengths, then the first.
+    # A file may have several spectra, such as Stokes components: prefer the one with the most
+    # wavelengths.
     best = max(sorted(spectra.values(), key=lambda s: min(s.values())), key=len, default={})
     if len(best) > 1:
         chosen = tuple(best[nm] for nm in sorted(best))
@@ -98,7 +101,7 @@ def _open(file: BinaryIO) -> tuple[Any, Channels, ImageHeader]:
     try:
         source = OpenEXR.InputFile(file)
         described = source.header()
-    # The library raises what it meets first; all of it is a file that is not whole.
+    # Any exception is caught, because the library may raise any kind for a damaged file.
     except Exception as error:
         raise ImageFileError("is damaged or truncated") from error
     channels = choose_channels(list(described["channels"]))

@@ -1,4 +1,4 @@
-"""Headers and pixels of single image files, whatever their extension."""
+"""Headers and pixels of single image files; the content, not the extension, tells the format."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
 
 __all__ = ["EXTENSIONS", "decode", "header"]
 
-#: Extensions of image files that are read.
+#: Extensions of files that count as images of a capture.
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".tga", ".tif", ".tiff", ".exr", ".hdr", ".pic"}
 )
 
-#: What Pillow may take an image for; of its other formats some run programs.
+#: Formats that Pillow may try; others are excluded, because some of them run external programs.
 _KINDS = ("JPEG", "PNG", "BMP", "TGA", "GIF", "WEBP", "PPM")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _JPEG_END = b"\xff\xd9"
 _RADIANCE = (b"#?RADIANCE", b"#?RGBE")
 _LARGEST = 1 << 32
-"""Bytes of the pixels of one image."""
+"""Maximum size of one image's pixels in bytes."""
 
 
 def header(file: BinaryIO) -> ImageHeader:
-    """Size and type of an image, without decoding its pixels.
+    """Read size and type of an image without decoding its pixels.
 
     Parameters
     ----------
     file : binary file
-        Seekable, at its start; only what is needed of it is read.
+        Seekable file, positioned at its start; only the header is read.
 
     Raises
     ------
     ImageFileError
-        If it is not an image of a known kind.
+        If the file is not an image of a known format.
     """
     start = file.read(32)
     file.seek(0)
@@ -59,22 +59,23 @@ def header(file: BinaryIO) -> ImageHeader:
         found = _pillow_header(file, start)
     size = found.height * found.width * found.channels * found.dtype.itemsize
     if not 0 < size <= _LARGEST:
-        raise ImageFileError(f"claims {found.width} x {found.height} pixels, which is no sane size")
+        raise ImageFileError(f"has an implausible size of {found.width} x {found.height} pixels")
     return found
 
 
 def decode(data: bytes) -> NDArray[Any]:
-    """Pixels of an image, without an alpha channel.
+    """Decode the pixels of an image, without an alpha channel.
 
     Returns
     -------
     ndarray, shape (H, W, C)
-        8 or 16 bits, or finite floats of linear radiance; C = 1, 3, or that of a spectral image.
+        Integers of 8 or 16 bits, or finite floats of linear radiance. C is 1, 3, or the number of
+        channels of a spectral image.
 
     Raises
     ------
     ImageFileError
-        If the file is damaged or of an unknown kind, or holds values that are not numbers.
+        If the file is damaged or of an unknown format, or has values that are not finite.
     """
     try:
         pixels = _decode_jpeg(data)
@@ -83,20 +84,21 @@ def decode(data: bytes) -> NDArray[Any]:
             pixels = np.atleast_3d(_decode(data, found))[:, :, : found.channels]
     except ImageFileError:
         raise
-    # A damaged file makes the decoders raise whatever they meet first.
+    # Any exception is caught, because decoders of damaged files may raise any kind.
     except Exception as error:
         raise ImageFileError("is damaged or truncated") from error
     pixels = np.atleast_3d(pixels)
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         count = int(np.count_nonzero(~np.isfinite(pixels)))
-        raise ImageFileError(f"holds {count} values that are infinite or not numbers")
+        raise ImageFileError(f"has {count} values that are infinite or not numbers")
     return pixels
 
 
 def _decode_jpeg(data: bytes) -> NDArray[Any] | None:
-    """Pixels of an ordinary JPEG image by libjpeg-turbo; None of others and of what looks cut off.
+    """Decode an ordinary JPEG image by libjpeg-turbo; return None for all other files.
 
-    libjpeg fills what is missing with grey, where Pillow complains.
+    None is also returned for a file that seems truncated, because libjpeg-turbo would fill the
+    missing pixels with grey, whereas Pillow reports an error.
     """
     import imagecodecs
 
@@ -131,11 +133,11 @@ def _pillow_header(file: BinaryIO, start: bytes) -> ImageHeader:
     except Image.DecompressionBombError as error:
         raise ImageFileError("has more pixels than any image of a capture") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise ImageFileError("is not of a kind that can be read") from error
+        raise ImageFileError("is of a format that cannot be read") from error
     deep_png = start.startswith(_PNG) and start[24] == 16
     bits16 = deep_png or mode.startswith("I;16") or mode == "I"
     if mode == "F":
-        raise ImageFileError("has floating point values in a file that cannot be read so")
+        raise ImageFileError("has floating point values, which are not supported in this format")
     alpha = mode in ("LA", "PA", "RGBA", "La", "RGBa") or (mode == "P" and transparent)
     channels = 1 if mode in ("1", "L", "LA", "La", "I") or mode.startswith("I;16") else 3
     dtype = np.dtype("u2" if bits16 else "u1")
@@ -143,7 +145,7 @@ def _pillow_header(file: BinaryIO, start: bytes) -> ImageHeader:
 
 
 def _radiance_header(file: BinaryIO) -> ImageHeader:
-    """Of Radiance RGBE: lines of text, an empty one, then e.g. "-Y 480 +X 640"."""
+    """Read a Radiance RGBE header: lines of text, an empty line, then e.g. "-Y 480 +X 640"."""
     for _ in range(100):
         if not file.readline(4096).strip():
             words = file.readline(256).split()
@@ -151,5 +153,5 @@ def _radiance_header(file: BinaryIO) -> ImageHeader:
                 sizes = words[1], words[3]
                 if all(size.isdigit() for size in sizes):
                     return ImageHeader(int(sizes[0]), int(sizes[1]), 3, np.dtype("f4"))
-            raise ImageFileError("is turned or damaged: a Radiance file with -Y and +X is expected")
+            raise ImageFileError("is rotated or damaged, expected a Radiance file with -Y and +X")
     raise ImageFileError("is damaged: its Radiance header has no end")

@@ -1,4 +1,4 @@
-"""TIFF images: 8 and 16 bits or floats; grey, RGB, palette, and any number of channels."""
+"""TIFF images: 8 or 16 bits or floats; grey, RGB, palettes, or any number of channels."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _FLOATS = (np.float16, np.float32, np.float64)
 
-# What it finds odd about a file is said in our own sentences.
+# Warnings of tifffile are silenced, because this package reports problems in its own sentences.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def header(file: BinaryIO) -> ImageHeader:
-    """Size and type of the first image of a TIFF file."""
+    """Read size and type of the first image in a TIFF file."""
     import tifffile
 
     try:
@@ -38,7 +38,7 @@ def header(file: BinaryIO) -> ImageHeader:
 
 
 def decode(data: bytes) -> NDArray[Any]:
-    """Pixels of the first image, (H, W, C), palettes expanded, 0 as black."""
+    """Decode the first image to (H, W) or (H, W, C), with palettes expanded and 0 as black."""
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
@@ -48,7 +48,7 @@ def decode(data: bytes) -> NDArray[Any]:
         palette = page.colormap
         photometric = _name(page.photometric)
     if palette is not None and photometric == "PALETTE":
-        # Colour maps have 16 bits, of which writers fill one or both halves.
+        # Colour maps have 16 bits, but some programs write only 8-bit values into them.
         colours = (palette >> 8 if palette.max() > 255 else palette).astype(np.uint8)
         return np.moveaxis(colours[:, pixels], 0, -1)
     if pixels.dtype.kind == "b":
@@ -57,7 +57,7 @@ def decode(data: bytes) -> NDArray[Any]:
         pixels = np.iinfo(pixels.dtype).max - pixels
     if page.axes == "SYX":
         pixels = np.moveaxis(pixels, 0, -1)
-    # Files of either byte order become the machine's own; nobody measures 64 bits.
+    # This converts to the native byte order, and float64 to float32, whose precision suffices.
     return pixels.astype(found.dtype)
 
 
@@ -67,7 +67,7 @@ def _first(tiff: Any) -> TiffPage:
 
 
 def _name(value: Any) -> str:
-    """Of a TIFF tag's value; numbers that mean nothing to tifffile stay numbers."""
+    """Return the name of a TIFF tag's value, or the number if tifffile knows no name for it."""
     return str(getattr(value, "name", value))
 
 
@@ -92,7 +92,8 @@ def _header(page: TiffPage) -> ImageHeader:
         raise ImageFileError(f"has {dtype} values, expected 8 or 16 bits or floating point")
     if photometric == "MINISWHITE" and dtype.kind == "f":
         raise ImageFileError("has floating point values with 0 as white")
-    # 0 is a sample of no stated meaning: writers leave alpha so, and spectral images are so.
+    # Extra samples 1 and 2 mean alpha. 0 means "unspecified", which some programs use for alpha and
+    # spectral images use for their channels.
     extra = tuple(int(value) for value in page.extrasamples)
     alpha = sum(value in (1, 2) for value in extra)
     if not alpha and samples in (2, 4):

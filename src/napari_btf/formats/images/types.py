@@ -1,4 +1,4 @@
-"""What a reader of image files says of an image before its pixels are decoded."""
+"""The header of an image and the error of an unreadable one, shared by all image readers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class ImageFileError(ValueError):
     Parameters
     ----------
     problem : str
-        Completes 'FILE: the image ...'.
+        Text that completes the sentence 'FILE: the image ...'.
     remedy : str
-        What to do about it.
+        What the user can do.
     """
 
     def __init__(
@@ -36,6 +36,6 @@ class ImageHeader(NamedTuple):
     channels: int
     dtype: np.dtype[Any]
     channel_names: tuple[str, ...] = ()
-    """Of images with other channels than grey or RGB, if the file names them ("400 nm")."""
+    """Channel names of a spectral image if the file gives them ("400 nm"), else empty."""
     left_out: str = ""
-    """What `decode` leaves out ("alpha channel"), or nothing."""
+    """Description of the channels that `decode` leaves out ("alpha channel"); may be empty."""

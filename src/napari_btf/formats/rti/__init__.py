@@ -1,4 +1,8 @@
-"""RTI captures: photographs with a table of light directions."""
+"""RTI captures: photographs with an .lp file of light directions.
+
+This folder parses .lp files and finds their images. Reading the images themselves belongs in
+`napari_btf.formats.frames`.
+"""
 
 from __future__ import annotations
 

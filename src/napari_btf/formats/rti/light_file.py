@@ -1,10 +1,10 @@
-"""The text of an .lp file: which image was lit from where.
+"""Parser of .lp files, which give the light direction of each image.
 
-The first line is the number of images, every other line ``name x y z``, with x right, y up and
+The first line is the number of images, every other line is ``name x y z``, with x right, y up and
 z towards the camera, as HP Labs' PTM fitter defined it
-(http://www.hpl.hp.com/research/ptm/MakingPTMsViaLP.htm). Many programs and many hands write such
-files; what is unusual but can mean only one thing is understood and noted. Which files the names
-stand for is the matter of `napari_btf.formats.rti.reader`.
+(http://www.hpl.hp.com/research/ptm/MakingPTMsViaLP.htm). Many programs write such files, and people
+edit them by hand, so the parser accepts unusual but unambiguous forms and notes them.
+`napari_btf.formats.rti.reader` finds the files to which the names refer.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE
 )
 _LONGEST_NUMBER = 64
-#: Vectors whose length differs from 1 by more than what rounding to four decimals leaves.
+#: A length that differs from 1 by more than this is noted; rounding to four decimals causes less.
 _UNIT_TOLERANCE = 1e-3
-#: A light on the horizon may come out a little below it (HP's own example has z = -0.0002).
+#: Rounding may put a light on the horizon slightly below it (z = -0.0002 in HP's own example).
 _HORIZON = math.sin(math.radians(0.5))
 
 
 class LightFile(NamedTuple):
-    """What an .lp file says."""
+    """The contents of an .lp file."""
 
     names: list[str]
-    """Image names as they stand there, without quotes."""
+    """Image names as written in the file, without quotes."""
     lines: list[int]
-    """The line of each name, the first line of the file is 1."""
+    """Line number of each name, from 1."""
     light: NDArray[np.float64]
-    """(N, 3) unit vectors."""
+    """Unit vectors, shape (N, 3)."""
     notes: list[str]
-    """What was tolerated, in sentences."""
+    """Sentences about what the parser tolerated."""
 
 
 class _Entry(NamedTuple):
@@ -57,7 +57,7 @@ class _Entry(NamedTuple):
 
 
 def decode_text(data: bytes) -> str:
-    """Text of a file that may be UTF-8, UTF-16 with a byte order mark, or Windows-1252."""
+    """Decode text in UTF-8, UTF-16 with a byte order mark, or Windows-1252."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
     try:
@@ -72,15 +72,15 @@ def parse_light_file(path: Path, text: str) -> LightFile:
     Parameters
     ----------
     path : Path
-        Where it lies, for messages.
+        Path of the file, used in messages.
     text : str
-        Its content.
+        Content of the file.
 
     Raises
     ------
     CaptureError
-        No or too few lines, a line that is not ``name x y z``, or a vector that is no light
-        direction: not finite, zero, or behind the surface.
+        If lines are missing, a line is not ``name x y z``, or a vector is not a light direction
+        (not finite, zero, or behind the surface).
     """
     oddities: dict[str, None] = {}
     if text.startswith("\ufeff"):
@@ -94,25 +94,25 @@ def parse_light_file(path: Path, text: str) -> LightFile:
     if count is not None and len(entries) < count:
         raise CaptureError(
             path,
-            f"the first line says {count} images, only {len(entries)} lines follow",
+            f"the first line says {count} images, but only {len(entries)} lines follow",
             "get the whole file, or correct the number if none is missing",
         )
     vectors = np.array([_vector(path, entry, oddities) for entry in entries])
     light, notes = _directions(path, vectors, entries)
     if oddities:
-        notes.insert(0, f"{path.name} was understood in spite of {', '.join(oddities)}")
+        notes.insert(0, f"{path.name} was read in spite of {', '.join(oddities)}")
     if count is None:
         notes.append(f"the first line of {path.name} does not say how many images there are")
     elif count != len(entries):
         notes.append(
-            f"the first line of {path.name} says {count} images, all {len(entries)} "
-            "that it names were taken"
+            f"the first line of {path.name} says {count} images, but it names {len(entries)}, "
+            "and all of them were used"
         )
     return LightFile([e.name for e in entries], [e.line for e in entries], light, notes)
 
 
 def _entries(path: Path, text: str, oddities: dict[str, None]) -> tuple[int | None, list[_Entry]]:
-    """The number in the first line, if it is one, and the lines after it, split up."""
+    """Parse all lines; return the stated number of images (None if missing) and the entries."""
     count = None
     entries: list[_Entry] = []
     last = 0
@@ -142,7 +142,7 @@ def _entries(path: Path, text: str, oddities: dict[str, None]) -> tuple[int | No
 
 
 def _columns(line: str, oddities: dict[str, None]) -> tuple[str, list[str]] | None:
-    """Name and three numbers of a line, split from its end: names may have blanks in them."""
+    """Split a line into a name and three numbers, from its end, because names may have spaces."""
     bare = line.rstrip(",; \t")
     for separator in (None, ";", ","):
         given = [part.strip() for part in bare.rsplit(separator, 3)]
@@ -180,7 +180,7 @@ def _vector(path: Path, entry: _Entry, oddities: dict[str, None]) -> tuple[float
     if not any(vector):
         raise CaptureError(
             path,
-            f"line {entry.line} has the vector 0 0 0, which is no direction",
+            f"line {entry.line} has the vector 0 0 0, which is not a direction",
             "correct the line",
         )
     return vector
@@ -189,9 +189,9 @@ def _vector(path: Path, entry: _Entry, oddities: dict[str, None]) -> tuple[float
 def _directions(
     path: Path, vectors: NDArray[np.float64], entries: list[_Entry]
 ) -> tuple[NDArray[np.float64], list[str]]:
-    """Unit vectors, none of them below the horizon, and what was done to get there."""
+    """Normalise vectors and move lights from just below the horizon onto it; return notes, too."""
     notes = []
-    # Divided by the largest component first: squares of very large or small ones would not do.
+    # Divided by the largest component first, because squares could overflow or underflow.
     largest = np.abs(vectors).max(axis=1, keepdims=True)
     scaled = vectors / largest
     norm = np.linalg.norm(scaled, axis=1, keepdims=True)
@@ -200,7 +200,7 @@ def _directions(
         length = (norm * largest)[:, 0]
     if np.abs(length - 1).max() > _UNIT_TOLERANCE:
         lengths = " to ".join(dict.fromkeys(f"{x:.3g}" for x in (length.min(), length.max())))
-        notes.append(f"the vectors in {path.name} are {lengths} long, they were normalised")
+        notes.append(f"the vectors in {path.name} are {lengths} long and were normalised")
     behind = np.flatnonzero(light[:, 2] < -_HORIZON)
     if len(behind):
         first = entries[behind[0]]
@@ -216,7 +216,7 @@ def _directions(
         light[below, 2] = 0.0
         light[below] /= np.linalg.norm(light[below], axis=1, keepdims=True)
         notes.append(
-            "lights less than half a degree below the horizon were put on it: "
+            "lights less than half a degree below the horizon were moved onto it: "
             + quoted([entry.name for entry, low in zip(entries, below, strict=True) if low])
         )
     return light, notes

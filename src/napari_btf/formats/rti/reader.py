@@ -1,9 +1,9 @@
-r"""RTI captures: images of a fixed camera and an .lp file of light directions.
+r"""Reader of RTI captures: images of a fixed camera and an .lp file of light directions.
 
-A folder or a zip archive of one with the .lp file at its top or one level below, or the path of
-the .lp file itself. The names in such a file are often those of another machine
-(``C:\Leaves\91-001.jpg``), so they are looked for from their full length down to the bare file
-name. Every observation has the view (0, 0, 1).
+A capture is a folder (or a zip archive of one) with the .lp file at its top or one level below, or
+the path of the .lp file itself. The file often contains paths of another machine
+(``C:\Leaves\91-001.jpg``), so the reader searches for the full path, then without its first
+folders, down to the bare file name. Every observation has the view (0, 0, 1).
 """
 
 from __future__ import annotations
@@ -37,50 +37,50 @@ if TYPE_CHECKING:
 __all__ = ["read", "recognises"]
 
 _LARGEST = 4 << 20
-"""Bytes of the largest .lp file; that would be some 60,000 images."""
+"""Maximum size of an .lp file in bytes, enough for some 60,000 images."""
 _AT_MOST = 100
-"""That many .lp files of a folder are looked into."""
+"""Maximum number of .lp files in a folder that are examined."""
 
 
 class _Series(NamedTuple):
-    """An .lp file and the images it stands for."""
+    """An .lp file and the images to which it refers."""
 
     name: str
     lights: LightFile
     images: list[str]
     light: NDArray[np.float64]
-    """(N, 3), of the images."""
+    """Unit vectors of ``images``, shape (N, 3)."""
     notes: list[str]
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is an .lp file, or a folder or zip that holds one near its top."""
+    """Return whether a path is an .lp file, or a folder or zip with one near its top."""
     try:
         if path.is_dir() or path.suffix.lower() == ".zip":
             return any(True for _ in iter_light_files(path))
         return path.suffix.lower() == ".lp" and path.is_file()
     except Exception:
-        # Asked of anything a user drops on the viewer: an unreadable path is not ours.
+        # Any exception means "no", because this is asked of every path a user drops on the viewer.
         return False
 
 
 def read(path: Path, options: ReadOptions | None = None) -> BTF:
     """Open an RTI capture.
 
-    The .lp file and the image headers are checked now, pixels are read when asked for. Of several
-    .lp files the one whose images are all there is taken; if that leaves more than one, the
-    nearest to the top, and then the one of the most images.
+    The .lp file and the image headers are checked now; pixels are read on access. Among several
+    .lp files, only those whose images all exist qualify; of these, the one nearest to the top is
+    used, and of several on one level the one with the most images.
 
     Parameters
     ----------
     path : Path
-        A folder, a zip archive, or an .lp file; the images lie beside or below an .lp file.
+        A folder, a zip archive, or an .lp file whose images lie beside it or below.
 
     Raises
     ------
     CaptureError
-        No usable .lp file, images that are not there or are named twice, several captures in one
-        folder, an unreadable image, or images of different sizes.
+        If there is no usable .lp file, images are missing or named twice, one folder contains
+        several captures, or an image is unreadable or differs from the others.
     """
     options = options or ReadOptions()
     chosen = not path.is_dir() and path.suffix.lower() == ".lp"
@@ -90,7 +90,7 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
         raise CaptureError(
             path,
             "there is no .lp file in it",
-            'expected one with the number of images, then "name x y z" lines',
+            'expected a file with the number of images, then "name x y z" lines',
         )
     names = image_names(root)
     series, notes = _choose(root, candidates, _Images(names), options.skip_bad)
@@ -116,7 +116,7 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
 def _choose(
     root: Path, candidates: Sequence[str], images: _Images, skip_bad: bool
 ) -> tuple[_Series, list[str]]:
-    """The .lp file to use, and why."""
+    """Choose the .lp file to use; also return notes that say why."""
     usable: list[_Series] = []
     refused: list[CaptureError] = []
     for name in candidates[:_AT_MOST]:
@@ -134,20 +134,20 @@ def _choose(
     if len(folders) > 1:
         raise CaptureError(
             root,
-            f"it holds {len(folders)} RTI captures, in its folders {quoted(folders)}",
+            f"it contains {len(folders)} RTI captures, in its folders {quoted(folders)}",
             "open one of these" if root.is_dir() else "unpack it and open one of these",
         )
     reason = (
-        "it is the only one whose images are all there"
+        "it is the only one whose images all exist"
         if len(usable) == 1
-        else "its images are all there, it lies nearest to the top and names the most images"
+        else "its images all exist, it lies nearest to the top and names the most images"
     )
     others = [name for name in candidates if name != best.name]
     return best, [f'"{best.name}" was used, not {quoted(others)}: {reason}']
 
 
 def _captures(usable: Sequence[_Series]) -> list[str]:
-    """Folders of .lp files that share no image with each other; none if one lies at the top."""
+    """List the folders of .lp files that share no images; empty if one file lies at the top."""
     seen: set[str] = set()
     folders: dict[str, None] = {}
     for series in usable:
@@ -168,8 +168,8 @@ def _open(root: Path, name: str, images: _Images, skip_bad: bool) -> _Series:
     if len(data) > _LARGEST:
         raise CaptureError(
             place,
-            f"it is larger than {_LARGEST >> 20} MB, which no file of light directions is",
-            'expected a text of the number of images, then "name x y z" lines',
+            f"it is larger than {_LARGEST >> 20} MB, too large for a file of light directions",
+            'expected a text with the number of images, then "name x y z" lines',
         )
     lights = parse_light_file(place, decode_text(data))
     starts = [str(folder) for folder in PurePosixPath(name).parents]
@@ -183,7 +183,7 @@ def _open(root: Path, name: str, images: _Images, skip_bad: bool) -> _Series:
 
 
 class _Images:
-    """The images of a capture, to be found by names that may be spelt differently."""
+    """The images of a capture, which can be found by names that are spelt differently."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.exact = set(names)
@@ -194,7 +194,7 @@ class _Images:
             self.by_file.setdefault(_folded(PurePosixPath(name).name), []).append(name)
 
     def below(self, folder: str, parts: Sequence[str]) -> str | None:
-        """The image at the longest tail of a path, placed in a folder."""
+        """Find the image in a folder at the longest possible tail of a path, given as parts."""
         for start in range(len(parts)):
             name = str(PurePosixPath(folder, *parts[start:]))
             if name in self.exact:
@@ -205,7 +205,10 @@ class _Images:
         return None
 
     def anywhere(self, folder: str, parts: Sequence[str]) -> str | None:
-        """The only image below a folder that shares the longest tail with a path."""
+        """Find the image anywhere below a folder that shares the longest tail with a path.
+
+        The result is None unless exactly one image has the longest tail.
+        """
         within = "" if folder == "." else f"{folder}/"
         found = self.by_file.get(_folded(parts[-1]), []) if parts else []
         found = [name for name in found if name.startswith(within)]
@@ -219,10 +222,11 @@ class _Images:
 
 
 def _locate(starts: Sequence[str], lights: LightFile, images: _Images) -> list[str | None]:
-    """The images that the names in an .lp file stand for.
+    """Find the images to which the names in an .lp file refer.
 
-    One way of looking is used for all of them, the first that finds a different image for each:
-    from the folder of the .lp file, then from those above it; then anywhere below these.
+    The same search is used for all names: the first that finds a different image for each name,
+    else the one that finds the most. The searches start at the folder of the .lp file and then at
+    its parents, first for exact tails of the paths, then anywhere below the folder.
     """
     paths = [_parts(name) for name in lights.names]
     best: list[str | None] = []
@@ -240,17 +244,17 @@ def _locate(starts: Sequence[str], lights: LightFile, images: _Images) -> list[s
 def _all_there(
     place: Path, lights: LightFile, found: list[str | None], skip_bad: bool
 ) -> tuple[list[str | None], list[str]]:
-    """The images found, once it is sure that each was found and none is named twice.
+    """Check that all images were found and none is named twice; return images and notes.
 
-    With ``skip_bad`` None stands for what is missing or named before, and notes say so.
+    With ``skip_bad``, an image that is missing or was named before becomes None, with a note.
     """
     missing = [name for name, image in zip(lights.names, found, strict=True) if image is None]
     if len(missing) == len(found):
         raise CaptureError(
             place,
-            f"none of the {len(found)} images it names is there ({quoted(missing)})",
+            f"none of the {len(found)} images it names can be found ({quoted(missing)})",
             "put the images (JPEG, PNG, TIFF, EXR...) beside the .lp file or into a folder "
-            "there, or open the folder that holds both",
+            "beside it, or open the folder that contains both",
         )
     problems: list[tuple[str, str]] = []
     if missing:
@@ -258,7 +262,7 @@ def _all_there(
             f"of the {len(found)} images it names, {len(missing)} cannot be found "
             f"({quoted(missing)})"
         )
-        problems.append((problem, "put them back or take their lines out"))
+        problems.append((problem, "put them back or remove their lines"))
     first: dict[str, int] = {}
     kept: list[str | None] = []
     for image, line in zip(found, lights.lines, strict=True):
@@ -276,7 +280,7 @@ def _all_there(
 def _spelling_notes(
     name: str, starts: Sequence[str], found: Sequence[tuple[str, str]]
 ) -> list[str]:
-    """Notes on the images that do not lie where the .lp file says, or are spelt differently."""
+    """Write notes on images whose folder or spelling differs from that in the .lp file."""
     moved: list[str] = []
     respelt: list[str] = []
     for given, image in found:
@@ -294,7 +298,7 @@ def _spelling_notes(
 
 
 def _parts(name: str) -> list[str]:
-    """The parts of a path of any system, without what leads out of the capture."""
+    """Split a Windows or POSIX path into parts, without drives and folders above the capture."""
     parts: list[str] = []
     for part in name.replace("\\", "/").split("/"):
         if part == ".." or part.endswith(":"):

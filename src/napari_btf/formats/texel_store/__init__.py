@@ -1,4 +1,8 @@
-"""Texel stores: captures in Zarr, where images and texels are both found at once."""
+"""Texel stores: captures in Zarr that give fast access to both images and texels.
+
+This folder holds the layout, reading and writing of a store. The conversion job that uses it is
+`napari_btf.formats.conversion`.
+"""
 
 from __future__ import annotations
 

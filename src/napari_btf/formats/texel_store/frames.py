@@ -1,4 +1,4 @@
-"""The observations of a texel store: lazy images, and texels without the images."""
+"""The observations of a texel store: lazy images, and direct access to texels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StoredFrames:
     ----------
     shards : Shards
     observations : ndarray of int, shape (N,), optional
-        Which ones, by their index in the store, in any order; all by default.
+        Indices of the observations in the store, in any order; all by default.
     """
 
     def __init__(self, shards: Shards, observations: NDArray[np.intp] | None = None) -> None:
@@ -39,14 +39,15 @@ class StoredFrames:
 
     @property
     def frames(self) -> StoredFrames:
-        """The observations: a gatherer of its own frames."""
+        """The gatherer itself, since it is also the lazy array of its observations."""
         return self
 
     @cached_property
     def chunks(self) -> tuple[tuple[int, ...], ...]:
-        """How many observations share chunks of the store, one after the other.
+        """Sizes of the chunks along each axis, as in dask.
 
-        Reading these together decodes each chunk once.
+        Consecutive observations in the same layer of the store's chunks form one chunk, because
+        reading them together decodes each stored chunk only once.
         """
         layer = self.observations // self.shards.chunk[0]
         edges = np.flatnonzero(np.diff(layer)) + 1
@@ -54,12 +55,13 @@ class StoredFrames:
         return (tuple(together.tolist()), *((length,) for length in self.shape[1:]))
 
     def select(self, observations: NDArray[np.intp]) -> StoredFrames:
-        """Some of these observations, by their index among them."""
+        """Return a restriction to the observations with these indices."""
         return StoredFrames(self.shards, self.observations[observations])
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        # Integers, slices or lists, along each axis for itself. All that lies between the first
-        # and the last is read: among observations that share chunks that costs nothing more.
+        # Integers, slices or lists are applied to each axis independently. The range from the
+        # first to the last index is read, because observations between them mostly share the same
+        # chunks and cost nothing more.
         key = key if isinstance(key, tuple) else (key,)
         before = next((i for i, part in enumerate(key) if part is ...), len(key))
         missing = (slice(None),) * (4 - len(key) + (before < len(key)))
@@ -76,7 +78,7 @@ class StoredFrames:
         return values[tuple(slice(None) if part.ndim else 0 for part in places)]
 
     def gather(self, yx: NDArray[np.intp], out: NDArray[Any]) -> Iterator[tuple[int, int]]:
-        """Fill ``out`` (T, N, C) with the ABRDFs at ``yx`` (T, 2); yields (done, to do)."""
+        """Fill ``out`` (T, N, C) with the ABRDFs at ``yx`` (T, 2); yield (done, total) steps."""
         deep, high, wide, _ = self.shards.chunk
         texels = _groups(yx // (high, wide))
         layers = _groups(self.observations[:, np.newaxis] // deep)
@@ -90,7 +92,7 @@ class StoredFrames:
         return self.shards.visit(self._wanted_for(list(layers), list(texels)), put)
 
     def _wanted_for(self, layers: list[Place], tiles: list[Place]) -> list[Wanted]:
-        """All chunks of some layers of observations and some tiles of texels, by shard."""
+        """List by shard the chunks at all pairs of a layer of observations and a tile."""
         depth, rows, columns = self.shards.grid[:3]
         deep = _by(layers, (depth,))
         flat = _by(tiles, (rows, columns))
@@ -104,7 +106,7 @@ class StoredFrames:
 
 
 def _groups(places: NDArray[np.intp]) -> dict[Place, NDArray[np.intp]]:
-    """Which rows have which place, by place, in order."""
+    """Map each distinct row of ``places`` to the indices of the rows equal to it, ascending."""
     if not len(places):
         return {}
     distinct, member_of = np.unique(places, axis=0, return_inverse=True)
@@ -115,7 +117,7 @@ def _groups(places: NDArray[np.intp]) -> dict[Place, NDArray[np.intp]]:
 
 
 def _by(places: list[Place], size: Place) -> dict[Place, list[Place]]:
-    """Places among chunks, by the place of their shard among shards."""
+    """Group chunk positions by the position of their shard; a shard has ``size`` chunks."""
     found: dict[Place, list[Place]] = {}
     for place in places:
         shard = tuple(i // s for i, s in zip(place, size, strict=True))

@@ -1,7 +1,8 @@
-"""How a texel store is cut: into chunks, shards and blocks.
+"""The layout of a texel store: the sizes of its chunks, shards and blocks.
 
-Deep chunks make a tile of texels cheap, wide ones an image. Measured on 2 cores, 512 RGB images of
-512 x 512 texels (a real 8-bit capture), milliseconds but for the last column:
+Chunks with many observations make it cheap to read a tile of texels, chunks with many texels make
+it cheap to read an image. Measured on 2 cores with 512 RGB images of 512 x 512 texels (a real
+8-bit capture), in milliseconds except for the last column:
 
     chunk          one image   16 x 16 texels, all images   every image   writing, s
     64 x 16 x 16        59                4                      986         4.0
@@ -12,7 +13,8 @@ Deep chunks make a tile of texels cheap, wide ones an image. Measured on 2 cores
     16 x 64 x 64        11                8                      483         4.0
      4 x 64 x 64         6               11                      625         5.1
 
-Small chunks cost by their number, above all in writing; all of them compress 1.15 to 1.2 : 1.
+Small chunks are slow because of their number, above all in writing. The compression ratio is 1.15
+to 1.2 in all cases.
 """
 
 from __future__ import annotations
@@ -23,33 +25,34 @@ from dataclasses import dataclass
 
 __all__ = ["BLOCK_BYTES", "Layout", "choose_layout"]
 
-#: Values written at a time at most, unless a single image is larger.
+#: Maximum bytes of values that are written at a time, unless a single image is larger.
 BLOCK_BYTES = 128 * 2**20
 
-#: Values in one file at most, unless a single chunk is larger.
+#: Maximum bytes of values in one file, unless a single chunk is larger.
 SHARD_BYTES = 32 * 2**20
 
-# Milliseconds to read one chunk: for itself, and per byte of its values.
+# Milliseconds to read one chunk: a constant part, and a part per byte of its values.
 _PER_CHUNK = 0.03
 _PER_BYTE = 1e-6
 
-# An image is looked at more often than a tile of texels is gathered.
+# Images have a larger weight, because they are read more often than tiles of texels.
 _WEIGHT_OF_IMAGES = 4
 
-# The tile of texels that is thought of; it lies anywhere, over as many chunks as it meets.
+# Side of the tile of texels in the cost estimate; the tile may lie across several chunks.
 _TILE = 16
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes along (observation, y, x, channel).
+    """Sizes of chunks and shards along (observation, y, x, channel).
 
     Parameters
     ----------
     chunk : tuple of int
-        What is compressed together.
+        Size of a chunk, whose values are compressed together.
     shard : tuple of int
-        What is in one file: whole chunks. As many observations as are written at a time.
+        Size of a shard, which is one file of whole chunks. Its number of observations is also the
+        number of images that are written at a time.
     """
 
     chunk: tuple[int, int, int, int]
@@ -59,19 +62,19 @@ class Layout:
 def choose_layout(
     shape: tuple[int, int, int, int], itemsize: int, block_bytes: int = BLOCK_BYTES
 ) -> Layout:
-    """Choose the layout of a store.
+    """Choose the layout of a store by an estimate of reading times.
 
-    An image needs all tiles of its layer of chunks, the texels of a tile all layers. Both are
-    estimated, and their weighted sum is made small.
+    Reading an image needs all chunks of one layer of observations, and reading a tile of texels
+    needs chunks of all layers. The layout minimises the weighted sum of both times.
 
     Parameters
     ----------
     shape : tuple of int
-        (N, H, W, C).
+        Shape of the capture, (N, H, W, C).
     itemsize : int
-        Bytes of a value.
+        Size of a value in bytes.
     block_bytes : int
-        Values written at a time at most.
+        Maximum bytes of values that are written at a time.
     """
     count, height, width, channels = shape
     texel = channels * itemsize

@@ -1,6 +1,7 @@
-"""A texel store that is not complete yet, and the journal that a conversion keeps in it.
+"""An incomplete texel store, with the journal of its conversion.
 
-The journal holds what the conversion is of, and a checksum of every part that was written.
+The first line of the journal identifies the conversion; each further line holds the checksums of
+one written block.
 """
 
 from __future__ import annotations
@@ -34,16 +35,22 @@ __all__ = ["PartialStore"]
 
 
 class PartialStore:
-    """A store that is not complete yet, in its own folder.
+    """An incomplete texel store in its own folder.
 
     Parameters
     ----------
     folder : Path
-        Created, or resumed if an earlier conversion of the same BTF has left it.
+        Folder of the store. It is created, or resumed if an earlier conversion of the same BTF has
+        left it.
     btf : BTF
     layout : Layout
     restart : bool
-        Whether to create it in any case.
+        Whether to delete an existing folder and start again.
+
+    Raises
+    ------
+    StoreError
+        If the folder belongs to another conversion or is damaged.
     """
 
     def __init__(self, folder: Path, btf: BTF, layout: Layout, restart: bool) -> None:
@@ -61,7 +68,7 @@ class PartialStore:
         else:
             self.checksums = self._resumed(subject)
             self._drop_blocks_after(len(self.checksums))
-        # A line cut off by the interruption goes, too.
+        # The journal is rewritten, because an interruption may have truncated its last line.
         lines = [subject, *self.checksums]
         temporary = self._journal.with_suffix(".new")
         temporary.write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
@@ -70,31 +77,33 @@ class PartialStore:
 
     @property
     def blocks(self) -> int:
-        """How many blocks the store will have."""
+        """Number of blocks of the complete store."""
         return -(-self.shards.shape[0] // self.shards.shard[0])
 
     def write_block(self, block: int, values: NDArray[Any]) -> None:
-        """Write the next block.
+        """Write the next block and enter it in the journal.
 
         Parameters
         ----------
         block : int
+            Index of the block.
         values : ndarray, shape (n, H, W, C)
+            The images of the block.
         """
         self.note_block(write_parts(self._array, self.boxes(block), values))
 
     def note_block(self, checksums: list[int]) -> None:
-        """Note that the next block is written."""
+        """Enter the checksums of the next block in the journal after it has been written."""
         with self._journal.open("a", encoding="utf-8") as journal:
             journal.write(f"{json.dumps(checksums)}\n")
         self.checksums.append(checksums)
 
     def boxes(self, block: int) -> list[tuple[slice, slice, slice]]:
-        """The values that each shard of a block holds."""
+        """Return the index range of the values in each shard of a block."""
         return [box for _, box in self.parts(block)]
 
     def parts(self, block: int) -> Iterator[tuple[Place, tuple[slice, slice, slice]]]:
-        """The shards of a block: place among the shards, and the box of values they hold."""
+        """Iterate over the shards of a block: position among the shards, and range of values."""
         rows, columns = (
             range(-(-length // side))
             for length, side in zip(self.shards.shape[1:3], self.shards.shard[1:3], strict=True)
@@ -111,7 +120,7 @@ class PartialStore:
             yield place, (box[0], box[1], box[2])
 
     def finish(self, btf: BTF) -> None:
-        """Make it a texel store."""
+        """Write the attribute that makes the folder a complete texel store."""
         import zarr
 
         about: dict[str, Any] = {
@@ -127,7 +136,7 @@ class PartialStore:
         zarr.open_group(self.folder, mode="r+").attrs[ATTRIBUTE] = about
 
     def _resumed(self, subject: dict[str, Any]) -> list[list[int]]:
-        """Checksums of the blocks that were written, if they are of the same conversion."""
+        """Read the checksums of the written blocks; raise a StoreError for another conversion."""
         lines = self._journal.read_text(encoding="utf-8", errors="replace").splitlines()
         try:
             begun = json.loads(lines[0])
@@ -137,8 +146,8 @@ class PartialStore:
         if begun != subject:
             raise StoreError(
                 self.folder,
-                f"it holds the unfinished conversion of {of}, not of these {subject['images']} "
-                f"images of {subject['name']!r} as they are now",
+                f"it contains the unfinished conversion of {of}, not of the "
+                f"{subject['images']} images of {subject['name']!r} in their present state",
                 "add --restart to discard it, or choose another name",
             )
         parts = len(list(self.parts(0)))
@@ -154,10 +163,10 @@ class PartialStore:
         return checksums
 
     def _opened(self) -> zarr.Array[Any]:
-        """The array of observations, to be written to."""
+        """Open the array of observations for writing."""
         import zarr
 
-        # Whatever is wrong with damaged metadata, zarr raises what it meets first.
+        # Any exception is caught, because zarr may raise any kind for damaged metadata.
         try:
             array = zarr.open_group(self.folder, mode="r+")["observations"]
             if not isinstance(array, zarr.Array) or array.shape != self.shards.shape:
@@ -178,7 +187,7 @@ class PartialStore:
 
 
 def _create(folder: Path, btf: BTF, layout: Layout, dtype: np.dtype[Any]) -> None:
-    """Write all of a store but its observations and what makes it one."""
+    """Create a store with directions, but without observations and the final attribute."""
     import zarr
     from zarr.codecs import BloscCodec, Crc32cCodec
 
@@ -190,11 +199,11 @@ def _create(folder: Path, btf: BTF, layout: Layout, dtype: np.dtype[Any]) -> Non
         dtype=dtype,
         chunks=layout.chunk,
         shards=layout.shard,
-        # Of the 8-bit captures at hand, with their noise, hardly any more can be had at this
-        # speed; smooth ones, and those of more bits, gain by the shuffling.
+        # On noisy 8-bit captures hardly any faster compressor does better; smooth captures, and
+        # those of more bits, profit from the shuffling of Blosc.
         compressors=(BloscCodec(cname="zstd", clevel=5), Crc32cCodec()),
         dimension_names=("observation", "y", "x", "channel"),
-        # So that a missing file is damage, and not a black part.
+        # Empty chunks are written, so that a missing file means damage and not black pixels.
         config={"write_empty_chunks": True},
     )
     for name, vectors in (("light", btf.light), ("view", btf.view)):
@@ -202,7 +211,7 @@ def _create(folder: Path, btf: BTF, layout: Layout, dtype: np.dtype[Any]) -> Non
 
 
 def _subject(btf: BTF, layout: Layout) -> dict[str, Any]:
-    """What a conversion is of: two with the same are the same."""
+    """Return a description of a conversion; it resumes only from one with the same description."""
     images = sorted({0, len(btf) // 2, len(btf) - 1})
     return {
         "conversion": VERSION,

@@ -1,10 +1,10 @@
-"""The chunks of a texel store, read straight from its shard files.
+"""Reading of a texel store's chunks directly from its shard files.
 
 The files are ordinary Zarr 3 (sharding_indexed; blosc, then crc32c), written by zarr, and zarr
-reads them just as well. But it spends more time on each inner chunk than decoding takes, and
-gives a missing file out as zeros. Measured in one run on 2 cores, 128 RGB images of 512 x 512
-texels in chunks of 16 x 32 x 32: one image 54 ms by zarr, 17 ms here; all observations of a tile
-of 16 x 16 texels 2.1 and 0.6 ms; everything 462 and 141 ms.
+can read them, too. But zarr spends more time on each inner chunk than decoding takes, and
+returns zeros for a missing file. Measured in one run on 2 cores, with 128 RGB images of 512 x 512
+texels in chunks of 16 x 32 x 32: one image takes 54 ms with zarr and 17 ms here; all observations
+of a tile of 16 x 16 texels 2.1 and 0.6 ms; the whole capture 462 and 141 ms.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "Shards", "Wanted"]
 
-#: Along (observation, y, x), counted in chunks or in shards.
+#: Position along (observation, y, x), counted in chunks or in shards.
 Place = tuple[int, ...]
 
 _CRC_BYTES = 4
@@ -40,12 +40,12 @@ _WORKERS = min(8, os.cpu_count() or 1)
 
 
 class Wanted(NamedTuple):
-    """Chunks that are wanted of one shard."""
+    """The chunks of one shard that have to be read."""
 
     shard: Place
-    """Place of the shard among the shards (observation, y, x)."""
+    """Position of the shard among the shards (observation, y, x)."""
     chunks: Sequence[Place]
-    """Places of the chunks among all chunks of the array."""
+    """Positions of the chunks among all chunks of the array."""
 
 
 class Shards:
@@ -54,11 +54,11 @@ class Shards:
     Parameters
     ----------
     folder : Path
-        The array's own folder.
+        Folder of the array.
     shape, chunk, shard : tuple of int
-        (N, H, W, C) of the array, of an inner chunk and of a shard.
+        Size of the array, of an inner chunk and of a shard along (observation, y, x, channel).
     dtype : dtype
-        Of the values; little-endian on disk.
+        Type of the values, which are little-endian on disk.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class Shards:
     ) -> None:
         self.folder = folder
         self.shape, self.chunk, self.shard, self.dtype = shape, chunk, shard, dtype
-        #: Chunks in a shard, along each axis.
+        #: Number of chunks in a shard along each axis.
         self.grid = tuple(s // c for s, c in zip(shard, chunk, strict=True))
 
     def read(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
-        """The values in a box: slices without step of observations, y and x, within the array."""
+        """Read a box of values, given by slices (start, stop) of observations, y and x."""
         shape = tuple(part.stop - part.start for part in box)
         out = np.empty((*shape, self.shape[3]), dtype=self.dtype)
 
@@ -93,19 +93,19 @@ class Shards:
     def visit(
         self, wanted: Sequence[Wanted], use: Callable[[Place, NDArray[Any]], object]
     ) -> Iterator[tuple[int, int]]:
-        """Read chunks, on all cores, and hand each with its place to a function.
+        """Read chunks in up to eight threads and pass each one to a function.
 
         Parameters
         ----------
         wanted : sequence of Wanted
         use : callable
-            Called as ``use(place, values)`` from several threads, with values of the shape of
-            a chunk; what lies beyond the edge of the array is padding.
+            Called as ``use(place, values)`` from several threads, with the position of the chunk
+            and its values. Values beyond the edge of the array are padding.
 
         Yields
         ------
         done, total : int
-            Steps.
+            Number of steps done and of all steps.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class Shards:
             If a file is missing or damaged.
         """
         if len(wanted) < _WORKERS:
-            # Few shards: the chunks of each are shared out.
+            # With few shards, the chunks of each shard are divided among the threads.
             parts = [
                 Wanted(part.shard, part.chunks[i::_WORKERS])
                 for part in wanted
@@ -134,11 +134,11 @@ class Shards:
                 pool.shutdown(cancel_futures=True)
 
     def path(self, shard: Place) -> Path:
-        """The file of a shard."""
+        """Return the path of a shard's file."""
         return self.folder.joinpath("c", *map(str, shard), "0")
 
     def _wanted_for(self, box: tuple[slice, slice, slice]) -> list[Wanted]:
-        """What has to be read for a box."""
+        """List the shards and chunks that overlap a box."""
 
         def covered(part: slice, size: int) -> range:
             return range(part.start // size, -(-part.stop // size))
@@ -163,7 +163,7 @@ class Shards:
     def _visit(self, part: Wanted, use: Callable[[Place, NDArray[Any]], object]) -> None:
         path = self.path(part.shard)
         try:
-            # Small reads at many places: the read-ahead of a buffer would only be in the way.
+            # Unbuffered, because read-ahead is useless for small reads at scattered positions.
             with path.open("rb", buffering=0) as file:
                 index = self._index(file)
                 for place in part.chunks:
@@ -181,7 +181,7 @@ class Shards:
             raise self._damaged(path, "this part of the texel store is damaged") from error
 
     def _index(self, file: FileIO) -> NDArray[np.uint64]:
-        """Start and length of every chunk of a shard, from the end of its file."""
+        """Read the byte offset and length of every chunk from the end of a shard's file."""
         size = math.prod(self.grid) * _ENTRY_BYTES + _CRC_BYTES
         if file.seek(0, os.SEEK_END) < size:
             raise ValueError("too short")
@@ -195,7 +195,7 @@ class Shards:
 
 
 def _checked(data: bytes) -> bytes:
-    """Data without the checksum at its end, which has to be right."""
+    """Return data without the CRC at its end; raise a ValueError if the CRC is wrong."""
     content, checksum = data[:-_CRC_BYTES], data[-_CRC_BYTES:]
     if google_crc32c.value(content) != int.from_bytes(checksum, "little"):
         raise ValueError("wrong checksum")

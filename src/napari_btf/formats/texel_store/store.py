@@ -1,12 +1,13 @@
-"""Texel stores: a whole BTF as a Zarr 3 group, both images and texels of which are cheap.
+"""Reading of texel stores: a whole BTF as a Zarr 3 group, with fast access to images and texels.
 
-- ``observations``: (observation, y, x, channel), in the type of the capture. Its chunks are
-  tiles of some texels times some observations, many of them in one file (sharding), each
-  compressed and with a checksum.
-- ``light``, ``view``: (observation, component), unit vectors.
-- the attribute ``napari-btf`` of the group: format, version, and where the values come from.
+- ``observations``: array (observation, y, x, channel) in the data type of the capture. A chunk
+  covers a tile of texels and some observations, and is compressed and has a checksum. Each file
+  holds many chunks (sharding).
+- ``light``, ``view``: arrays (observation, component) of unit vectors.
+- the attribute ``napari-btf`` of the group: format, version, and the origin of the values.
 
-`conversion` writes them, `_shards` reads the chunks.
+`napari_btf.formats.conversion` writes stores, `napari_btf.formats.texel_store.shards` reads the
+chunks.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ __all__ = [
 FORMAT = "napari-btf texel store"
 VERSION = 1
 
-#: The attribute of the group that makes it a texel store.
+#: Name of the group attribute that identifies a texel store.
 ATTRIBUTE = "napari-btf"
 
-#: What the vectors mean.
+#: Description of the direction vectors, written to the store.
 DIRECTIONS = "unit vectors, x right, y up, z out of the surface"
 
-#: The file that tells an unfinished conversion what it has done.
+#: Name of the file in which an unfinished conversion records its progress.
 JOURNAL = "conversion.jsonl"
 
 _METADATA = "zarr.json"
@@ -56,12 +57,12 @@ _REMEDY = "convert its capture again"
 
 
 def recognises(path: Path) -> bool:
-    """Whether a folder is a texel store of any version."""
+    """Return whether a folder is a texel store of any version."""
     return _attributes(path).get("format") == FORMAT
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether a folder is something of Zarr, of any version."""
+    """Return whether a folder is a Zarr group or array of any Zarr version."""
     try:
         return any((path / name).is_file() for name in (_METADATA, ".zgroup", ".zarray"))
     except OSError:
@@ -74,12 +75,12 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
     Raises
     ------
     CaptureError
-        If it is no texel store, unfinished, damaged or of a version this one does not know.
-        Damage of the values themselves is found when they are read.
+        If the path is not a texel store, or the store is unfinished, damaged or of an unknown
+        version. Damage of the pixel values is detected only when they are read.
     """
     found = _attributes(path)
     _check_kind(path, found)
-    # Whatever is wrong with damaged metadata, zarr raises what it meets first.
+    # Any exception is caught, because zarr may raise any kind for damaged metadata.
     try:
         return _opened(path, found)
     except Exception as error:
@@ -88,7 +89,7 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
 
 
 def _check_kind(path: Path, found: dict[str, Any]) -> None:
-    """Refuse, by its attribute, what is no texel store of this version."""
+    """Raise a CaptureError unless the attribute is that of a texel store of this version."""
     if found.get("format") != FORMAT:
         if (path / JOURNAL).is_file():
             raise CaptureError(
@@ -102,13 +103,13 @@ def _check_kind(path: Path, found: dict[str, Any]) -> None:
     if found.get("version") != VERSION:
         raise CaptureError(
             path,
-            f"it is a texel store of version {found.get('version')}, this is for version {VERSION}",
+            f"it is a texel store of version {found.get('version')}, expected version {VERSION}",
             f"update napari-btf or {_REMEDY}",
         )
 
 
 def _opened(path: Path, found: dict[str, Any]) -> BTF:
-    """The texel store with this attribute."""
+    """Open the texel store whose attribute is ``found``."""
     import zarr
 
     from napari_btf.formats.texel_store.frames import StoredFrames
@@ -138,7 +139,7 @@ def _opened(path: Path, found: dict[str, Any]) -> BTF:
 
 
 def _attributes(path: Path) -> dict[str, Any]:
-    """The attribute of a texel store; empty if it is none. Never raises."""
+    """Read the attribute of a texel store; return an empty dict if there is none. Never raises."""
     try:
         file = path / _METADATA
         if not file.is_file() or file.stat().st_size > _METADATA_LIMIT:
@@ -159,19 +160,19 @@ def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
 
 
 def _directions(group: zarr.Group, name: str, count: int) -> NDArray[np.float64]:
-    """Unit vectors (count, 3)."""
+    """Read an array of unit vectors, shape (count, 3); raise a ValueError if it is invalid."""
     array = _array(group, name)
     if array.shape != (count, 3):
         raise ValueError(f"{name} is {array.shape}, expected {(count, 3)}")
     vectors = np.asarray(array[...], dtype=np.float64)
-    # A missing file would be read as zeros.
+    # Lengths are checked, because zarr returns zeros for a missing file.
     if not np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-6):
         raise ValueError(f"{name} has vectors that are not of length 1")
     return vectors
 
 
 def _shard_shape(array: zarr.Array[Any]) -> tuple[int, ...]:
-    """The shape of the shards, if the array is laid out as `_shards` reads it."""
+    """Return the shape of the shards; raise a ValueError if `Shards` cannot read the array."""
     from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
 
     codecs = array.metadata.codecs  # type: ignore[union-attr]

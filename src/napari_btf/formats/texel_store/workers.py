@@ -1,7 +1,7 @@
-"""Blocks of a texel store that the workers of a Dask cluster write.
+"""Writing of a texel store's blocks, here or by the workers of a Dask cluster.
 
-Every task reads the images of a block and writes its shards, which are no other task's; it may do
-so twice without harm. The process that converts keeps the journal.
+A task reads the images of one block and writes the shards of this block. No other task writes
+these shards, so a task may safely be repeated. Only the converting process writes the journal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["checksum_of", "copied_blocks", "write_parts"]
 
-#: Tasks handed out for each worker.
+#: Number of tasks submitted ahead for each worker.
 _AHEAD = 2
 
 Box = tuple[slice, slice, slice]
@@ -40,7 +40,20 @@ def copied_blocks(
     depth: int,
     boxes: Callable[[int], list[Box]],
 ) -> Iterator[list[int]]:
-    """Have workers copy blocks of ``depth`` images; yields the checksums of each, in order.
+    """Let workers write blocks of images; yield the checksums of each block, in order.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    folder : Path
+        Folder of the store, which all workers can access.
+    btf : BTF
+    blocks : range
+        Indices of the blocks to write.
+    depth : int
+        Number of images per block.
+    boxes : callable
+        Maps the index of a block to the index ranges of its shards.
 
     Raises
     ------
@@ -49,7 +62,7 @@ def copied_blocks(
     StoreError
         If a worker cannot write the store.
     ProcessLostError
-        If workers end again and again, or the scheduler.
+        If workers end repeatedly, or the scheduler ends.
     """
 
     def submit(block: int) -> Any:
@@ -72,12 +85,13 @@ def copied_blocks(
 
 
 def _copy_block(folder: Path, btf: BTF, boxes: list[Box]) -> list[int]:
-    """Copy the images of a block into the shards of these boxes; their checksums."""
+    """Write the images of a block to the shards in these boxes; return their checksums."""
     import zarr
 
     try:
         array: Any = zarr.open_group(folder, mode="r+")["observations"]
-    # A folder that is not there, or that another one shadows: zarr raises what it meets first.
+    # Any exception is caught, because zarr may raise any kind if the folder is missing or is not
+    # the same folder on the worker.
     except Exception as error:
         raise StoreError(
             folder, "a worker does not find it", "name a folder that all workers share"
@@ -91,22 +105,22 @@ def _copy_block(folder: Path, btf: BTF, boxes: list[Box]) -> list[int]:
         raise StoreError(
             folder,
             f"a worker cannot write it ({error.strerror or error})",
-            "free some space there, and the same command goes on",
+            "free some space there and repeat the same command, which resumes the conversion",
         ) from error
 
 
 def write_parts(array: Any, boxes: list[Box], values: NDArray[Any]) -> list[int]:
-    """Write a block (n, H, W, C) into the shards of these boxes; their checksums."""
+    """Write a block (n, H, W, C) to the shards in these boxes; return their checksums."""
     checksums = []
     for box in boxes:
         first = box[0].start
         part = np.ascontiguousarray(values[: box[0].stop - first, box[1], box[2]])
-        # One file after the other: zarr alone would hold ten of them in memory.
+        # One file at a time, because zarr would hold about ten of them in memory.
         array[box] = part
         checksums.append(checksum_of(part))
     return checksums
 
 
 def checksum_of(values: NDArray[Any]) -> int:
-    """CRC32C of values."""
+    """Compute the CRC32C of an array's bytes."""
     return int(google_crc32c.value(np.ascontiguousarray(values).reshape(-1).view(np.uint8)))

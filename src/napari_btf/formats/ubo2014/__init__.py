@@ -1,4 +1,7 @@
-"""The .btf files of the University of Bonn."""
+"""The .btf files of the University of Bonn: their header, and images computed from their factors.
+
+Folders of images in Bonn's older naming (UBO2003) belong in `napari_btf.formats.image_folder`.
+"""
 
 from __future__ import annotations
 

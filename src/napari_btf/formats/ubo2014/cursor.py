@@ -1,4 +1,4 @@
-"""Binary files that are read value after value, and never past their end."""
+"""Sequential reading of binary files, with checks against the end of the file."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ COPY_AGAIN = "copy it again from the original"
 
 
 class Cursor:
-    """Reads little-endian values one after the other.
+    """A reader of consecutive little-endian values.
 
-    Nothing is allocated before it is known that the file holds as much.
+    No memory is allocated before the size of the file is checked.
 
     Parameters
     ----------
     path : Path
-        Named in errors.
+        Path of the file, used in error messages.
     file : file object
-        The file, open at its start.
+        The file, positioned at its start.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
         self.file = file
         self.size = os.fstat(file.fileno()).st_size
-        #: What is being read, named in errors.
+        #: Name of the part that is being read, used in error messages.
         self.part = "header"
 
     @property
     def left(self) -> int:
-        """Bytes up to the end of the file."""
+        """Number of bytes up to the end of the file."""
         return self.size - self.file.tell()
 
     def require(self, count: int) -> None:
-        """Refuse the file if it does not have ``count`` more bytes."""
+        """Raise a CaptureError unless the file has at least ``count`` more bytes."""
         if count > self.left:
             raise self.error(
                 f"the file ends within its {self.part} "
@@ -54,24 +54,24 @@ class Cursor:
             )
 
     def error(self, problem: str, remedy: str = COPY_AGAIN) -> CaptureError:
-        """The error that names this file."""
+        """Return a CaptureError that names this file."""
         return CaptureError(self.path, problem, remedy)
 
     def take(self, count: int) -> bytes:
-        """The next ``count`` bytes."""
+        """Read the next ``count`` bytes."""
         self.require(count)
         return self.file.read(count)
 
     def skip(self, count: int) -> None:
-        """Pass over ``count`` bytes that have to be there."""
+        """Skip ``count`` bytes, which must exist."""
         self.require(count)
         self.file.seek(count, os.SEEK_CUR)
 
     def integer(self) -> int:
-        """The next 32 bits without sign."""
+        """Read an unsigned 32-bit integer."""
         return int(struct.unpack("<I", self.take(4))[0])
 
     def floats(self, count: int) -> NDArray[np.float64]:
-        """The next ``count`` numbers in single precision."""
+        """Read ``count`` float32 numbers, shape (count,)."""
         with np.errstate(invalid="ignore"):
             return np.frombuffer(self.take(4 * count), dtype="<f4").astype(np.float64)

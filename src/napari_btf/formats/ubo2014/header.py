@@ -1,6 +1,7 @@
-"""The header of a UBO2014 ``.btf`` file: what lies where, checked against the size of the file.
+"""The header of a UBO2014 ``.btf`` file, and the positions of its matrices.
 
-Nothing is allocated or looked for at a place before it is known to lie inside the file.
+All positions and sizes are checked against the size of the file before anything is read or
+allocated.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ __all__ = [
     "read_header",
 ]
 
-#: Signatures that are read; of two that fit, the earlier.
+#: Supported signatures; the first that matches the start of a file is used.
 SIGNATURES = ("!DFMF08FCR", "!FMF12FCER", "!FMF06FCR", "!FMF06FC")
 
-#: Colour models that are read, by their number in the file.
+#: Supported colour models, by their number in the file.
 RGB, LOG_Y_UV_BY_Y, LOG_RGB = 0, 11, 12
 
 _FAMILIES = {"!PVF": "a factorisation per view", "!BDI": "uncompressed images"}
@@ -49,13 +50,13 @@ _OTHER_COLOUR_MODELS = {
 }
 _SCALARS: dict[int, np.dtype[Any]] = {2: np.dtype("<f2"), 4: np.dtype("<f4"), 8: np.dtype("<f8")}
 _NAMES_BYTES = 3 * 80
-"""Names of the setup, the sensor and the light source, 80 characters each."""
+"""Bytes of the names of setup, sensor and light source, 80 characters each."""
 _LARGEST_THETA = 90.01
-"""Degrees; pi / 2 in single precision is a little over 90."""
+"""Degrees; more than 90, because pi / 2 in single precision is slightly too large."""
 
 
 class Matrix(NamedTuple):
-    """A matrix in the file, row after row."""
+    """Position, shape and type of a matrix in the file, stored row by row."""
 
     offset: int
     rows: int
@@ -64,25 +65,25 @@ class Matrix(NamedTuple):
 
 
 class Factor(NamedTuple):
-    """Two matrices whose product ``texels @ observations.T`` are the values of a BTF."""
+    """Two matrices whose product ``texels @ observations.T`` gives the values of a BTF."""
 
     texels: Matrix
-    """(texels, K) or, if it holds all channels, (texels * channels, K)."""
+    """Shape (texels, K), or (texels * channels, K) if it contains all channels."""
     observations: Matrix
-    """(observations, K) or, if it holds all channels, (observations * channels, K)."""
+    """Shape (observations, K), or (observations * channels, K) if it contains all channels."""
     components: int
-    """Columns to use, at most K."""
+    """Number of columns to use, at most K."""
 
 
 class Header(NamedTuple):
-    """What a file says about itself."""
+    """The contents of a file's header."""
 
     signature: str
     file_size: int
     light: NDArray[np.float64]
-    """(N, 3) unit vectors, one per observation in the order of the file."""
+    """Unit vectors, shape (N, 3), one per observation in the order of the file."""
     view: NDArray[np.float64]
-    """(N, 3) likewise."""
+    """Unit vectors, shape (N, 3), in the same order."""
     height: int
     width: int
     channels: int
@@ -90,18 +91,18 @@ class Header(NamedTuple):
     colour_model: int
     """`RGB`, `LOG_Y_UV_BY_Y` or `LOG_RGB`."""
     factors: tuple[Factor, ...]
-    """One for all channels, or one per channel."""
+    """One factor for all channels, or one per channel."""
     notes: tuple[str, ...]
-    """What is in the file and is not used, in sentences."""
+    """Sentences about contents of the file that are not used."""
 
 
 def read_header(path: Path) -> Header:
-    """Everything in a file but the values of the factors.
+    """Read everything in a file except the values of the factors.
 
     Raises
     ------
     CaptureError
-        The file cannot be opened, is of another kind, is damaged or shorter than it says.
+        If the file cannot be opened, is of an unsupported kind, is damaged or truncated.
     """
     try:
         with path.open("rb") as file:
@@ -159,7 +160,7 @@ def _read_signature(cursor: Cursor) -> str:
         raise cursor.error("the file is empty")
     if not text.startswith("!"):
         raise cursor.error(
-            f"it is no BTF of the University of Bonn (it starts with {head!r})",
+            f"it is not a BTF of the University of Bonn (it starts with {head!r})",
             f"such a file starts with {known}",
         )
     signature = next((known for known in SIGNATURES if text.startswith(known)), None)
@@ -171,7 +172,8 @@ def _read_signature(cursor: Cursor) -> str:
             f"export it as {known}",
         )
     if signature == "!FMF06FCR":
-        # "R" may also be the first byte of the size that follows "!FMF06FC"; the version tells.
+        # "R" may also be the first byte of the size that follows "!FMF06FC". The next field, the
+        # version, decides.
         cursor.file.seek(len(signature) + 4)
         if cursor.file.read(4) not in (struct.pack("<I", version) for version in range(1, 5)):
             signature = "!FMF06FC"
@@ -180,7 +182,7 @@ def _read_signature(cursor: Cursor) -> str:
 
 
 def _read_description(cursor: Cursor, notes: list[str]) -> int:
-    """Read the measurement's description; the number of channels is what is needed of it."""
+    """Read the description of the measurement and return its number of channels."""
     start = cursor.file.tell()
     size, version = cursor.integer(), cursor.integer()
     if not 1 <= version <= 4:
@@ -188,7 +190,7 @@ def _read_description(cursor: Cursor, notes: list[str]) -> int:
             f"its header is of version {version}, versions 1 to 4 are known",
             f"{COPY_AGAIN} or export it again",
         )
-    # The pixels per millimetre and three factors of the colours; no known reader uses them.
+    # Pixels per millimetre and three colour factors are skipped, as no known reader uses them.
     cursor.skip(_NAMES_BYTES + 4 + 12)
     if version > 1 and cursor.integer():
         notes.append("the values contain the cosine of the light's polar angle")
@@ -202,7 +204,7 @@ def _read_description(cursor: Cursor, notes: list[str]) -> int:
             cursor.skip(cursor.integer())
     if cursor.file.tell() != start + size:
         raise cursor.error(
-            f"its header takes {cursor.file.tell() - start} bytes where it says {size}"
+            f"its header takes {cursor.file.tell() - start} bytes, but states {size}"
         )
     if channels not in (1, 3):
         raise cursor.error(
@@ -213,7 +215,7 @@ def _read_description(cursor: Cursor, notes: list[str]) -> int:
 
 
 def _read_directions(cursor: Cursor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Light and view vectors of all observations: each view with its own list of lights."""
+    """Read light and view vectors of all observations; each view has its own list of lights."""
     cursor.part = "list of directions"
     views = cursor.integer()
     cursor.require(12 * views)
@@ -228,7 +230,7 @@ def _read_directions(cursor: Cursor) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 
 def _vectors(cursor: Cursor, name: str, angles: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Unit vectors of (theta, phi) in radians."""
+    """Convert (theta, phi) in radians to unit vectors; raise a CaptureError if out of range."""
     degrees = np.rad2deg(np.concatenate(angles))
     wrong = ~(np.isfinite(degrees).all(axis=1) & (np.abs(degrees[:, 0]) <= _LARGEST_THETA))
     if wrong.any():
@@ -254,13 +256,13 @@ def _read_colour_model(cursor: Cursor, channels: int) -> int:
         )
     if model == LOG_Y_UV_BY_Y and channels != 3:
         raise cursor.error("its colour model is 11 (log Y, U/Y, V/Y) but it has one channel")
-    # Mean and matrix of the principal components (model 3).
+    # Mean and matrix of the principal components are skipped, as only model 3 uses them.
     cursor.skip(12 + 36)
     return model
 
 
 def _read_range_reduction(cursor: Cursor, notes: list[str]) -> int:
-    """The fields that "!FMF12FCER" has more than the others; the colour model they amount to."""
+    """Read the additional fields of "!FMF12FCER" and return the colour model they imply."""
     cursor.part = "extended header"
     version = cursor.take(1)[0]
     if version > 2:
@@ -284,14 +286,14 @@ def _read_factor(
     channels: int = 1,
     components: int | None = None,
 ) -> Factor:
-    """Where the two matrices of one factorisation lie; their sizes are checked, not their values.
+    """Locate the two matrices of one factorisation and check their sizes, not their values.
 
     Parameters
     ----------
     texels, observations, channels : int
-        The rows and columns that the matrices are to stand for.
+        The counts that the rows of the two matrices must match.
     components : int, optional
-        How many of the stored components are to be used, at most.
+        Maximum number of components to use; all stored ones by default.
     """
     cursor.part = "factors"
     scalar = cursor.take(1)[0]
@@ -302,7 +304,7 @@ def _read_factor(
     if not used:
         raise cursor.error("its factors have no components")
     dtype = _SCALARS[scalar]
-    # The singular values come first; the second matrix is multiplied by them already.
+    # The singular values come first. They are skipped, because the second matrix includes them.
     first = Matrix(cursor.file.tell() + scalar * stored, rows, stored, dtype)
     second = Matrix(first.offset + scalar * stored * rows, columns, stored, dtype)
     if (rows, columns) == (channels * observations, texels):

@@ -1,12 +1,12 @@
-"""BTF files of the University of Bonn (UBO2014 and others), a matrix factorisation in one file.
+"""BTF files of the University of Bonn (UBO2014 and others): a matrix factorisation in one file.
 
-The kinds that are read, by the characters a file starts with:
+The supported kinds, by the first characters of a file:
 
 - ``!DFMF08FCR``: decorrelated full matrix factorisation, one factorisation per channel of a
   colour model;
 - ``!FMF12FCER``, ``!FMF06FCR``, ``!FMF06FC``: full matrix factorisation, one for all channels.
 
-All values are little-endian, without padding; integers have 32 bits and no sign::
+All values are little-endian without padding; integers are unsigned with 32 bits::
 
     signature
     size of the description up to the directions, version (1 to 4)
@@ -32,23 +32,23 @@ All values are little-endian, without padding; integers have 32 bits and no sign
     factors: bytes of a value (1 byte: 2, 4 or 8), components K, rows M, columns N
              S (K), U (M x K), V S (N x K), row after row
 
-Of U and V S, one has a row per texel, the other a row per observation: the lights of the first
-view, then those of the next (if both sizes fit either way, U is the one of the observations). In
-FMF files U has a row per channel of each, one after the other. A value is the scalar product of
-two rows, then
+One of U and V S has a row per texel, and the other has a row per observation: the lights of the
+first view, then those of the next. If the sizes allow both, U is the matrix of the observations.
+In FMF files U has one row per channel of each texel or observation, in consecutive rows. The
+scalar product v of two rows is decoded according to the colour model:
 
-- colour model 0 (RGB): itself;
+- colour model 0 (RGB): v is the value;
 - 11 (log Y, U/Y, V/Y): with e = 1e-5, Y = exp(v0) - e, U = v1 (Y + e), V = v2 (Y + e), and
   RGB from YUV;
 - 12 (log RGB), and FMF with the logarithm taken: exp(v) - e.
 
-Values are linear, may exceed 1, and are not clipped. Whether the cosine of the light's polar
-angle is in them is up to the file; it is neither multiplied nor divided.
+Values are linear, may exceed 1, and are not clipped. The file decides whether they include the
+cosine of the light's polar angle; the reader neither multiplies nor divides by it.
 
 **Rows.** The first row of the file is the top of the image, so nothing is flipped: the
-university's own library shows it there (in MATLAB, whose images begin at the top) and fills it
-from the first row of OpenEXR images. The reader ``btf.hh``, and with it the Python package
-btf-extractor, turns the images over to count rows from the bottom; its own example writes them
+university's own library shows it at the top (in MATLAB, whose images begin at the top) and fills
+it from the first row of OpenEXR images. The reader ``btf.hh``, and with it the Python package
+btf-extractor, flips the images to count rows from the bottom; but its own example writes them
 to a TGA file from the bottom up, so that the file's first row is the top there, too.
 
 References
@@ -84,16 +84,16 @@ __all__ = ["read", "recognises"]
 
 _FAMILIES = (b"!DFMF", b"!FMF", b"!PVF", b"!BDI")
 _EPSILON = 1e-5
-"""What was added to a value before its logarithm was taken."""
+"""Constant that was added to a value before its logarithm was taken."""
 _YUV_TO_RGB = np.array(
     [[1.0, 0.0, 1.13983], [1.0, -0.39465, -0.58060], [1.0, 2.03211, 0.0]], dtype=np.float32
 )
 _BLOCK_VALUES = 1 << 18
-"""Values of a factor that are converted at a time: few enough to stay in the cache."""
+"""Number of values of a factor that are converted at a time, small enough for the CPU cache."""
 
 
 def recognises(path: Path) -> bool:
-    """Whether a file starts like a BTF of the University of Bonn, of whatever kind."""
+    """Return whether a file starts like a BTF of the University of Bonn, of any kind."""
     try:
         if not path.is_file():
             return False
@@ -101,14 +101,14 @@ def recognises(path: Path) -> bool:
             head = file.read(max(map(len, _FAMILIES)))
         return head.startswith(_FAMILIES) or (head[:1] == b"!" and path.suffix.lower() == ".btf")
     except Exception:
-        # Asked of anything a user drops on the viewer: an unreadable path is not ours.
+        # Any exception means "no", because this is asked of every path a user drops on the viewer.
         return False
 
 
 def read(path: Path, options: ReadOptions | None = None) -> BTF:
     """Open a BTF file of the University of Bonn.
 
-    The header is read and checked now; an image is computed from the factors when asked for.
+    The header is read and checked now; an image is computed from the factors on access.
 
     Returns
     -------
@@ -119,8 +119,8 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
     Raises
     ------
     CaptureError
-        The file is of a kind or colour model that is not read, is damaged, or is shorter than
-        it says.
+        If the kind or colour model of the file is not supported, or the file is damaged or
+        truncated.
     """
     header = read_header(path)
     frames = _Frames(path, header)
@@ -136,14 +136,14 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
 
 
 class _Frames:
-    """The observations as one lazy (N, H, W, C) array, and a way to the texels of all of them.
+    """The observations as one lazy (N, H, W, C) array, and their `Gatherer`.
 
     Parameters
     ----------
     path : Path
     header : Header
     observations : ndarray of int, optional
-        Which ones, by their index in the file; all by default.
+        Indices of the observations in the file; all by default.
     """
 
     def __init__(
@@ -157,20 +157,24 @@ class _Frames:
 
     @property
     def frames(self) -> _Frames:
-        """The observations: a gatherer of its own frames."""
+        """The gatherer itself, since it is also the lazy array of its observations."""
         return self
 
     @property
     def chunks(self) -> tuple[tuple[int, ...], ...]:
-        """Any observations may be read together, which computes them several times faster."""
+        """Sizes of the chunks along each axis, as in dask: one observation per chunk.
+
+        `__getitem__` also accepts slices, because computing several observations together is
+        several times faster per observation.
+        """
         return ((1,) * len(self.observations), *((length,) for length in self.shape[1:]))
 
     def select(self, observations: NDArray[np.intp]) -> _Frames:
-        """Some of these observations, by their index among them."""
+        """Return a restriction to the observations with these indices."""
         return _Frames(self.path, self.header, self.observations[observations])
 
     def __getitem__(self, key: int | slice, /) -> NDArray[np.float32]:
-        """Observations (H, W, C), or (n, H, W, C) of a slice."""
+        """Compute one observation (H, W, C), or those of a slice (n, H, W, C)."""
         which = np.atleast_1d(self.observations[key])
         texels = self.shape[1] * self.shape[2]
         flat = np.empty((len(which), texels, self.shape[3]), dtype=np.float32)
@@ -180,7 +184,7 @@ class _Frames:
         return images if isinstance(key, slice) else np.asarray(images[0])
 
     def gather(self, yx: NDArray[np.intp], out: NDArray[Any]) -> Iterator[tuple[int, int]]:
-        """Fill ``out`` (T, N, C) with the ABRDFs at ``yx`` (T, 2); yields (done, to do)."""
+        """Fill ``out`` (T, N, C) with the ABRDFs at ``yx`` (T, 2); yield (done, total) texels."""
         texels = yx[:, 0] * self.shape[2] + yx[:, 1]
         for block, values in self._blocks(texels, self.observations):
             out[block] = values
@@ -189,7 +193,7 @@ class _Frames:
     def _blocks(
         self, texels: NDArray[np.intp], observations: NDArray[np.intp]
     ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Values (texels, observations, C) of some texels, so many at a time."""
+        """Yield values (texels, observations, C) of some texels in blocks that fit the cache."""
         content = self._map()
         total = self.shape[1] * self.shape[2]
         widest = max(factor.components for factor in self.header.factors)
@@ -220,7 +224,7 @@ class _Frames:
             )
 
     def _map(self) -> NDArray[np.uint8]:
-        """The file's bytes, mapped into memory anew: no open file outlives an image."""
+        """Memory-map the file's bytes; done for each access, so that no file stays open."""
         try:
             changed = self.path.stat().st_size != self.header.file_size
             content = None if changed else np.memmap(self.path, dtype=np.uint8, mode="r")
@@ -233,21 +237,21 @@ class _Frames:
 
 
 def _matrix(content: NDArray[np.uint8], matrix: Matrix) -> NDArray[Any]:
-    """A matrix of the file as it is stored, without reading it."""
+    """Return a view of a matrix in the memory map, in its stored type."""
     size = matrix.rows * matrix.columns * matrix.dtype.itemsize
     stored: NDArray[Any] = content[matrix.offset : matrix.offset + size].view(matrix.dtype)
     return stored.reshape(matrix.rows, matrix.columns)
 
 
 def _precision(factor: Factor) -> np.dtype[Any]:
-    """Single precision but for factors in double precision."""
+    """Return the type to compute in: double precision for factors stored so, else single."""
     return np.dtype(np.float64 if factor.texels.dtype.itemsize == 8 else np.float32)
 
 
 def _weights(
     content: NDArray[np.uint8], factor: Factor, observations: NDArray[np.intp], total: int
 ) -> NDArray[Any]:
-    """What the texels of a factor are multiplied by: (components, observations x channels)."""
+    """Return the right-hand matrix of the product, (components, observations * channels)."""
     stored = _matrix(content, factor.observations)
     rows = stored.reshape(total, -1, stored.shape[1])[observations, :, : factor.components]
     return rows.reshape(-1, factor.components).astype(_precision(factor)).T
@@ -261,17 +265,22 @@ def _product(
     observations: int,
     total: int,
 ) -> NDArray[np.float32]:
-    """Values (texels, observations, channels) of a factor, of some of ``total`` texels."""
+    """Multiply a factor's rows of some of the ``total`` texels by the weights.
+
+    Returns
+    -------
+    ndarray, shape (texels, observations, channels)
+    """
     stored = _matrix(content, factor.texels)
     rows = stored.reshape(total, -1, stored.shape[1])[texels, :, : factor.components]
     values = rows.reshape(-1, factor.components).astype(_precision(factor)) @ weights
-    # Either a texel or an observation has a row for each channel.
+    # Channels are rows of either the texels or the observations; the reshape allows both.
     values = values.reshape(len(texels), rows.shape[1], observations, -1).transpose(0, 2, 1, 3)
     return np.asarray(values.reshape(len(texels), observations, -1), dtype=np.float32)
 
 
 def _to_rgb(values: NDArray[np.float32], model: int) -> NDArray[np.float32]:
-    """Linear RGB of (texels, channels) values in a colour model."""
+    """Convert values (texels, channels) from a colour model to linear RGB."""
     if model == LOG_RGB:
         return np.exp(values) - np.float32(_EPSILON)
     if model == LOG_Y_UV_BY_Y:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari.utils import progress as napari_progress
 
-from napari_btf.running.phases import PHASES
+from napari_btf.running.phases import phase_named
 
 if TYPE_CHECKING:
     from napari_btf.progress import Progress
@@ -42,7 +42,7 @@ class Bar:
         self._showing, self._next = True, now + _SECONDS
         if bar.total != progress.total or bar.n > progress.step:
             bar.reset(total=progress.total)
-        name = PHASES.get(progress.phase, progress.phase)
+        name = phase_named(progress.phase).label
         if not bar.desc.startswith(name):
             bar.set_description(name)
         if progress.step != bar.n:

@@ -1,4 +1,4 @@
-"""Images of a model in a thread: the latest directions win, coarser ones while they move."""
+"""Renders images of a model in a thread: the latest shot wins, and moving ones are coarse."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from napari_btf.progress import Job
 
 __all__ = [
-    "Frames",
+    "Renderer",
 ]
 
 
-#: Every how-manieth texel may be decoded while directions move.
+#: While directions move, every n-th texel is decoded, where n is one of these numbers.
 STEPS = (1, 2, 3, 4, 6, 8)
-#: Seconds an image may take while directions move.
+#: The time that an image may take while directions move, seconds.
 BUDGET = 0.016
-#: Seconds an image may still take once another one is wanted; it is given up else.
+#: An image that would take longer than this (seconds) is given up when a newer one is wanted.
 _PATIENCE = 0.1
-#: Directions rest when nothing came for so long (milliseconds).
+#: Directions rest if no shot is wanted for this time, milliseconds.
 _REST = 150
 
 
@@ -116,15 +116,15 @@ def _to_decode(shot: Shot, before: Shot | None) -> int:
     return sum((a.theta, a.phi) != (b.theta, b.phi) for a, b in pairs)
 
 
-class Frames(QObject):
-    """Makes the latest shot that is wanted.
+class Renderer(QObject):
+    """Renders the latest shot that is wanted.
 
     Signals
     -------
     made
         A `Frame`.
     failed
-        A sentence on what is wrong.
+        A sentence that says what is wrong.
     """
 
     made = Signal(object)

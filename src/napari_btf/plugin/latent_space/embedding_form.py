@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_btf.plugin.widgets.section import allow
-from napari_btf.running.phases import PHASES
+from napari_btf.running.phases import phase_named
 
 if TYPE_CHECKING:
     from napari_btf.embedding import Method
@@ -113,4 +113,4 @@ class EmbeddingForm(QWidget):
         """Show a report."""
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.step)
-        self.bar.setFormat(f"{PHASES.get(progress.phase, progress.phase)} %p%")
+        self.bar.setFormat(f"{phase_named(progress.phase).label} %p%")

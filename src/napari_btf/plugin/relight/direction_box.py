@@ -1,4 +1,4 @@
-"""One direction: a disk with a handle, its two angles as numbers and on sliders, a lock."""
+"""One direction: a disk with a handle, two angles as spin boxes and as sliders, and a lock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_btf.plugin.relight.handle_disk import HandleDisk, tidy
+from napari_btf.plugin.relight.handle_disk import HandleDisk
+from napari_btf.plugin.relight.scene import Direction
 from napari_btf.plugin.widgets.section import allow
 
 if TYPE_CHECKING:
@@ -27,21 +28,20 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectionBox"]
 
-Angles = tuple[float, float]
-
-#: Pixels that a disk takes.
+#: The smallest and the largest height of the disk, in pixels.
 _LEAST, _MOST = 116, 280
-#: Degrees from one place of a slider to the next; 360 is 0.
+#: The degrees between two neighbouring positions of a slider.
 _STEP = 0.01
+#: The largest azimuth, since 360 is 0.
 _MOST_PHI = 359.99
 _HOW = (
-    "Drag the handle. With Shift it goes to captured directions. Double click: normal. "
-    "Scroll: tilt, with Shift: turn. Arrow keys: one degree, with Shift: five."
+    "Drag the handle; with Shift it goes to captured directions. Double-click: go to the normal. "
+    "Scroll: change theta; with Shift: change phi. Arrow keys: move one degree; with Shift: five."
 )
 
 
 class DirectionBox(QWidget):
-    """Shows a direction and lets people change it; whoever owns it decides what that means.
+    """Shows one direction and lets people change it; its owner decides what follows.
 
     Parameters
     ----------
@@ -51,14 +51,14 @@ class DirectionBox(QWidget):
     Signals
     -------
     moved
-        A hand changed the direction; `set_angles` does not tell.
+        A person chose another `Direction`; `set_direction` does not emit this signal.
     rested
-        The mouse let go of the handle, or of a slider.
+        A person released the handle or a slider.
     locked
-        Whether it is locked now.
+        A person opened or closed the lock: whether it is closed now.
     """
 
-    moved = Signal()
+    moved = Signal(object)
     rested = Signal()
     locked = Signal(bool)
 
@@ -76,9 +76,21 @@ class DirectionBox(QWidget):
         self.theta_slider.setAccessibleName(f"{name} theta slider")
         self.phi_slider.setAccessibleName(f"{name} phi slider")
         self.lock = QCheckBox("lock")
+        self._lay_out()
 
+        self.disk.moved.connect(self._on_disk)
+        self.disk.released.connect(self.rested)
+        for number in (self.theta, self.phi):
+            number.valueChanged.connect(self._on_numbers)
+        for slider in (self.theta_slider, self.phi_slider):
+            slider.valueChanged.connect(self._on_sliders)
+            slider.sliderReleased.connect(self.rested)
+        self.lock.toggled.connect(self._on_lock)
+        self.set_why_not("")
+
+    def _lay_out(self) -> None:
         head = QHBoxLayout()
-        head.addWidget(QLabel(name))
+        head.addWidget(QLabel(self._name))
         head.addStretch()
         head.addWidget(self.lock)
         numbers = QFormLayout()
@@ -95,77 +107,73 @@ class DirectionBox(QWidget):
         column.addWidget(self.disk)
         column.addLayout(numbers)
 
-        self.disk.moved.connect(self._on_disk)
-        self.disk.released.connect(self.rested)
-        for number in (self.theta, self.phi):
-            number.valueChanged.connect(self._on_numbers)
-        for slider in (self.theta_slider, self.phi_slider):
-            slider.valueChanged.connect(self._on_sliders)
-            slider.sliderReleased.connect(self.rested)
-        self.lock.toggled.connect(self._on_lock)
-        self.set_why_not("")
-
-    @property
-    def angles(self) -> Angles:
-        """Theta and phi, degrees, as the numbers say."""
-        return self.disk.angles
-
-    @property
-    def is_free(self) -> bool:
-        """Whether it may be changed."""
-        return not (self._why_not or self.lock.isChecked())
-
-    def set_angles(self, theta: float, phi: float) -> None:
-        """Show a direction; nobody is told."""
-        theta, phi = tidy(theta, phi)
-        self.disk.set_angles(theta, phi)
+    def set_direction(self, direction: Direction) -> None:
+        """Show a direction."""
+        self.disk.set_direction(direction)
         for number, slider, value in (
-            (self.theta, self.theta_slider, theta),
-            (self.phi, self.phi_slider, phi),
+            (self.theta, self.theta_slider, direction.theta),
+            (self.phi, self.phi_slider, direction.phi),
         ):
             with QSignalBlocker(number), QSignalBlocker(slider):
                 number.setValue(value)
                 slider.setValue(round(value / _STEP))
 
     def set_captured(self, vectors: ArrayLike, reach: float) -> None:
-        """Show captured directions (N, 3), and how far from the normal they go, degrees."""
+        """Show the captured directions.
+
+        Parameters
+        ----------
+        vectors : array_like, shape (N, 3)
+            Unit vectors.
+        reach : float
+            Their largest angle from the normal, degrees.
+        """
         vectors = np.asarray(vectors)
         if not np.array_equal(vectors, self.disk.vectors):
             self.disk.set_directions(vectors)
         self.disk.set_reach(reach)
 
+    def set_locked(self, is_locked: bool) -> None:
+        """Show an open or a closed lock."""
+        with QSignalBlocker(self.lock):
+            self.lock.setChecked(is_locked)
+        self.set_why_not(self._why_not)
+
     def set_why_not(self, why_not: str) -> None:
-        """Disable everything for a reason, or enable it again."""
+        """Disable the whole box for a reason, or enable it again with ""."""
         self._why_not = why_not
-        held = f"The {self._name} is locked" if self.lock.isChecked() else ""
+        locked = f"The {self._name} is locked" if self.lock.isChecked() else ""
         allow(self.lock, f"Keep the {self._name} where it is", why_not)
-        # A tool tip of the disk would hide those of the dots.
-        self.disk.setEnabled(not (why_not or held))
-        self.disk.setAccessibleDescription(why_not or held or _HOW)
+        # The disk has no tool tip: one would hide the tool tips of its dots.
+        self.disk.setEnabled(not (why_not or locked))
+        self.disk.setAccessibleDescription(why_not or locked or _HOW)
         self.setToolTip(why_not)
-        tip = f"Angle of the {self._name} from the surface normal"
-        allow(self.theta, tip, why_not or held)
-        allow(self.theta_slider, tip, why_not or held)
-        tip = f"Azimuth of the {self._name}, counter-clockwise from right"
-        allow(self.phi, tip, why_not or held)
-        allow(self.phi_slider, tip, why_not or held)
+        tip = f"Theta: the angle between the {self._name} and the surface normal"
+        allow(self.theta, tip, why_not or locked)
+        allow(self.theta_slider, tip, why_not or locked)
+        tip = f"Phi: the azimuth of the {self._name}, counter-clockwise from the right"
+        allow(self.phi, tip, why_not or locked)
+        allow(self.phi_slider, tip, why_not or locked)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep the disk as high as wide: what is below may change, the disk must not jump."""
+        """Keep the disk square, so that it does not jump when the widgets below it change."""
         super().resizeEvent(event)
         self.disk.setFixedHeight(max(_LEAST, min(self.width(), _MOST)))
 
-    def _on_disk(self, theta: float, phi: float) -> None:
-        self.set_angles(theta, phi)
-        self.moved.emit()
+    def _on_disk(self, direction: Direction) -> None:
+        self._tell(direction)
 
     def _on_numbers(self, _: float) -> None:
-        self.set_angles(self.theta.value(), self.phi.value())
-        self.moved.emit()
+        self._tell(Direction.of(self.theta.value(), self.phi.value()))
 
     def _on_sliders(self, _: int) -> None:
-        self.set_angles(self.theta_slider.value() * _STEP, self.phi_slider.value() * _STEP)
-        self.moved.emit()
+        theta, phi = self.theta_slider.value() * _STEP, self.phi_slider.value() * _STEP
+        self._tell(Direction.of(theta, phi))
+
+    def _tell(self, direction: Direction) -> None:
+        # All parts of the box agree before anybody hears of the direction.
+        self.set_direction(direction)
+        self.moved.emit(direction)
 
     def _on_lock(self, is_locked: bool) -> None:
         self.set_why_not(self._why_not)
@@ -173,7 +181,7 @@ class DirectionBox(QWidget):
 
 
 class _Degrees(QDoubleSpinBox):
-    """An angle, without decimals that are zero."""
+    """An angle in degrees, written without trailing zeros."""
 
     def __init__(self, most: float) -> None:
         super().__init__()
@@ -181,7 +189,7 @@ class _Degrees(QDoubleSpinBox):
         self.setDecimals(2)
         self.setSingleStep(1.0)
         self.setSuffix("°")
-        # Not at each digit that is typed.
+        # The value does not change at each digit that is typed.
         self.setKeyboardTracking(False)
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setMinimumWidth(70)
@@ -193,14 +201,14 @@ class _Degrees(QDoubleSpinBox):
 
 
 class _AngleSlider(QSlider):
-    """An angle in hundredths of a degree, as fine as the numbers beside it."""
+    """An angle in hundredths of a degree, the resolution of the spin boxes."""
 
     def __init__(self, most: float) -> None:
         super().__init__(Qt.Orientation.Horizontal)
         self.setRange(0, round(most / _STEP))
         self.setSingleStep(round(1.0 / _STEP))
         self.setPageStep(round(10.0 / _STEP))
-        # A dock may be narrower than a slider likes to be.
+        # A dock may be narrower than the preferred width of a slider.
         self.setMinimumWidth(40)
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
@@ -210,12 +218,12 @@ class _AngleSlider(QSlider):
 
 
 class _Azimuth(_Degrees):
-    """An angle that goes round."""
+    """An angle that starts again at 0 after 360 degrees."""
 
     def __init__(self) -> None:
         super().__init__(_MOST_PHI)
         self.setWrapping(True)
 
     def stepBy(self, steps: int) -> None:
-        """Step over zero: Qt itself would stop there once."""
+        """Step across zero, where the spin box of Qt would stop once."""
         self.setValue((self.value() + steps * self.singleStep()) % 360.0)

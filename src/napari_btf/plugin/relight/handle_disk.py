@@ -1,4 +1,4 @@
-"""A disk of directions with a handle that goes anywhere on it."""
+"""A disk of directions with a handle that people drag."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from napari_btf.directions import (
     vectors_to_angles,
     vectors_to_disk,
 )
+from napari_btf.plugin.relight.scene import NORMAL, Direction
 from napari_btf.plugin.widgets.disk import Disk
 
 if TYPE_CHECKING:
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
 
     from napari_btf.plugin.widgets.disk_picture import DiskPicture
 
-__all__ = ["HandleDisk", "tidy"]
+__all__ = ["HandleDisk"]
 
-Angles = tuple[float, float]
-
+#: Radii of the handle and of the marks of other lamps, in pixels.
 _HANDLE, _OTHER = 6.5, 4.5
 #: Degrees of one notch of the wheel, of an arrow key, and of either with the Shift key.
 _SCROLLED, _STEP, _LARGE_STEP = 0.5, 1.0, 5.0
@@ -40,34 +40,28 @@ _ARROWS = {
 }
 
 
-def tidy(theta: float, phi: float, decimals: int = 2) -> Angles:
-    """A direction above the surface as its spin boxes show it: 0..90, and 0 up to 360 degrees."""
-    theta, phi = round(float(theta), decimals), round(float(phi), decimals) % 360.0
-    return min(max(theta, 0.0), 90.0), round(phi, decimals)
-
-
 class HandleDisk(Disk):
-    """A direction as a handle, over the captured directions as faint dots.
+    """A handle that shows one direction, over faint dots that show the captured directions.
 
-    Drag the handle, or click where it is to go; with Shift it goes to the nearest dot. A double
-    click or Home takes it to the normal, the wheel tilts it (with Shift, turns it), arrow keys
-    push it (with Shift, farther).
+    The handle is dragged, or follows a click; with Shift it goes to the nearest dot. A double
+    click or Home takes the handle to the normal, the wheel tilts it (with Shift, turns it), and
+    arrow keys move it by one degree (with Shift, by five).
 
     Parameters
     ----------
     parent : QWidget, optional
     is_cool : bool
-        The handle is blue, not orange: to be told from another disk beside it.
+        Paint the handle blue instead of orange, so that two disks side by side differ.
 
     Signals
     -------
     moved
-        Theta and phi, degrees, whenever a hand moves the handle; not when a setter does.
+        A person moved the handle to another `Direction`; setters do not emit this signal.
     released
-        The mouse let go of the handle.
+        The mouse button was released.
     """
 
-    moved = Signal(float, float)
+    moved = Signal(object)
     released = Signal()
 
     _faint = True
@@ -75,54 +69,54 @@ class HandleDisk(Disk):
     def __init__(self, parent: QWidget | None = None, *, is_cool: bool = False) -> None:
         super().__init__(parent)
         self._is_cool = is_cool
-        self._angles: Angles = (0.0, 0.0)
+        self._direction = NORMAL
         self._reach = 90.0
         self._shown: NDArray[np.float64] | None = None
-        self._others: tuple[tuple[Angles, QColor], ...] = ()
+        self._others: tuple[tuple[Direction, QColor], ...] = ()
         self._dragged = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.CrossCursor)
 
     def sizeHint(self) -> QSize:
-        """Two of them fit a narrow dock."""
+        """A size of which two fit side by side in a narrow dock."""
         return QSize(140, 140)
 
     @property
-    def angles(self) -> Angles:
-        """Theta and phi of the handle, degrees."""
-        return self._angles
+    def direction(self) -> Direction:
+        """The direction of the handle."""
+        return self._direction
 
-    def set_angles(self, theta: float, phi: float) -> None:
-        """Put the handle somewhere."""
-        if (theta, phi) != self._angles:
-            self._angles = (theta, phi)
+    def set_direction(self, direction: Direction) -> None:
+        """Put the handle at a direction."""
+        if direction != self._direction:
+            self._direction = direction
             self.update()
 
     def set_reach(self, theta: float) -> None:
-        """Say how far the captured directions go, degrees; what is beyond is shaded."""
+        """Shade the directions beyond the largest captured theta, degrees."""
         self._reach = theta
         self.update()
 
     def set_shown(self, vector: ArrayLike | None) -> None:
-        """Mark the direction that is shown in place of that of the handle; None for no other."""
+        """Mark the direction that the image shows in place of the handle's; None for no mark."""
         shown = None if vector is None else np.asarray(vector, dtype=np.float64)
         if (shown is not None) or (self._shown is not None):
             self._shown = shown
             self.update()
 
-    def set_others(self, others: tuple[tuple[Angles, QColor], ...]) -> None:
-        """Mark where other handles are, each in a colour of its own."""
+    def set_others(self, others: tuple[tuple[Direction, QColor], ...]) -> None:
+        """Mark the directions of other lamps, each in its own colour."""
         if others != self._others:
             self._others = others
             self.update()
 
     @property
     def handle(self) -> QPointF:
-        """Where the handle is, in the coordinates of the widget."""
-        return self.place_at(*self._angles)
+        """The position of the handle in the coordinates of the widget."""
+        return self.place_at(*self._direction)
 
     def place_at(self, theta: float, phi: float) -> QPointF:
-        """Where a direction is, in the coordinates of the widget."""
+        """The position of a direction (degrees) in the coordinates of the widget."""
         x, y = vectors_to_disk(angles_to_vectors(theta, phi)).tolist()
         picture = self._picture()
         return picture.centre + picture.rim * QPointF(x, -y)
@@ -130,7 +124,7 @@ class HandleDisk(Disk):
     # ----------------------------------------------------------------- mouse and keys
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take hold of the handle; it comes to the mouse."""
+        """Take hold of the handle, which jumps to the mouse."""
         if event.button() == Qt.MouseButton.LeftButton:
             self._dragged = True
             QToolTip.hideText()
@@ -138,30 +132,30 @@ class HandleDisk(Disk):
             self._drag(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Move the handle while it is held; else say which dot is below the mouse."""
+        """Move the handle while it is held; otherwise tell which dot is under the mouse."""
         if not event.buttons() & Qt.MouseButton.LeftButton:
             self._hover(event)
         elif self._dragged:
             self._drag(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Let go of it."""
+        """Let go of the handle."""
         if event.button() == Qt.MouseButton.LeftButton:
             self._dragged = False
             self.update()
             self.released.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Go to the normal; the handle is not held until the next press."""
+        """Move the handle to the normal; it is not held until the next press."""
         if event.button() == Qt.MouseButton.LeftButton:
             self._dragged = False
             self._go(0.0, 0.0)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Fine steps: of theta, with Shift of phi."""
+        """Change theta in fine steps; with Shift, phi."""
         delta = event.angleDelta()
         notches = (delta.y() or delta.x()) / 120.0
-        theta, phi = self._angles
+        theta, phi = self._direction
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self._go(theta, phi + 2 * _SCROLLED * notches)
         else:
@@ -169,7 +163,7 @@ class HandleDisk(Disk):
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Push the handle by a degree, as arrows point on the disk."""
+        """Move the handle by one degree in the direction of the arrow on the disk."""
         key = Qt.Key(event.key())
         if key == Qt.Key.Key_Home:
             self._go(0.0, 0.0)
@@ -180,17 +174,17 @@ class HandleDisk(Disk):
             super().keyPressEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Show that keys come here."""
+        """Paint the ring that shows the keyboard focus."""
         super().focusInEvent(event)
         self.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Show that they do not."""
+        """Paint the handle without the ring of the keyboard focus."""
         super().focusOutEvent(event)
         self.update()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Let go of the handle when disabled; follow the theme."""
+        """Let go of the handle when the disk is disabled; follow the theme."""
         if not self.isEnabled():
             self._dragged = False
         super().changeEvent(event)
@@ -206,22 +200,22 @@ class HandleDisk(Disk):
         self._go(*_angles_at(np.array([away.x(), -away.y()]) / picture.rim), decimals=1)
 
     def _push(self, way: NDArray[np.float64], degrees: float) -> None:
-        point = vectors_to_disk(angles_to_vectors(*self._angles))
-        # The projection keeps angles; near the rim a degree is twice as long as in the middle.
+        point = vectors_to_disk(self._direction.vector)
+        # The projection keeps angles, but a degree is twice as long at the rim as at the centre.
         length = np.deg2rad(degrees) * (1.0 + point @ point) / 2.0
         self._go(*_angles_at(point + length * way))
 
     def _go(self, theta: float, phi: float, decimals: int = 2) -> None:
-        angles = tidy(theta, phi, decimals)
-        if angles != self._angles:
-            self._angles = angles
+        direction = Direction.of(theta, phi, decimals)
+        if direction != self._direction:
+            self._direction = direction
             self.update()
-            self.moved.emit(*angles)
+            self.moved.emit(direction)
 
     # ----------------------------------------------------------------- painting
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """The captured directions, how far they go, and the handle."""
+        """Paint the dots, the shaded rim, the marks of other lamps, and the handle."""
         self._paint_glow()
         super().paintEvent(event)
         painter = QPainter(self)
@@ -237,10 +231,10 @@ class HandleDisk(Disk):
             painter.setPen(QPen(colour, 1.6))
             painter.setBrush(paper)
             painter.drawEllipse(shown, 4.0, 4.0)
-        for angles, own in self._others:
+        for other, own in self._others:
             painter.setPen(QPen(picture.ink(0.8), 1.2))
             painter.setBrush(own)
-            painter.drawEllipse(self.place_at(*angles), _OTHER, _OTHER)
+            painter.drawEllipse(self.place_at(*other), _OTHER, _OTHER)
         size = _HANDLE + (1.5 if self._dragged else 0.0)
         if self.hasFocus():
             painter.setPen(QPen(colour, 1.2))
@@ -260,7 +254,7 @@ class HandleDisk(Disk):
         return QColor(95, 180, 255) if dark else QColor(0, 95, 190)
 
     def _paint_glow(self) -> None:
-        """What lies below the dots: the dome as the handle lights it, and what is out of reach."""
+        """Paint the background: a glow around the handle, and the shade beyond the reach."""
         picture = self._picture()
         centre, rim = picture.centre, picture.rim
         painter = QPainter(self)
@@ -284,7 +278,7 @@ class HandleDisk(Disk):
 
 
 def _angles_at(point: NDArray[np.float64]) -> tuple[float, float]:
-    """Theta and phi at a place on the disk, or on its rim if it lies outside."""
+    """Theta and phi of a point of the disk; of the nearest point of the rim for one outside."""
     radius = float(np.linalg.norm(point))
     theta, phi = vectors_to_angles(disk_to_vectors(point / max(1.0, radius)))
     return float(theta), float(phi)

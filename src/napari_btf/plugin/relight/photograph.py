@@ -1,4 +1,4 @@
-"""The captured photograph nearest to the relit directions, beside the relit image."""
+"""The photograph whose directions are nearest to those of the relit image, beside that image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from napari_btf.plugin.viewer.placing import free_column
 from napari_btf.plugin.viewer.shown_image import ShownImage
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.plugin.widgets.wrapped_text import Note
-from napari_btf.relighting.shots import developed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,26 +25,33 @@ if TYPE_CHECKING:
 
 __all__ = ["Photograph"]
 
-_TIP = "Show the captured image whose light and view are nearest, beside the relit one"
+_TIP = "Show the captured image with the nearest light and view beside the relit image"
 _NO_CAPTURE = "Open the capture of this model to see its photographs."
 
 
 class _Wanted(NamedTuple):
-    """A photograph as it is shown."""
+    """A photograph, and the shot whose exposure and gamma it is shown with."""
 
     btf: BTF
     number: int
-    exposure: float
-    gamma: float | None
+    shot: Shot
+
+    def looks_like(self, other: _Wanted | None) -> bool:
+        """Whether another photograph has the same pixels."""
+        return other is not None and self._key == other._key
+
+    @property
+    def _key(self) -> tuple[BTF, int, float, float | None]:
+        return self.btf, self.number, self.shot.exposure, self.shot.gamma
 
 
 class Photograph(QWidget):
-    """A check box, a note on which photograph it is, and the layer.
+    """A check box, a note about the photograph, and the layer that shows it.
 
     Signals
     -------
     appeared
-        There is another layer in the viewer now.
+        A new layer was added to the viewer.
     """
 
     appeared = Signal()
@@ -72,11 +78,11 @@ class Photograph(QWidget):
 
     @property
     def layer(self) -> Any:
-        """Its layer, or None."""
+        """The layer of the photograph, or None."""
         return self._image.layer
 
     def follow(self, shot: Shot | None, why_not: str = "") -> None:
-        """Show the photograph nearest to another relit image; say why there is none."""
+        """Show the photograph nearest to a relit image, or say why there is none."""
         self._shot, self._no_shot = shot, why_not
         btf = self._capture()
         if btf is None and shot is not None:
@@ -95,23 +101,23 @@ class Photograph(QWidget):
             text += f"\nview {format_angles(btf.view[i])}, {_apart(apart[1])}"
         self.note.setVisible(True)
         self.note.setText(text)
-        wanted = _Wanted(btf, i, shot.exposure, shot.gamma)
-        if wanted != self._shown or self._image.layer is None:
+        wanted = _Wanted(btf, i, shot)
+        if not wanted.looks_like(self._shown) or self._image.layer is None:
             self._shown = wanted
             self._latest.want(lambda: _read(wanted))
 
     def drop(self, layer: Any) -> None:
-        """Someone deleted a layer; if it is the photograph, it is not wanted any more."""
+        """Clear the check box if the layer that was deleted is the photograph."""
         if self._image.owns(layer):
             self.box.setChecked(False)
 
     def pause(self) -> None:
-        """Read nothing until followed again."""
+        """Read no photograph until the next `follow`."""
         self._latest.cancel()
         self._shown = None
 
     def make_room(self) -> None:
-        """Stand right of the relit image."""
+        """Move to the right of the relit image."""
         if self._shot is not None:
             self._image.make_room(self._column())
 
@@ -158,7 +164,7 @@ class Photograph(QWidget):
 def _read(wanted: _Wanted) -> Job[tuple[_Wanted, NDArray[Any]]]:
     yield from ()
     stored = wanted.btf.frame(wanted.number)
-    return wanted, developed(stored, wanted.exposure, wanted.gamma)[1]
+    return wanted, wanted.shot.developed(stored)
 
 
 def _apart(degrees: float) -> str:

@@ -1,8 +1,7 @@
-"""Light, view and surroundings that move by themselves: around, across, along keyframes."""
+"""Motions of light, view and environment: circles, sweeps, keyframes, recordings."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QElapsedTimer, Qt, QTimer, Signal
@@ -24,84 +23,53 @@ from napari_btf.plugin.widgets.section import allow
 from napari_btf.relighting.motion import along, circle, sweep, turn, view_circle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from napari_btf.plugin.relight.scene import Scene
     from napari_btf.relighting.motion import Motion, Pose
 
-__all__ = ["MOTIONS", "Limits", "Player", "Scene"]
+__all__ = ["MOTIONS", "Player"]
 
-#: Milliseconds between two steps; a step goes as far as time has passed.
+#: Milliseconds between two steps; each step covers the time that has passed.
 _TICK = 16
-#: What there is to play, by name, and what it does.
+#: The motions by name, each with its tool tip.
 MOTIONS = {
-    "circle": "The light goes around at its theta; surroundings turn",
-    "sweep": "The light goes over the normal to the other side and back",
-    "view": "The viewer goes around at its theta while the light stays",
-    "keyframes": "Light, view and surroundings go from keyframe to keyframe",
-    "recording": "What the hand did while it was recorded, at its own pace",
+    "circle": "The light circles around the normal at its theta; an environment turns",
+    "sweep": "The light moves across the normal to the other side and back",
+    "view": "The viewer circles around the normal at its theta while the light stays",
+    "keyframes": "Light, view and environment move from keyframe to keyframe",
+    "recording": "The recorded movements, at their own speed",
 }
 
 
-@dataclass(frozen=True)
-class Scene:
-    """Where everything is.
-
-    Parameters
-    ----------
-    pose : Pose
-        With light and view; with a turn where surroundings shine.
-    reach : (light, view)
-        Thetas that a sweep and circles go to, degrees.
-    """
-
-    pose: Pose
-    reach: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Why something must not move, or nothing: everything, the light, the view."""
-
-    everything: str = ""
-    light: str = ""
-    view: str = ""
-
-
 class Player(QWidget):
-    """Buttons, a speed, keyframes, and a recording.
+    """Moves the scene: buttons for the motions, a speed, keyframes, and a recorder.
 
     Parameters
     ----------
-    present : callable
-        Gives the present `Scene`.
+    scene : Scene
 
     Signals
     -------
-    moved
-        The `Pose` after one more step.
     stopped
-        Nothing moves any more.
+        A motion has ended or was stopped.
     changed
         Other motions can be played than before.
     """
 
-    moved = Signal(object)
     stopped = Signal()
     changed = Signal()
 
-    def __init__(self, present: Callable[[], Scene]) -> None:
+    def __init__(self, scene: Scene) -> None:
         super().__init__()
-        self._present = present
+        self._scene = scene
         self._motion: Motion | None = None
         self._gone = 0.0
-        self._limits = Limits()
         self._keyframes: list[Pose] = []
         self.circle, self.sweep = QPushButton("Circle"), QPushButton("Sweep")
         self.view, self.along = QPushButton("Turn view"), QPushButton("Keyframes")
         self.recording, self.stop_button = QPushButton("Recording"), QPushButton("Stop")
         self.loop = QCheckBox("loop")
         self.loop.setChecked(True)
-        self.loop.setToolTip("Begin again at the end")
+        self.loop.setToolTip("Start again at the end")
         self.speed = QSlider(Qt.Orientation.Horizontal)
         self.speed.setRange(5, 240)
         self.speed.setValue(60)
@@ -127,6 +95,9 @@ class Player(QWidget):
         self.clear.clicked.connect(self._clear)
         self.list.itemActivated.connect(self._go_to)
         self.speed.valueChanged.connect(self._say_speed)
+        scene.moved.connect(self._on_moved)
+        scene.replaced.connect(self.stop)
+        scene.allowed.connect(self._on_allowed)
         self._say_speed(self.speed.value())
         self._allow()
 
@@ -157,7 +128,7 @@ class Player(QWidget):
 
     @property
     def playing(self) -> bool:
-        """Whether something moves."""
+        """Whether a motion is running."""
         return self._timer.isActive()
 
     @property
@@ -165,50 +136,41 @@ class Player(QWidget):
         """Light, view and turn of each keyframe."""
         return tuple(self._keyframes)
 
-    def set_limits(self, limits: Limits) -> None:
-        """Disable what must not move."""
-        self._limits = limits
-        self._allow()
-        if limits.everything:
-            self.stop()
-
     def why_not(self, name: str) -> str:
-        """Why a motion of `MOTIONS` cannot be played, or nothing."""
-        turns = self._present().pose.turn is not None
+        """Why a motion of `MOTIONS` cannot be played, or ""."""
+        limits, turns = self._scene.limits, self._scene.is_surrounded
         few = "" if len(self._keyframes) > 1 else "Add two keyframes first"
         none = "" if self.recorder.motion is not None else "Record something first"
         reasons = {
-            "circle": "" if turns else self._limits.light,
-            "sweep": "Surroundings are turned, not swept" if turns else self._limits.light,
-            "view": self._limits.view,
+            "circle": "" if turns else limits.light,
+            "sweep": "An environment is turned, not swept" if turns else limits.light,
+            "view": limits.view,
             "keyframes": few,
             "recording": none,
         }
-        return self._limits.everything or reasons[name]
+        return limits.everything or reasons[name]
 
     def motion(self, name: str) -> Motion:
-        """A motion of `MOTIONS` that can be played, from where everything is."""
-        scene = self._present()
-        light, view, turned = scene.pose
+        """A motion of `MOTIONS`, which starts at the present pose of the scene."""
+        scene = self._scene
         if name == "keyframes":
             return along(self._keyframes, self.loop.isChecked())
         if name == "recording":
             assert self.recorder.motion is not None
             return self.recorder.motion
-        assert light is not None
-        assert view is not None
-        if name == "circle":
-            return circle(light, scene.reach[0]) if turned is None else turn(turned)
-        return (
-            sweep(light, scene.reach[0]) if name == "sweep" else view_circle(view, scene.reach[1])
-        )
+        light_reach, view_reach = scene.reach
+        if name == "view":
+            return view_circle(scene.view, view_reach)
+        if name == "sweep":
+            return sweep(scene.light, light_reach)
+        return turn(scene.turn) if scene.is_surrounded else circle(scene.light, light_reach)
 
     def seconds(self, motion: Motion) -> float:
-        """How long a motion takes: at the chosen speed, or at its own pace."""
+        """The duration of a motion: at the chosen speed, or at the speed of a recording."""
         return motion.length / self.speed.value() if motion.seconds is None else motion.seconds
 
     def play(self, motion: Motion) -> None:
-        """Start another motion."""
+        """Start a motion."""
         self.recorder.stop()
         self._motion, self._gone = motion, 0.0
         self._clock.start()
@@ -216,20 +178,25 @@ class Player(QWidget):
         self._allow()
 
     def stop(self) -> None:
-        """Stay where it is."""
+        """Stop the motion that is running."""
         if self.playing:
             self._timer.stop()
             self._allow()
             self.stopped.emit()
 
-    def touched(self, *, light: bool = False, view: bool = False, turn: bool = False) -> None:
-        """A hand moved something: what moves the same by itself stops; what is recorded is."""
+    def _on_moved(self, light: bool, view: bool, turn: bool) -> None:
+        # A motion stops when a person moves the same thing, and lets them move all others.
         if self._motion is not None and self.playing:
             moves = [part is not None for part in self._motion.at(0.0)]
             if any(mine and hand for mine, hand in zip(moves, (light, view, turn), strict=True)):
                 self.stop()
         if not self.playing:
-            self.recorder.note(self._present().pose)
+            self.recorder.note(self._scene.pose)
+
+    def _on_allowed(self) -> None:
+        self._allow()
+        if self._scene.limits.everything:
+            self.stop()
 
     def _step(self) -> None:
         motion = self._motion
@@ -238,12 +205,12 @@ class Player(QWidget):
         self._gone += pace * self._clock.restart() / 1000.0
         is_over = self._gone >= motion.length and not self.loop.isChecked()
         gone = motion.length if is_over else self._gone % max(motion.length, 1e-9)
-        self.moved.emit(motion.at(gone))
+        self._scene.go_to(motion.at(gone))
         if is_over:
             self.stop()
 
     def _add(self) -> None:
-        pose = self._present().pose
+        pose = self._scene.pose
         self._keyframes.append(pose)
         (lt, lp), (vt, vp) = pose.light or (0.0, 0.0), pose.view or (0.0, 0.0)
         what = f"light {lt:.4g}°, {lp:.4g}°"
@@ -261,21 +228,23 @@ class Player(QWidget):
 
     def _go_to(self, item: QListWidgetItem) -> None:
         self.stop()
-        self.moved.emit(self._keyframes[self.list.row(item)])
+        self._scene.go_to(self._keyframes[self.list.row(item)])
         self.stopped.emit()
 
     def _say_speed(self, speed: int) -> None:
         self.speed_text.setText(f"{speed} °/s")
-        self.speed.setToolTip("Degrees in a second")
+        self.speed.setToolTip("Speed in degrees per second")
         self.changed.emit()
 
     def _allow(self) -> None:
-        no = self._limits.everything
+        no = self._scene.limits.everything
         for name, button in self._buttons.items():
             allow(button, MOTIONS[name], self.why_not(name))
-        allow(self.stop_button, "Stay here", no or ("" if self.playing else "Nothing moves"))
-        allow(self.add, "Remember where everything is", no)
-        allow(self.clear, "Forget all keyframes", "" if self._keyframes else "There are none")
+        allow(self.stop_button, "Stop the motion", no or ("" if self.playing else "Nothing moves"))
+        allow(self.add, "Add the present light, view and environment as a keyframe", no)
+        allow(
+            self.clear, "Remove all keyframes", "" if self._keyframes else "There are no keyframes"
+        )
         self.recorder.set_why_not(no)
         self.list.setVisible(bool(self._keyframes))
         self.list.setToolTip("Double-click a keyframe to go there")

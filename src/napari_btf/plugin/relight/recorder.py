@@ -1,4 +1,4 @@
-"""What a hand does to light and view, remembered to be played again."""
+"""A recorder of the movements that people make with light, view and environment."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder"]
 
-_TIP = "Remember how you move light, view and surroundings, until this is pressed again"
-#: Seconds without a move after which the hand stood still.
+_TIP = "Record how you move light, view and environment, until you press this button again"
+#: A pause longer than this is recorded as standing still, in seconds.
 _STILL = 0.1
 
 
 class Recorder(QWidget):
-    """A button that stays down, and how long the recording is.
+    """A button that stays down while it records, and the length of the recording.
 
     Signals
     -------
     started
-        A hand wants its moves to be recorded.
+        A recording begins.
     changed
-        There is another recording.
+        A recording has ended.
     """
 
     started = Signal()
@@ -52,12 +52,12 @@ class Recorder(QWidget):
 
     @property
     def motion(self) -> Motion | None:
-        """What was recorded last, or None."""
+        """The last recording, or None."""
         return self._motion
 
     @property
     def recording(self) -> bool:
-        """Whether moves are being recorded."""
+        """Whether movements are being recorded."""
         return self.button.isChecked()
 
     def set_why_not(self, why_not: str) -> None:
@@ -67,14 +67,14 @@ class Recorder(QWidget):
         allow(self.button, _TIP, why_not)
 
     def note(self, pose: Pose) -> None:
-        """Everything is here now; the first time the clock starts."""
+        """Record a pose at the present time; the first pose starts the clock."""
         if not self.recording:
             return
         if not self._poses:
             self._clock.start()
         now = self._clock.nsecsElapsed() / 1e9
         if self._seconds and now - self._seconds[-1] > _STILL:
-            # The hand stood still: it did not drift from there to here.
+            # The scene stood still in the pause and did not drift.
             self._poses.append(self._poses[-1])
             self._seconds.append(now - _STILL / 2)
         if self._seconds and now <= self._seconds[-1]:
@@ -82,12 +82,12 @@ class Recorder(QWidget):
             return
         self._poses.append(pose)
         self._seconds.append(now)
-        # Not at each move: what is written costs the window another composition.
+        # Once a second, because each new text makes the window compose its content again.
         if self.text.text() != f"{now:.0f} s":
             self.text.setText(f"{now:.0f} s")
 
     def stop(self) -> None:
-        """Keep what was recorded."""
+        """End the recording and keep it."""
         self.button.setChecked(False)
 
     def _on_toggled(self, is_recording: bool) -> None:

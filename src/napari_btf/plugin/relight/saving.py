@@ -1,4 +1,4 @@
-"""Movies of what the dock can play."""
+"""Saving of the relit image, and of movies of the motions."""
 
 from __future__ import annotations
 
@@ -20,25 +20,29 @@ from qtpy.QtWidgets import (
 )
 
 from napari_btf.errors import BTFError
+from napari_btf.export.images import write_image
 from napari_btf.export.movies import check_movie_name, write_movie
 from napari_btf.plugin.jobs.task import Task
 from napari_btf.plugin.viewer.layers import is_spectral
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.plugin.widgets.wrapped_text import Note
+from napari_btf.progress import finish
 from napari_btf.relighting import Relighter
+from napari_btf.relighting.shots import finished, make
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from napari_btf.plugin.relight.player import Player
+    from napari_btf.plugin.relight.scene import Scene
     from napari_btf.progress import Progress
-    from napari_btf.relighting.motion import Pose
-    from napari_btf.relighting.shots import Shot
+    from napari_btf.relighting.shots import Frame, Shot
 
-__all__ = ["Movie"]
+__all__ = ["IMAGE_FILES", "Movie", "save_image"]
 
+IMAGE_FILES = "Images (*.png *.tif *.tiff *.jpg *.bmp *.tga)"
 _NAMES = {
     "circle": "circle",
     "sweep": "sweep",
@@ -51,32 +55,31 @@ _FILTERS = {
     ".gif": "Animated GIF (*.gif)",
     "": "Folder of PNG images (*)",
 }
-_TIP = "Write what is chosen here, frame by frame, in full resolution"
-_SPECTRAL = "Movies are for colour and grey, this model is spectral"
+_TIP = "Write the chosen motion frame by frame, in full resolution"
+_SPECTRAL = "Movies show colour or grey images; this model is spectral"
 
 
 class Movie(QWidget):
-    """What to write, how fast and how long; writing in a thread.
+    """Chooses a motion, a frame rate and a duration, and writes the movie in a thread.
 
     Parameters
     ----------
     player : Player
-        Knows the motions.
-    shot_at : callable
-        Gives the `Shot` of a `Pose`; only asked when writing starts.
+        Makes the motions.
+    scene : Scene
+        Gives the shot of each pose, all of them when the writing starts.
 
     Signals
     -------
     failed
-        A sentence on what is wrong.
+        A sentence that says what is wrong.
     """
 
     failed = Signal(str)
 
-    def __init__(self, player: Player, shot_at: Callable[[Pose], Shot]) -> None:
+    def __init__(self, player: Player, scene: Scene) -> None:
         super().__init__()
-        self._player, self._shot_at = player, shot_at
-        self._model_why_not = ""
+        self._player, self._scene = player, scene
         self.motion = QComboBox()
         for name, text in _NAMES.items():
             self.motion.addItem(text, name)
@@ -92,7 +95,9 @@ class Movie(QWidget):
         self.seconds.setDecimals(1)
         self.seconds.setSuffix(" s")
         self.seconds.setSpecialValueText("as played")
-        self.seconds.setToolTip("How long it takes: as at the speed above, or so many seconds")
+        self.seconds.setToolTip(
+            "The duration of the movie, either in seconds or as the motion takes when it is played"
+        )
         self.save_button, self.cancel_button = QPushButton("Save movie..."), QPushButton("Cancel")
         self.note = Note()
         self.note.setVisible(False)
@@ -129,21 +134,15 @@ class Movie(QWidget):
         """Whether a movie is being written."""
         return self._task.running
 
-    def set_model(self, channels: int | None, why_not: str = "") -> None:
-        """There is a model of so many channels; or none, for a reason."""
-        spectral = channels is not None and is_spectral(channels)
-        self._model_why_not = why_not or (_SPECTRAL * spectral)
-        self._allow()
-
     def save(self, path: str) -> None:
-        """Write the chosen motion, unless one is being written; `failed` tells what is wrong."""
+        """Write the chosen motion, unless a movie is being written; `failed` tells of problems."""
         if self.running:
             return
         motion = self._player.motion(self.motion.currentData())
         fps, seconds = float(self.fps.value()), self.seconds.value()
         count = max(2, round((seconds or self._player.seconds(motion)) * fps))
-        # What moves from now on, or another model, does not matter to the movie.
-        shots = [self._shot_at(pose) for pose in motion.poses(count)]
+        # Later changes of the scene do not change the movie.
+        shots = [self._scene.shot(pose) for pose in motion.poses(count)]
         try:
             check_movie_name(path)
         except BTFError as error:
@@ -154,7 +153,7 @@ class Movie(QWidget):
         self._task.start(job, f"Writing {Path(path).name}")
 
     def cancel(self) -> None:
-        """Write no more; of what was written nothing is left."""
+        """Stop writing, and delete what was written."""
         if self.running:
             self._task.cancel()
             self._say("Cancelled; nothing was written.")
@@ -165,7 +164,7 @@ class Movie(QWidget):
 
     def _ask(self) -> None:
         self._player.stop()
-        # The kind that can be written is offered first.
+        # The dialog offers a format first that can be written here.
         kinds = [".mp4", ".gif", ""] if find_spec("imageio_ffmpeg") else [".gif", "", ".mp4"]
         filters = ";;".join(_FILTERS[kind] for kind in kinds)
         path, chosen = QFileDialog.getSaveFileName(
@@ -186,16 +185,34 @@ class Movie(QWidget):
         self.failed.emit(problem)
 
     def _allow(self, _: Any = None) -> None:
-        no = self._model_why_not or self._player.why_not(self.motion.currentData())
+        model = self._scene.model
+        spectral = _SPECTRAL if model is not None and is_spectral(model.channels) else ""
+        no = spectral or self._player.why_not(self.motion.currentData())
         if self.running:
             no = "A movie is being written"
         allow(self.save_button, _TIP, no)
         idle = "" if self.running else "No movie is being written"
-        allow(self.cancel_button, "Write no more, and leave nothing behind", idle)
+        allow(self.cancel_button, "Stop writing, and delete what was written", idle)
 
 
 def _frames(shots: list[Shot]) -> Iterator[NDArray[Any]]:
-    """Their images for a screen, made one after the other where they are asked for."""
+    """The images of the shots for a screen, each made when it is asked for."""
     relighter = Relighter(shots[0].model)
     for shot in shots:
-        yield relighter.frame(shot.lit_by, shot.view, exposure=shot.exposure, gamma=shot.gamma)
+        yield finish(make(shot, relighter)).pixels
+
+
+def save_image(frame: Frame, path: str) -> None:
+    """Write a relit image as it is shown, with all its texels; TIFF files keep radiance.
+
+    Raises
+    ------
+    UsageError
+        If the image cannot be written.
+    """
+    target = Path(path)
+    if not target.suffix:
+        target = target.with_suffix(".png")
+    frame = finished(frame)
+    is_tiff = target.suffix.lower() in (".tif", ".tiff")
+    write_image(target, frame.stored if is_tiff else frame.pixels)

@@ -1,4 +1,4 @@
-"""Estimates of the surface itself as layers: normals and albedo."""
+"""Estimated normals and albedo of the surface, as layers."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from napari_btf.relighting import SurfaceEstimate, estimate_surface
 from napari_btf.values import to_display
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from napari_btf.plugin.relight.scene import Scene
     from napari_btf.plugin.viewer.workspace import Workspace
     from napari_btf.progress import Job
     from napari_btf.relighting.shots import Shot
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Surface"]
 
 _TIP = (
-    "Photometric stereo over decoded images of the present view: every texel is taken for matte, "
-    "so gloss and hollows shift the result"
+    "Photometric stereo over decoded images of the present view. It assumes that each texel (one "
+    "pixel of the surface) is matte, so gloss and hollows distort the result."
 )
 _METHOD = "photometric stereo over decoded images (Woodham, 1980)"
 
@@ -40,26 +39,25 @@ class _Result(NamedTuple):
 
 
 class Surface(QWidget):
-    """A button, its job in a thread, and the two layers that come of it.
+    """A button that estimates normals and albedo in a thread and adds two layers.
 
     Parameters
     ----------
     workspace : Workspace
-    shot : callable
-        Gives the present `Shot`: its model and view count.
+    scene : Scene
+        The estimate uses its model and its view.
 
     Signals
     -------
     failed
-        A sentence on what is wrong.
+        A sentence that says what is wrong.
     """
 
     failed = Signal(str)
 
-    def __init__(self, workspace: Workspace, shot: Callable[[], Shot]) -> None:
+    def __init__(self, workspace: Workspace, scene: Scene) -> None:
         super().__init__()
-        self._workspace, self._shot = workspace, shot
-        self._why_not = ""
+        self._workspace, self._scene = workspace, scene
         self.button = QPushButton("Estimate normals and albedo")
         self.cancel_button = QPushButton("Cancel")
         self.note = Note()
@@ -79,26 +77,22 @@ class Surface(QWidget):
         self._task.changed.connect(self._allow)
         self.button.clicked.connect(self._start)
         self.cancel_button.clicked.connect(self.cancel)
+        scene.allowed.connect(self._allow)
         self._allow()
 
     @property
     def running(self) -> bool:
-        """Whether an estimate is being made."""
+        """Whether an estimate is running."""
         return self._task.running
 
-    def set_why_not(self, why_not: str) -> None:
-        """Disable the button for a reason, or enable it again."""
-        self._why_not = why_not
-        self._allow()
-
     def cancel(self) -> None:
-        """Make no estimate."""
+        """Stop the estimate."""
         if self.running:
             self._task.cancel()
             self._say("Cancelled.")
 
     def _start(self) -> None:
-        shot = self._shot()
+        shot = self._scene.shot()
         self._say("Decoding images of this view...")
         self._task.start(_estimate(shot), f"Estimating {shot.model.source}".strip())
 
@@ -115,7 +109,7 @@ class Surface(QWidget):
             viewer.add_layer(_layer(viewer, kind, pixels, result.shot))
         if active is not None and active in viewer.layers:
             viewer.layers.selection.active = active
-        self._say("Two layers, estimated: not measured.")
+        self._say("Added two layers. They are estimates, not measurements.")
         viewer.reset_view()
 
     def _on_failed(self, problem: str) -> None:
@@ -123,10 +117,10 @@ class Surface(QWidget):
         self.failed.emit(problem)
 
     def _allow(self) -> None:
-        busy = "An estimate is being made" if self.running else ""
-        allow(self.button, _TIP, self._why_not or busy)
-        idle = "" if self.running else "No estimate is being made"
-        allow(self.cancel_button, "Make no estimate", idle)
+        busy = "An estimate is running" if self.running else ""
+        allow(self.button, _TIP, self._scene.no_model or busy)
+        idle = "" if self.running else "No estimate is running"
+        allow(self.cancel_button, "Stop the estimate", idle)
 
 
 def _estimate(shot: Shot) -> Job[_Result]:
@@ -134,9 +128,9 @@ def _estimate(shot: Shot) -> Job[_Result]:
 
 
 def _images(estimate: SurfaceEstimate) -> dict[str, Any]:
-    """What the layers show, by their kinds, (H, W, C)."""
+    """The pixels of the layers by their kinds, (H, W, C)."""
     return {
-        # Twice the value less one is the vector again.
+        # A normal is 2 * value - 1.
         "normals": np.float32(0.5) * (estimate.normals + np.float32(1.0)),
         "albedo": to_display(estimate.albedo),
     }

@@ -25,6 +25,7 @@ from napari_btf.plugin.viewer.layers import capture_of, texel_at
 from napari_btf.plugin.viewer.overlay import Overlay
 from napari_btf.plugin.widgets.section import Section
 from napari_btf.progress import Progress
+from napari_btf.running.phases import phase_named
 from napari_btf.texels.regions import (
     Surface,
     boundaries,
@@ -140,8 +141,7 @@ class Structure(QWidget):
     def _on_progress(self, progress: Progress) -> None:
         self.bar.setMaximum(progress.total)
         self.bar.setValue(progress.step)
-        what = "looking" if progress.phase == "read" else "superpixels"
-        self.bar.setFormat(f"{what} %p%")
+        self.bar.setFormat(f"{phase_named(progress.phase).label} %p%")
 
     def _on_done(self, found: tuple[Surface, NDArray[np.int32] | None]) -> None:
         self._surface, parts = found

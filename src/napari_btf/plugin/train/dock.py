@@ -33,7 +33,7 @@ from napari_btf.plugin.viewer.settings import recall, remember
 from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.plugin.widgets.section import Scrolled, allow
 from napari_btf.plugin.widgets.wrapped_text import Note
-from napari_btf.running.phases import PHASES
+from napari_btf.running.phases import phase_named
 from napari_btf.training.outlook import duration, outlook
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Train(QWidget):
         progress = status.progress
         self.bar.setMaximum(progress.total)
         self.bar.setValue(progress.step)
-        text = PHASES.get(progress.phase, progress.phase)
+        text = phase_named(progress.phase).label
         if status.left is not None:
             text += f", about {duration(status.left)} left"
         self.message.setText(text)

@@ -20,8 +20,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_btf.codec.choice import CODECS, FitSettings
-from napari_btf.codec.fitting.settings import NetworkSettings
+from napari_btf.codec.choice import CODECS
+from napari_btf.codec.fitting.settings import FitSettings, NetworkSettings
 from napari_btf.errors import UsageError
 from napari_btf.plugin.train.in_thread import Plan
 from napari_btf.plugin.train.texels_box import TexelChooser
@@ -57,13 +57,22 @@ BUDGETS = {
 _NONE = "none"
 
 
+class _Row(NamedTuple):
+    """One option of the form: what it is called when it is remembered, and how it is shown."""
+
+    key: str
+    label: str
+    control: QWidget
+    tip: str
+
+
 class TrainingForm(QWidget):
-    """Choices with sensible defaults; those for experts are folded away.
+    """The options of a training with sensible defaults; those for experts are folded away.
 
     Signals
     -------
     changed
-        Something else was chosen.
+        The user chose something else.
     """
 
     changed = Signal()
@@ -72,55 +81,77 @@ class TrainingForm(QWidget):
         super().__init__(parent)
         self.captures = CaptureChooser(workspace)
         self.texels = TexelChooser(workspace, self.captures)
-        self.budget = QComboBox()
-        self.budget.addItems(list(BUDGETS))
-        self.amount = QDoubleSpinBox()
-        self.amount.setRange(0.1, 1000.0)
-        self.seconds = QDoubleSpinBox()
-        self.seconds.setRange(0.0, 36000.0)
-        self.seconds.setDecimals(1)
-        self.seconds.setSpecialValueText("as the codec needs")
-        self.hold_out = QSpinBox()
-        self.hold_out.setRange(1, 1000)
-        self.hold_out.setSpecialValueText(_NONE)
-        self.hold_out.setPrefix("1 light of ")
-        self.path = QLineEdit()
+        self.budget, self.amount = _combo(*BUDGETS), _number(0.1, 1000.0)
+        self.path, self.browse = QLineEdit(), QToolButton()
         self.path.setPlaceholderText("kept in napari until saved")
-        self.browse = QToolButton()
         self.browse.setText("...")
-        self.codec = QComboBox()
-        self.codec.addItems(["auto", *CODECS])
-        self.epochs = QSpinBox()
-        self.epochs.setRange(0, 1_000_000)
-        self.epochs.setSpecialValueText("by seconds")
-        self.device = QComboBox()
-        self.device.addItems(["auto", "cpu", "cuda"])
+        self.seconds = _number(0.0, 36000.0, "as the codec needs")
+        self.hold_out = _whole(1, 1000, _NONE)
+        self.hold_out.setPrefix("1 light of ")
+        self.codec = _combo("auto", *CODECS)
+        self.epochs = _whole(0, 1_000_000, "by seconds")
+        self.device = _combo("auto", "cpu", "cuda")
         self.device.setEditable(True)
-        self.seed = QSpinBox()
-        self.seed.setRange(0, 2**31 - 1)
+        self.seed = _whole(0, 2**31 - 1)
+        #: The options of every training, and those for experts. A new option is a row here, and a
+        #: line in `settings`.
+        self._usual = [
+            _Row("seconds", "seconds", self.seconds, _SECONDS),
+            _Row(
+                "hold_out",
+                "hold out",
+                self.hold_out,
+                "Lights the training never sees: how well does the model predict them?",
+            ),
+        ]
+        self._expert = [
+            _Row(
+                "codec",
+                "codec",
+                self.codec,
+                "auto: parallax for many views and images, else neural-basis. neural-basis is a "
+                "weighted sum of basis functions of light and view; parallax also learns where "
+                "each view ray meets the surface",
+            ),
+            _Row(
+                "passes",
+                "passes",
+                self.epochs,
+                "How often to go through the capture, instead of seconds",
+            ),
+            _Row(
+                "device",
+                "device",
+                self.device,
+                "Where to compute; auto takes a CUDA GPU if there is one",
+            ),
+            _Row(
+                "seed",
+                "seed",
+                self.seed,
+                "Seed of all random choices: the same seed gives the same model",
+            ),
+        ]
         self.experts = Section("Codec, device, seed", self._expert_rows())
         self._lay_out()
         self._connect()
         self._on_budget()
 
     def _lay_out(self) -> None:
-        size, place = QHBoxLayout(), QHBoxLayout()
-        size.addWidget(self.budget, 1)
-        size.addWidget(self.amount)
-        place.addWidget(self.path, 1)
-        place.addWidget(self.browse)
         form = _rows()
-        for name, part, tip in (
-            ("capture", self.captures, "The capture to compress"),
-            ("texels", self.texels, "What to learn from; the whole image is encoded in any case"),
-            ("size by", size, "What decides how large and how good the model gets"),
-            ("seconds", self.seconds, "How long to train; 0 lets the codec decide"),
-            ("hold out", self.hold_out, "Lights the training never sees: how good is the rest?"),
-            ("save as", place, "File of the model; empty: save it when you like it"),
-        ):
-            _add_row(form, name, part, tip)
-        self.budget.setToolTip("What decides how large and how good the model gets")
-        self.path.setToolTip("File of the model; empty: save it when you like it")
+        _add_row(form, "capture", self.captures, "The capture to compress")
+        _add_row(
+            form,
+            "texels",
+            self.texels,
+            "The texels to learn from; the whole image is encoded in any case",
+        )
+        _add_row(form, "size by", _side_by_side(self.budget, self.amount), _SIZE)
+        for row in self._usual:
+            _add_row(form, row.label, row.control, row.tip)
+        _add_row(form, "save as", _side_by_side(self.path, self.browse), _PATH)
+        self.budget.setToolTip(_SIZE)
+        self.path.setToolTip(_PATH)
         self.browse.setToolTip("Choose the file")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -130,13 +161,8 @@ class TrainingForm(QWidget):
     def _expert_rows(self) -> QWidget:
         rows = QWidget()
         form = _rows(rows)
-        for name, part, tip in (
-            ("codec", self.codec, "auto: parallax for many views and images, else neural-basis"),
-            ("passes", self.epochs, "How often to go through the capture, instead of seconds"),
-            ("device", self.device, "Where to compute; auto takes a CUDA GPU if there is one"),
-            ("seed", self.seed, "Of all random choices: the same seed gives the same model"),
-        ):
-            _add_row(form, name, part, tip)
+        for row in self._expert:
+            _add_row(form, row.label, row.control, row.tip)
         return rows
 
     def _connect(self) -> None:
@@ -144,12 +170,10 @@ class TrainingForm(QWidget):
         self.budget.currentIndexChanged.connect(self._on_budget)
         self.epochs.valueChanged.connect(self._on_epochs)
         self.browse.clicked.connect(self._ask_path)
-        for box in (self.amount, self.seconds, self.hold_out, self.seed):
-            box.valueChanged.connect(self._on_change)
-        for combo in (self.texels, self.codec):
-            combo.currentIndexChanged.connect(self._on_change)
-        for text in (self.path.textChanged, self.device.currentTextChanged):
-            text.connect(self._on_change)
+        self.texels.currentIndexChanged.connect(self._on_change)
+        self.path.textChanged.connect(self._on_change)
+        for control in (self.amount, *(row.control for row in (*self._usual, *self._expert))):
+            _changed(control).connect(self._on_change)
 
     @property
     def settings(self) -> FitSettings:
@@ -194,29 +218,21 @@ class TrainingForm(QWidget):
             _unused(_named(Path(path).expanduser())) if path else None,
         )
 
+    @property
+    def _remembered(self) -> dict[str, QWidget]:
+        """The controls by the name of what is remembered; the budget before its amount."""
+        rows = {row.key: row.control for row in (*self._usual, *self._expert)}
+        return {"size_by": self.budget, "amount": self.amount, **rows}
+
     def values(self) -> dict[str, Any]:
-        """What is worth remembering until the next session."""
-        return {
-            "size_by": self.budget.currentText(),
-            "amount": self.amount.value(),
-            "seconds": self.seconds.value(),
-            "hold_out": self.held_out,
-            "codec": self.codec.currentText(),
-            "passes": self.epochs.value(),
-            "device": self.device.currentText(),
-            "seed": self.seed.value(),
-        }
+        """The values that are worth remembering until the next session."""
+        found = {key: _value(control) for key, control in self._remembered.items()}
+        return {**found, "hold_out": self.held_out}
 
     def set_values(self, values: dict[str, Any]) -> None:
-        """Choose what `values` gave."""
-        self.budget.setCurrentText(values["size_by"])
-        self.amount.setValue(values["amount"])
-        self.seconds.setValue(values["seconds"])
-        self.hold_out.setValue(max(1, values["hold_out"]))
-        self.codec.setCurrentText(values["codec"])
-        self.epochs.setValue(values["passes"])
-        self.device.setCurrentText(values["device"])
-        self.seed.setValue(values["seed"])
+        """Choose the values that `values` returned."""
+        for key, control in self._remembered.items():
+            _set_value(control, max(1, values[key]) if key == "hold_out" else values[key])
 
     def _on_change(self, _: object = None) -> None:
         self.changed.emit()
@@ -231,9 +247,9 @@ class TrainingForm(QWidget):
 
     def _on_epochs(self, epochs: int) -> None:
         self.seconds.setEnabled(not epochs)
-        tip = "How long to train; 0 lets the codec decide"
-        self.seconds.setToolTip("Passes are chosen below: they say how long" if epochs else tip)
-        self.changed.emit()
+        self.seconds.setToolTip(
+            "The number of passes, chosen below, says how long to train" if epochs else _SECONDS
+        )
 
     def _ask_path(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
@@ -244,6 +260,53 @@ class TrainingForm(QWidget):
 
 
 _FILES = "Model (*.safetensors)"
+_SIZE = "What decides how large and how good the model gets"
+_PATH = "File of the model; leave it empty to save the model when you like it"
+_SECONDS = "How long to train, in seconds; 0 lets the codec decide"
+
+
+def _combo(*choices: str) -> QComboBox:
+    box = QComboBox()
+    box.addItems(list(choices))
+    return box
+
+
+def _number(least: float, most: float, special: str = "") -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setRange(least, most)
+    box.setDecimals(1)
+    box.setSpecialValueText(special)
+    return box
+
+
+def _whole(least: int, most: int, special: str = "") -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(least, most)
+    box.setSpecialValueText(special)
+    return box
+
+
+def _value(control: Any) -> Any:
+    return control.currentText() if isinstance(control, QComboBox) else control.value()
+
+
+def _set_value(control: Any, value: Any) -> None:
+    if isinstance(control, QComboBox):
+        control.setCurrentText(value)
+    else:
+        control.setValue(value)
+
+
+def _changed(control: Any) -> Any:
+    """The signal of a control that says that its value has changed."""
+    return control.currentTextChanged if isinstance(control, QComboBox) else control.valueChanged
+
+
+def _side_by_side(wide: QWidget, narrow: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.addWidget(wide, 1)
+    row.addWidget(narrow)
+    return row
 
 
 def _rows(parent: QWidget | None = None) -> QFormLayout:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.btf import BTF
-    from napari_btf.codec.choice import FitSettings
+    from napari_btf.codec.fitting.settings import FitSettings
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.progress import Job
     from napari_btf.training import TrainingReport

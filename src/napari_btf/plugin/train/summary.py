@@ -13,7 +13,7 @@ from napari_btf.evaluate import evaluate
 from napari_btf.plugin.jobs.background import Background
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.plugin.widgets.wrapped_text import Note
-from napari_btf.running.phases import PHASES
+from napari_btf.running.phases import phase_named
 from napari_btf.training.outlook import duration, size
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Summary(QWidget):
     def _on_progress(self, progress: Progress) -> None:
         self.bar.setMaximum(progress.total)
         self.bar.setValue(progress.step)
-        self.classical.setText(PHASES.get(progress.phase, progress.phase))
+        self.classical.setText(phase_named(progress.phase).label)
 
     def _on_done(self, found: Evaluation) -> None:
         self.classical.setText(_verdict(found))

@@ -71,6 +71,8 @@ class Workspace:
         self._relit = ""
         #: Light and view (theta, phi) of the relit image, or None before there is one.
         self.relit_directions: tuple[Angles, Angles] | None = None
+        #: The docks that show the relit image by themselves, while they are open.
+        self.relit_shown_by: weakref.WeakSet[Any] = weakref.WeakSet()
         events = viewer.layers.events
         events.inserted.connect(self._on_inserted)
         events.removed.connect(self._on_removed)

@@ -14,12 +14,15 @@ the network; without use for these, nothing is imagined.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from napari_btf.codec.fitting.loop import Loop
+from napari_btf.codec.fitting.stage import Stage
 from napari_btf.codec.neural_basis.imagination.network import ShadingNetwork, Texels
-from napari_btf.codec.neural_basis.imagination.training import BATCH, RATE, Lesson, Training
+from napari_btf.codec.neural_basis.imagination.training import BATCH, RATE, ShadingTask
 from napari_btf.directions import disk_to_vectors, group_directions
 from napari_btf.interpolation.basis import direction_space
 from napari_btf.interpolation.spline import fit_spline
@@ -35,7 +38,15 @@ if TYPE_CHECKING:
     from napari_btf.codec.fitting.settings import NetworkSettings
     from napari_btf.interpolation.basis import Continuation, DirectionSpace
 
-__all__ = ["FEWEST_PAIRS", "MOST_PAIRS", "STEPS", "Imagined", "Known", "imagine"]
+__all__ = [
+    "FEWEST_PAIRS",
+    "MOST_PAIRS",
+    "STEPS",
+    "Imagined",
+    "Known",
+    "imagine",
+    "seconds_of_imagining",
+]
 
 #: Captured pairs: with fewer none can be spared to test with, with more there are no gaps.
 FEWEST_PAIRS, MOST_PAIRS = 16, 512
@@ -50,12 +61,16 @@ _CAUTION = 0.6
 #: After so many steps it is hopeless if less than this share of the squared error has gone: where
 #: imagining was worth it, 0.2 to 0.7 had, and 0 to 0.04 elsewhere.
 _LOOK_STEP, _PROMISING = 200, 0.05
+#: Added to the learning rates, so that the last steps learn, too.
+_LEAST_RATE = 1e-6
 _TEST_TEXELS = 4000
 _NETWORK_LATENTS = 16
 #: Texels that the network learns from.
 _TEXELS = 20_000
 #: Steps of a training without a length.
 STEPS = 2400
+#: Measured seconds of a step.
+_STEP_SECONDS = 0.008
 #: All imagined pairs count for so much of the captured ones.
 _WEIGHT = 0.5
 _BLOCK_VALUES = 1 << 22
@@ -153,6 +168,14 @@ def imagine(
     return (yield from _joined(known, gaps, latents, learned, describe, surprise))
 
 
+def seconds_of_imagining(observations: int, settings: NetworkSettings) -> float:
+    """Return the expected seconds on two cores, at most: a small surface has no room for it."""
+    if not FEWEST_PAIRS <= observations <= MOST_PAIRS:
+        return 0.0
+    needed = STEPS * _STEP_SECONDS
+    return needed if settings.seconds is None else min(needed, settings.seconds)
+
+
 class _Description:
     """Latents to what the network knows of texels."""
 
@@ -209,34 +232,30 @@ def _trained(
     if settings.epochs is not None:
         steps = max(2, settings.epochs * values.size // values.shape[2] // BATCH)
     half = None if settings.seconds is None else settings.seconds / 2
-    lessons = (
-        Lesson("some", RATE, steps // 2, half, 0.0, 0.5),
-        Lesson("all", RATE / 2, steps - steps // 2, half, 0.5, 1.0),
-    )
+    stage = partial(Stage, seconds=half, warm_up=0.0, least_rate=_LEAST_RATE)
+    some = stage("some", steps // 2, last=0.5)
     found = checkpoint.found
-    share = 0.0
-    if found is None or found.facts["lesson"] == "some":
-        shown = values[:, used], light[used], view[used]
-        training = Training(network, texels, *shown, lessons[0], settings.seed)
-        if found is not None:
-            training.go_on(found)
+    if found is not None and found.facts["stage"] == "all":
+        share = float(found.facts["share"])
+    else:
+        task = ShadingTask(
+            network, texels, values[:, used], light[used], view[used], RATE, settings.seed
+        )
         usefulness = _Usefulness(network, known, texels, values, held, used)
-        if training.step < _LOOK_STEP:
-            yield from training.run(stop, checkpoint, {}, _LOOK_STEP)
+        loop = Loop(task, some, checkpoint)
+        if loop.step < _LOOK_STEP:
+            yield from loop.run(stop, _LOOK_STEP)
             # Only what had many steps and learned nothing is hopeless.
-            if training.step >= _LOOK_STEP and not usefulness()[1] >= _PROMISING:
+            if loop.step >= _LOOK_STEP and not usefulness()[1] >= _PROMISING:
                 return 0.0
-        yield from training.run(stop, checkpoint, {})
+        yield from loop.run(stop)
         share, gone = usefulness() if not stop() else (0.0, 0.0)
         # Nor where a network that diverged knows no numbers.
         if not gone >= _WORTHWHILE:
             return 0.0
-        found = None
-    training = Training(network, texels, values, light, view, lessons[1], settings.seed + 1)
-    if found is not None:
-        training.go_on(found)
-        share = found.facts["share"]
-    yield from training.run(stop, checkpoint, {"share": share})
+    every = stage("all", steps - steps // 2, first=0.5, facts={"share": share})
+    task = ShadingTask(network, texels, values, light, view, RATE / 2, settings.seed + 1)
+    yield from Loop(task, every, checkpoint).run(stop)
     return share
 
 

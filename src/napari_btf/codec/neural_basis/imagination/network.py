@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_btf.codec.features import PAIR_FEATURES, pair_features
 from napari_btf.codec.fitting.settings import one_core, pick_device
-from napari_btf.codec.parallax.networks import PAIR_FEATURES, pair_features
 
 if TYPE_CHECKING:
     import torch

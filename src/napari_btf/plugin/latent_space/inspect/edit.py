@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_btf.directions import vectors_to_angles
 from napari_btf.inspection import edited
-from napari_btf.plugin.jobs.renderer import Frames
+from napari_btf.plugin.jobs.renderer import Renderer
 from napari_btf.plugin.latent_space.inspect.latent_sliders import LatentSliders
 from napari_btf.plugin.viewer.layers import observation_at
 from napari_btf.plugin.viewer.placing import free_column
@@ -53,14 +53,14 @@ class Edit(QWidget):
         self._mask = np.zeros((0, 0), dtype=bool)
         self._spread = np.zeros(0)
         self._image = ShownImage(workspace, "relit")
-        self.frames = Frames(self)
+        self.renderer = Renderer(self)
         self.sliders = LatentSliders()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.sliders)
         self.sliders.changed.connect(self._on_moved)
-        self.frames.made.connect(self._on_made)
-        self.frames.failed.connect(show_error)
+        self.renderer.made.connect(self._on_made)
+        self.renderer.failed.connect(show_error)
 
     def set_model(self, model: CompressedBTF | None) -> None:
         """Try out the latents of another model; nothing is selected of it yet."""
@@ -95,9 +95,8 @@ class Edit(QWidget):
         variant = edited(model, self._mask, offsets) if offsets.any() else None
         self._workspace.set_variant(model, variant)
         self.changed.emit()
-        # Somebody listens while the dock Relight is open.
-        if not len(self._workspace.variant_changed):
-            self.frames.want(Shot(variant or model, *self._directions(model)), moving=True)
+        if not self._workspace.relit_shown_by:
+            self.renderer.want(Shot(variant or model, *self._directions(model)), moving=True)
 
     def _directions(self, model: CompressedBTF) -> tuple[tuple[float, float], tuple[float, float]]:
         """Light and view (theta, phi): those of Relight, or of the capture, or usual ones."""

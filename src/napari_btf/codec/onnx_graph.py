@@ -1,4 +1,4 @@
-"""Writing down ONNX graphs, one operator after the other."""
+"""Write ONNX graphs, one operator after the other, with the parts that several codecs need."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Graph"]
+__all__ = ["Graph", "disk", "linear", "vectors"]
 
-#: Of ai.onnx, and of the file: onnxruntime 1.14 and others of early 2023 know them.
+#: Version of the operators (ai.onnx) and of the file format: supported since early 2023, for
+#: example by onnxruntime 1.14.
 _OPSET, _IR_VERSION = 17, 8
-#: What one file can hold.
+#: Largest size of the constants in bytes: an ONNX file has at most 2 GiB.
 _MOST_BYTES = 2**31 - 2**20
 
 
 class Graph:
-    """A graph that grows: every call adds an operator, and gives the name of its output.
+    """An ONNX graph under construction: each call adds an operator and returns its output's name.
 
     Raises
     ------
@@ -43,14 +44,14 @@ class Graph:
         self._bytes = 0
 
     def __call__(self, operator: str, *inputs: str | NDArray[Any], **attributes: Any) -> str:
-        """Add an operator; arrays among its inputs become constants."""
+        """Add an operator and return the name of its output; array inputs become constants."""
         names = [name if isinstance(name, str) else self.constant(name) for name in inputs]
         output = f"{operator.lower()}_{len(self._nodes)}"
         self._nodes.append(self._helper.make_node(operator, names, [output], **attributes))
         return output
 
     def constant(self, values: ArrayLike) -> str:
-        """Add an array."""
+        """Add a constant array and return its name."""
         array = np.asarray(values)
         self._bytes += array.nbytes
         if self._bytes > _MOST_BYTES:
@@ -62,34 +63,34 @@ class Graph:
         return name
 
     def double(self, name: str) -> str:
-        """In double precision."""
+        """Convert a tensor to double precision."""
         from onnx import TensorProto
 
         return self("Cast", name, to=TensorProto.DOUBLE)
 
     def single(self, name: str) -> str:
-        """In single precision."""
+        """Convert a tensor to single precision."""
         from onnx import TensorProto
 
         return self("Cast", name, to=TensorProto.FLOAT)
 
     def integer(self, name: str) -> str:
-        """As 64-bit integers."""
+        """Convert a tensor to 64-bit integers."""
         from onnx import TensorProto
 
         return self("Cast", name, to=TensorProto.INT64)
 
     def columns(self, name: str, start: int, end: int) -> str:
-        """Some of the last axis of a table (P, F)."""
+        """Take the columns ``start`` to ``end`` - 1 of a tensor (P, F)."""
         bounds = (np.array([start]), np.array([end]), np.array([1]))
         return self("Slice", name, *bounds)
 
     def beside(self, *names: str) -> str:
-        """Tables (P, F) side by side."""
+        """Concatenate tensors (P, F1), (P, F2), ... along their columns."""
         return self("Concat", *names, axis=1)
 
     def length(self, name: str) -> str:
-        """Lengths (P, 1) of rows."""
+        """Compute the Euclidean norm of each row of a tensor (P, F): (P, 1)."""
         square = self("Mul", name, name)
         return self("Sqrt", self("ReduceSum", square, np.array([-1]), keepdims=1))
 
@@ -99,14 +100,14 @@ class Graph:
         output: tuple[str, Sequence[str | int]],
         description: Mapping[str, str],
     ) -> bytes:
-        """The file of the graph.
+        """Check the graph, and return it as the content of an ONNX file.
 
         Parameters
         ----------
         inputs : mapping
-            Type and shape of each, by name.
+            Name of each input, with its data type and shape.
         output : (str, shape)
-            What was computed last, single precision; it is called ``value``.
+            Name and shape of the tensor, in single precision, that becomes the output ``value``.
         description : mapping
             Metadata of the file.
         """
@@ -135,3 +136,29 @@ class Graph:
         helper.set_model_props(model, dict(description))
         onnx.checker.check_model(model)
         return bytes(model.SerializeToString())
+
+
+def disk(graph: Graph, direction: str, radius: float) -> str:
+    """Project directions (P, 3) on the stereographic disk, (P, 2), and clamp them to a radius.
+
+    The result is in double precision.
+    """
+    direction = graph.double(direction)
+    below = graph("Add", graph.columns(direction, 2, 3), np.array([1.0]))
+    place = graph("Div", graph.columns(direction, 0, 2), below)
+    length = graph("Max", graph.length(place), np.array([1e-12]))
+    shrink = graph("Min", graph("Div", np.array([radius]), length), np.array([1.0]))
+    return graph("Mul", place, shrink)
+
+
+def vectors(graph: Graph, disk: str) -> str:
+    """Convert points on the stereographic disk, (P, 2), to unit vectors, (P, 3)."""
+    square = graph("ReduceSum", graph("Mul", disk, disk), np.array([-1]), keepdims=1)
+    twice = graph("Mul", disk, np.array([2.0]))
+    up = graph("Sub", np.array([1.0]), square)
+    return graph("Div", graph.beside(twice, up), graph("Add", square, np.array([1.0])))
+
+
+def linear(graph: Graph, h: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
+    """Add a linear layer with weights (out, in)."""
+    return graph("Add", graph("MatMul", h, np.ascontiguousarray(weight.T)), bias)

@@ -1,0 +1,92 @@
+"""What a training is: the task that is learned, and the length and schedule of each stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+
+__all__ = ["Stage", "Task"]
+
+
+class Task(Protocol):
+    """What a codec trains, and on which data."""
+
+    random: np.random.Generator
+    """Draws the batches; a checkpoint contains its state."""
+
+    @property
+    def tensors(self) -> Sequence[torch.Tensor]:
+        """All tensors that the training changes, in a fixed order."""
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameter groups for `torch.optim.Adam`, each with its full learning rate ``"lr"``."""
+
+    def gradients(self) -> float:
+        """Store the gradients of a random batch in the parameters; its mean squared error."""
+
+    @property
+    def validate(self) -> Callable[[], float] | None:
+        """Gives the mean squared error of the held-out data; None if nothing is held out."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a training: its length and its schedule.
+
+    Parameters
+    ----------
+    name : str
+        Identifies the stage in a checkpoint.
+    steps : int, optional
+        Batches at most.
+    seconds : float, optional
+        Seconds at most. One of ``steps`` and ``seconds`` is needed.
+    phase : str
+        Name of the phase in reports.
+    warm_up : float
+        Share of the stage in which the learning rates grow to their full size.
+    decays : bool
+        Whether the learning rates follow this warm-up and then half a cosine down to 0; else they
+        are constant.
+    least_rate : float
+        Added to learning rates that decay.
+    interval : float
+        Share of the stage between two validations.
+    first, last : float
+        Begin and end of the stage in the reports of the whole training, 0 to 1.
+    facts : dict
+        Further plain values for the checkpoint.
+    """
+
+    name: str
+    steps: int | None
+    seconds: float | None = None
+    phase: str = "train"
+    warm_up: float = 0.03
+    decays: bool = True
+    least_rate: float = 0.0
+    interval: float = 0.01
+    first: float = 0.0
+    last: float = 1.0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def done(self, step: int, seconds: float) -> float:
+        """The share of the stage that is over; 1 or more at its end."""
+        by_steps = 0.0 if self.steps is None else step / self.steps
+        return by_steps if self.seconds is None else max(by_steps, seconds / self.seconds)
+
+    def rate(self, full: float, done: float) -> float:
+        """The learning rate when a share of the stage is over."""
+        if not self.decays:
+            return full
+        warm = min(1.0, (done + 1e-3) / self.warm_up) if self.warm_up else 1.0
+        cosine = warm * 0.5 * (1.0 + np.cos(np.pi * min(done, 1.0)))
+        return float(full * cosine + self.least_rate)

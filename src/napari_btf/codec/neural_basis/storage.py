@@ -1,0 +1,99 @@
+"""Read the neural-basis codec from the plain values and tensors of a model file."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_btf.codec.latents.transformed import CodedLatents
+from napari_btf.codec.neural_basis.model import NeuralBasisBTF
+from napari_btf.interpolation.basis import TRENDS, Continuation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_btf.codec.decoding.layers_storage import Expected
+
+__all__ = ["expected", "unpack"]
+
+_LARGEST_SMOOTHING, _LARGEST_DOME = 1e6, 1e3
+
+
+def expected(description: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> Expected:
+    """Return the shapes and types that the tensors of a file must have.
+
+    Parameters
+    ----------
+    description : dict
+        With ``height width channels latents pairs`` checked already.
+    shapes : dict
+        Of the tensors there.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, IndexError
+        If the description is none.
+    """
+    bounds = (("step", 1e9), ("smoothing", _LARGEST_SMOOTHING), ("dome", _LARGEST_DOME))
+    for key, most in bounds:
+        value = description[key]
+        if type(value) not in (int, float) or not 0 <= value <= most:
+            raise ValueError(f"{key} is {reprlib.repr(value)}")
+    if description["trend"] not in TRENDS:
+        raise ValueError(f"trend is {reprlib.repr(description['trend'])}")
+    k, c = description["latents"], description["channels"]
+    imagined = shapes["imagined_light"][0]
+    floats, integers = ("F16", "F32"), ("I64",)
+    streams, far = shapes["latent_lengths"][0], shapes["latent_far_index"][0]
+    return {
+        "table": ((description["pairs"] + imagined, k + 1, c), floats),
+        "imagined_light": ((imagined, 3), ("F32",)),
+        "imagined_view": ((imagined, 3), ("F32",)),
+        "latent_offset": ((k,), floats),
+        "latent_streams": ((shapes["latent_streams"][0],), ("U8",)),
+        "latent_lengths": ((streams,), integers),
+        "latent_lowest": ((streams,), integers),
+        "latent_far_index": ((far,), integers),
+        "latent_far_code": ((far,), integers),
+    }
+
+
+def unpack(
+    description: dict[str, Any], tensors: dict[str, NDArray[Any]], common: dict[str, Any]
+) -> NeuralBasisBTF:
+    """Return the model of a file (see `napari_btf.codec.record.Codec`).
+
+    Raises
+    ------
+    ValueError
+        If the latents are damaged.
+    """
+    model = NeuralBasisBTF(
+        coded=CodedLatents(
+            height=description["height"],
+            width=description["width"],
+            latents=description["latents"],
+            step=float(description["step"]),
+            offset=tensors["latent_offset"].astype(np.float32),
+            streams=tensors["latent_streams"],
+            lengths=tensors["latent_lengths"],
+            lowest=tensors["latent_lowest"],
+            far_index=tensors["latent_far_index"],
+            far_code=tensors["latent_far_code"],
+        ),
+        table=tensors["table"],
+        imagined_light=tensors["imagined_light"].astype(np.float64),
+        imagined_view=tensors["imagined_view"].astype(np.float64),
+        continuation=Continuation(
+            float(description["smoothing"]), float(description["dome"]), description["trend"]
+        ),
+        **common,
+    )
+    # Now rather than when it is shown: a damaged file is refused as a whole.
+    stored = model.stored
+    values = stored.scale + stored.offset if stored.values.dtype.kind == "u" else stored.values
+    if not (np.isfinite(values).all() and np.isfinite(stored.scale + stored.offset).all()):
+        raise ValueError("the latents are not finite")
+    return model
