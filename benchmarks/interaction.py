@@ -39,7 +39,7 @@ class Window(DockWindow):
 
         super().__init__(1200)
         self.dock = self.add_dock("Relight")
-        workspace_of(self.viewer).model = model
+        workspace_of(self.viewer).models.current = model
         self.until(lambda: self.dock.image_layer() is not None)
         self.shown: tuple[float, float] | None = None
         self.drawn = 0

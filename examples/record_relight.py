@@ -47,7 +47,7 @@ class Hand:
         self.app: Any = QApplication.instance()
         self.viewer.open_sample("napari-btf", "weave")
         _, self.dock = self.viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
-        workspace_of(self.viewer).model = model
+        workspace_of(self.viewer).models.current = model
         self.dock.photograph.box.setChecked(True)
         self.rest(2.0)
 

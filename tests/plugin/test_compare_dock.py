@@ -28,7 +28,7 @@ def make_dock(
     """The dock over a viewer, with the model of the capture, and checked."""
 
     def make(viewer: ViewerModel) -> Any:
-        workspace_of(viewer).model = model
+        workspace_of(viewer).models.current = model
         dock = open_dock(Compare, viewer)
         dock.compare.setChecked(True)
         return dock
@@ -109,10 +109,10 @@ def test_it_says_what_is_missing(
     open_path(viewer, capture.folder)
     assert "Train a model first" in dock.figures.text()
     assert dock.compare.toolTip() == dock.figures.text()
-    workspace_of(viewer).model = one_view_model
+    workspace_of(viewer).models.current = one_view_model
     expected = "32 x 24 with 3 channels, those of the model are 32 x 24 with 1 channel"
     assert expected in dock.figures.text()
-    workspace_of(viewer).model = model
+    workspace_of(viewer).models.current = model
     assert dock.compare.isEnabled()
     assert dock.figures.text() == ""
 

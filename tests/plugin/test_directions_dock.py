@@ -13,7 +13,7 @@ from napari_btf.plugin.directions import Directions
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
-from napari_btf.plugin.viewer.chooser import NO_CAPTURE
+from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE
 from napari_btf.plugin.viewer.layers import (
     TAG,
     azimuth_of,
@@ -263,9 +263,9 @@ def test_every_slider_position_survives_a_turn(
     workspace = workspace_of(viewer)
     conventions = itertools.cycle(map(AzimuthConvention.parse, ("cw", "cw+180", "ccw+45.5", "ccw")))
     for step in np.ndindex(capture_of(layer).stack().shape[:-3]):
-        workspace.go_to(capture_of(layer), step)
+        workspace.captures.go_to(capture_of(layer), step)
         image = shown(viewer, layer, len(step))
-        workspace.turn_capture(layer, next(conventions))
+        workspace.captures.turn(layer, next(conventions))
         assert (layer.data.shape, layer.axis_labels) == (shape, axes)
         np.testing.assert_array_equal(shown(viewer, layer, len(step)), image)
 
@@ -316,7 +316,7 @@ def test_a_duplicate_of_the_layer_stays_as_it_is(loaded: ViewerModel, dock: Dire
 def test_the_controls_show_what_was_chosen_for_the_capture(
     loaded: ViewerModel, open_dock: Callable[..., Any], make_capture: Callable[..., Any]
 ) -> None:
-    workspace_of(loaded).turn_capture(loaded.layers["cloth"], AzimuthConvention.parse("cw-45.5"))
+    workspace_of(loaded).captures.turn(loaded.layers["cloth"], AzimuthConvention.parse("cw-45.5"))
     dock = open_dock(Directions, loaded)
     assert dock.convention == AzimuthConvention(True, -45.5)
     assert dock.zero.text() == "-45.5°"

@@ -57,7 +57,7 @@ def test_a_layer_with_angles_in_its_metadata(
     np.testing.assert_array_equal(np.stack(list(btf.iter_frames())), source.frames)
     assert added.axis_labels == ("view", "light", "y", "x")
     assert not layer.visible
-    assert workspace_of(viewer).capture_layers() == [added]
+    assert workspace_of(viewer).captures.layers() == [added]
 
 
 def test_unit_vectors_and_a_table(viewer: ViewerModel, make_btf: Make, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_slider_goes_through_many_channels(
     btf = capture_of(layer)
     assert btf is not None
     viewer.dims.current_step = (1, 7, 3, 0, 0)
-    assert workspace_of(viewer).step(btf) == (1, 7)
+    assert workspace_of(viewer).captures.step(btf) == (1, 7)
     i = btf.grid.observations[1, 7]
     np.testing.assert_array_equal(np.asarray(layer.data[1, 7, 3]), btf.frame(i)[..., 3])
     assert viewer.canvas.overlays.text.text == (
@@ -138,7 +138,7 @@ def test_a_slider_goes_through_many_channels(
 
     model, _ = finish(train(btf))
     dock = open_dock(Relight, viewer)
-    workspace_of(viewer).model = model
+    workspace_of(viewer).models.current = model
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     relit = dock.image_layer()
     assert relit.data.shape == (5, 10, 12)

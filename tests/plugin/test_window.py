@@ -198,7 +198,7 @@ def test_the_sample_and_its_relit_image_are_on_the_screen(
     sample = open_sample()
     from_above = sample.select(sample.view[:, 2] > 0.999)
     model = napari_btf.train(from_above, latents=8, epochs=1)
-    workspace_of(viewer).model = model
+    workspace_of(viewer).models.current = model
     _, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     dock.light_theta.setValue(15)
@@ -226,7 +226,7 @@ def test_what_records_the_canvas_sees_every_direction(
 ) -> None:
     viewer = make_napari_viewer(show=True)
     _, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
-    workspace_of(viewer).model = model
+    workspace_of(viewer).models.current = model
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     layer = dock.image_layer()
     for light in ((0.0, 0.0), (60.0, 0.0), (60.0, 180.0)):
@@ -251,7 +251,7 @@ def test_the_window_may_close_while_the_light_moves(
     viewer = make_napari_viewer(show=True)
     viewer.open(capture.folder, plugin="napari-btf")
     frame, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
-    workspace_of(viewer).model = model
+    workspace_of(viewer).models.current = model
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     # At the width of a small dock nothing is cut off, and two disks are not tiny.
     frame.setFixedWidth(300)
@@ -395,7 +395,7 @@ def test_images_that_were_shown_leave_nothing_behind(
 ) -> None:
     """napari keeps all workers that it is told of, and a minute of dragging makes a thousand."""
     viewer = make_napari_viewer(show=True)
-    workspace_of(viewer).model = model
+    workspace_of(viewer).models.current = model
     _, dock = viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     made: list[Any] = []

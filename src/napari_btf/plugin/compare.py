@@ -15,7 +15,7 @@ from napari_btf.errors import BTFError
 from napari_btf.evaluate.comparison import check_match
 from napari_btf.evaluate.metrics import psnr
 from napari_btf.plugin.jobs.background import Latest
-from napari_btf.plugin.viewer.chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE, CaptureChooser
 from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.layers import observation_at
 from napari_btf.plugin.viewer.model_chooser import ModelChooser
@@ -95,7 +95,7 @@ class Compare(QWidget):
         follow_while_shown(
             self,
             {
-                self._workspace.model_changed: self._on_choice,
+                self._workspace.models.changed: self._on_choice,
                 viewer.dims.events.current_step: self._ask,
                 viewer.layers.events.removed: self._close_up_later,
             },
@@ -120,7 +120,7 @@ class Compare(QWidget):
     @property
     def why_not(self) -> str:
         """Why there is nothing to compare, or nothing."""
-        btf, model = self.captures.btf, self._workspace.model
+        btf, model = self.captures.btf, self._workspace.models.current
         if btf is None:
             return NO_CAPTURE
         if model is None:
@@ -153,7 +153,7 @@ class Compare(QWidget):
             image.remove()
 
     def _ask(self, event: Any = None) -> None:
-        btf, layer, model = self.captures.btf, self.captures.layer, self._workspace.model
+        btf, layer, model = self.captures.btf, self.captures.layer, self._workspace.models.current
         viewer = self._workspace.viewer
         if not self.compare.isChecked() or viewer is None or self.why_not:
             return
@@ -162,7 +162,7 @@ class Compare(QWidget):
             return
         if viewer.dims.ndim < layer.ndim:
             return
-        self._latest.want(partial(_compare, model, btf, self._workspace.step(btf)))
+        self._latest.want(partial(_compare, model, btf, self._workspace.captures.step(btf)))
 
     def _on_pair(self, pair: _Pair) -> None:
         viewer, layer = self._workspace.viewer, self.captures.layer

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_btf.directions import AzimuthConvention, angle_between
-from napari_btf.plugin.viewer.chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE, CaptureChooser
 from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.layers import (
     angles_text,
@@ -131,7 +131,7 @@ class Directions(QWidget):
         # While a layer goes, sliders move before the chooser knows of it.
         if btf is None or btf is not self._shown:
             return
-        step = self._workspace.step(btf)
+        step = self._workspace.captures.step(btf)
         self.angles.setText(angles_text(btf, step))
         grid = btf.grid
         if btf.is_grid:
@@ -148,17 +148,21 @@ class Directions(QWidget):
     def _go_to_light(self, k: int) -> None:
         btf = self.captures.btf
         if btf is not None:
-            self._workspace.go_to(btf, step_at(btf, self._workspace.step(btf), light=k))
+            self._workspace.captures.go_to(
+                btf, step_at(btf, self._workspace.captures.step(btf), light=k)
+            )
 
     def _go_to_view(self, v: int) -> None:
         btf = self.captures.btf
         if btf is not None:
-            self._workspace.go_to(btf, step_at(btf, self._workspace.step(btf), view=v))
+            self._workspace.captures.go_to(
+                btf, step_at(btf, self._workspace.captures.step(btf), view=v)
+            )
 
     def _turn(self, _: float) -> None:
         layer = self.captures.layer
         if layer is not None:
-            self._workspace.turn_capture(layer, self.convention)
+            self._workspace.captures.turn(layer, self.convention)
 
 
 class _Degrees(QDoubleSpinBox):

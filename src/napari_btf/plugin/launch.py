@@ -25,7 +25,7 @@ def show_demo(viewer: Any, model: CompressedBTF) -> None:
     from napari_btf.plugin.viewer.workspace import workspace_of
 
     viewer.open_sample("napari-btf", "weave")
-    workspace_of(viewer).model = model
+    workspace_of(viewer).models.current = model
     # Two docks share a place, so that all of them fit on a laptop's screen.
     first, _ = viewer.window.add_plugin_dock_widget("napari-btf", "Select texels")
     viewer.window.add_plugin_dock_widget("napari-btf", "Train", tabify=True)

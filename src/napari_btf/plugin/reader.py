@@ -67,7 +67,7 @@ def read_model(path: str) -> list[LayerData]:
 
     model = load(path)
     workspace = current_workspace()
-    captures = [] if workspace is None else workspace.capture_layers()
+    captures = [] if workspace is None else workspace.captures.layers()
     layers = latent_layer_data(model, capture_of(captures[0]) if captures else None)
     if workspace is not None:
         size = model.height, model.width

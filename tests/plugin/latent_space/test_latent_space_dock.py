@@ -39,7 +39,7 @@ def dock(
     qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
 ) -> LatentSpace:
     """The dock beside a capture and its model, with the map that is there at once."""
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     return embedded(qtbot, open_dock(LatentSpace, loaded))
 
 
@@ -72,7 +72,7 @@ def test_without_a_model_it_says_what_it_needs(
     for button in (dock.bar.invert, dock.bar.clear, dock.bar.fit):
         button.click()
     assert len(loaded.layers) == 1
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     embedded(qtbot, dock)
     assert dock.form.start.isEnabled()
 
@@ -80,7 +80,7 @@ def test_without_a_model_it_says_what_it_needs(
 def test_a_lasso_lights_up_its_texels(loaded: ViewerModel, dock: LatentSpace) -> None:
     place = around(dock.map, *range(200))
     drag(dock.map, *place)
-    mask = workspace_of(loaded).selection(dock.models._workspace.model).mask
+    mask = workspace_of(loaded).models.selection(dock.models._workspace.models.current).mask
     assert mask.any()
     # Exactly those whose points were drawn around, and the image and the map agree.
     corners = np.array([(p.x(), p.y()) for p in place])
@@ -112,7 +112,7 @@ def test_every_image_of_the_surface_lights_up(
     qtbot.waitUntil(lambda: len(dock.links._bases) == 3)
     active = loaded.layers.selection.active
     mask = np.arange(768).reshape(24, 32) < 50
-    workspace_of(loaded).selection(model).take(mask)
+    workspace_of(loaded).models.selection(model).take(mask)
     # One over the capture, and one over the latents, which lie on one another.
     shown = lit(loaded)
     assert len(shown) == 2
@@ -197,10 +197,10 @@ def test_a_named_selection_is_a_region_that_trains(
 ) -> None:
     mask = np.zeros((24, 32), dtype=bool)
     mask[4:20, 6:26] = True
-    workspace_of(loaded).selection(model).take(mask)
+    workspace_of(loaded).models.selection(model).take(mask)
     dock.box.name.setText("ink")
     dock.box.keep.click()
-    regions = workspace_of(loaded).regions_layer(loaded.layers["cloth"])
+    regions = workspace_of(loaded).regions.layer(loaded.layers["cloth"])
     np.testing.assert_array_equal(regions.data > 0, mask)
     assert dock.box.regions.currentText() == "ink"
     # One step of undo takes it back.
@@ -217,7 +217,7 @@ def test_a_named_selection_is_a_region_that_trains(
     np.testing.assert_array_equal(plan.coords, np.argwhere(mask))
     hand.dock.form.epochs.setValue(1)
     hand.dock.start()
-    qtbot.waitUntil(lambda: len(workspace_of(loaded).models) == 2)
+    qtbot.waitUntil(lambda: len(workspace_of(loaded).models.all) == 2)
 
 
 def test_a_name_that_is_taken_is_refused(
@@ -226,7 +226,7 @@ def test_a_name_that_is_taken_is_refused(
     model: CompressedBTF,
     notifications: list[Notification],
 ) -> None:
-    selection = workspace_of(loaded).selection(model)
+    selection = workspace_of(loaded).models.selection(model)
     selection.take(np.eye(24, 32, dtype=bool))
     dock.keep("ink")
     selection.invert()
@@ -234,7 +234,7 @@ def test_a_name_that_is_taken_is_refused(
     assert [str(n.message) for n in notifications if n.severity.name == "ERROR"] == [
         'another region is called "ink"; choose another name.'
     ]
-    regions = workspace_of(loaded).regions_layer(loaded.layers["cloth"])
+    regions = workspace_of(loaded).regions.layer(loaded.layers["cloth"])
     np.testing.assert_array_equal(regions.data > 0, np.eye(24, 32, dtype=bool))
 
 
@@ -245,7 +245,7 @@ def test_without_a_capture_regions_lie_over_the_latents(
     latents = viewer.add_image(data, **options, translate=(0, 50))
     dock = embedded(qtbot, open_dock(LatentSpace, viewer))
     mask = np.arange(768).reshape(24, 32) % 7 == 0
-    workspace_of(viewer).selection(model).take(mask)
+    workspace_of(viewer).models.selection(model).take(mask)
     dock.keep("thread")
     (regions,) = (layer for layer in viewer.layers if is_kind(layer, "regions"))
     assert regions.name == f"regions of {latents.name}"
@@ -259,7 +259,7 @@ def test_without_a_capture_regions_lie_over_the_latents(
 def test_a_deleted_mask_stays_away_until_it_is_wanted(
     qtbot: QtBot, loaded: ViewerModel, dock: LatentSpace, model: CompressedBTF
 ) -> None:
-    selection = workspace_of(loaded).selection(model)
+    selection = workspace_of(loaded).models.selection(model)
     selection.take(np.eye(24, 32, dtype=bool))
     loaded.layers.remove("selected texels")
     qtbot.waitUntil(lambda: not dock.box.show_lit.isChecked())
@@ -292,7 +292,7 @@ def test_closed_it_leaves_nothing_and_reopened_it_is_as_it_was(
     dock.close()
     assert [layer.name for layer in loaded.layers] == ["cloth"]
     assert not loaded.mouse_move_callbacks
-    workspace_of(loaded).selection(model).invert()
+    workspace_of(loaded).models.selection(model).invert()
     dock.show()
     np.testing.assert_array_equal(dock.map.selected, ~selected)
     assert len(lit(loaded)) == 1
@@ -312,17 +312,17 @@ def test_two_models_keep_their_maps_and_selections(
 ) -> None:
     workspace = workspace_of(loaded)
     points, mask = dock.map.points, np.eye(24, 32, dtype=bool)
-    workspace.selection(model).take(mask)
-    workspace.model = one_view_model
+    workspace.models.selection(model).take(mask)
+    workspace.models.current = one_view_model
     embedded(qtbot, dock)
     assert not np.array_equal(dock.map.points, points)
     assert lit(loaded) == []
-    workspace.selection(one_view_model).take(~mask)
+    workspace.models.selection(one_view_model).take(~mask)
     np.testing.assert_array_equal(dock.map.selected, ~mask.ravel())
     # The selection of the model that is not looked at changes nothing here.
-    workspace.selection(model).clear()
+    workspace.models.selection(model).clear()
     np.testing.assert_array_equal(dock.map.selected, ~mask.ravel())
-    workspace.model = model
+    workspace.models.current = model
     np.testing.assert_array_equal(dock.map.points, points)
     assert not dock.map.selected.any()
     assert dock.models.count() == 2

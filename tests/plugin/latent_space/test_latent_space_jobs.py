@@ -37,7 +37,7 @@ def dock(
     qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
 ) -> Iterator[LatentSpace]:
     """The dock beside a capture and its model, with the map that is there at once."""
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     dock = open_dock(LatentSpace, loaded)
     qtbot.waitUntil(lambda: len(dock.map.points) > 0 and not dock.embeddings.run.running)
     yield dock
@@ -93,7 +93,7 @@ def test_some_texels_alone(
     dock.form.step.setValue(4)
     compute(qtbot, dock, "pca")
     assert len(dock.map.points) == 6 * 8
-    workspace_of(loaded).selection(workspace_of(loaded).model).take(half(LEFT))
+    workspace_of(loaded).models.selection(workspace_of(loaded).models.current).take(half(LEFT))
     assert dock.map.selected.sum() == 6 * 4
 
     dock.form.texels.setCurrentText("painted texels")
@@ -119,8 +119,8 @@ def test_a_file_beside_the_model_is_the_map(
     notifications: list[Notification],
 ) -> None:
     path = model.save(tmp_path / "cloth.safetensors")
-    workspace_of(loaded).saved(model, path)
-    workspace_of(loaded).selection(model).take(half(LEFT))
+    workspace_of(loaded).models.saved(model, path)
+    workspace_of(loaded).models.selection(model).take(half(LEFT))
     dock.keep("left")
     asked: list[str] = []
 
@@ -143,7 +143,7 @@ def test_a_file_beside_the_model_is_the_map(
     (tmp_path / "cloth.tsne.csv").write_text("\n".join([lines[0], *mirrored, ""]))
     points = dock.map.points.copy()
     again = napari_btf.load(path)
-    workspace_of(loaded).model = again
+    workspace_of(loaded).models.current = again
     assert not dock.embeddings.run.running
     np.testing.assert_allclose(dock.map.points, points * [-1, 1], rtol=1e-5, atol=1e-4)
 
@@ -162,7 +162,7 @@ def test_a_changed_model_has_a_map_of_its_own(
 ) -> None:
     before = dock.map.points
     other = model.with_latents(np.ascontiguousarray(model.latent_map[::-1]))
-    workspace_of(loaded).model = other
+    workspace_of(loaded).models.current = other
     qtbot.waitUntil(lambda: not dock.embeddings.run.running)
     flipped = before.reshape(24, 32, 2)[::-1].reshape(-1, 2)
     apart = min(
@@ -201,7 +201,7 @@ def test_materials_become_a_layer_and_colours(
     latents[:, RIGHT] = 5
     latents += np.random.default_rng(0).normal(0, 0.1, latents.shape).astype(np.float32)
     workspace = workspace_of(loaded)
-    workspace.model = halves = model.with_latents(latents)
+    workspace.models.current = halves = model.with_latents(latents)
     dock.segment_section.toggleButton().click()
     dock.segment.box.by_silhouette.setChecked(True)
     assert not dock.segment.box.number.isEnabled()
@@ -222,7 +222,7 @@ def test_materials_become_a_layer_and_colours(
     assert dock.colours.legend.texts == ("material 1", "material 2")
     dock.box.regions.setCurrentText(f"material {layer.data[0, 20]}")
     dock.box.take.click()
-    np.testing.assert_array_equal(workspace.selection(halves).mask, half(RIGHT))
+    np.testing.assert_array_equal(workspace.models.selection(halves).mask, half(RIGHT))
     # Another segmentation takes its place; deleted, it comes back.
     dock.segment.box.by_silhouette.setChecked(False)
     dock.segment.box.number.setValue(3)
@@ -251,7 +251,7 @@ def test_materials_by_colour(
     np.testing.assert_array_equal(dock.segment.materials().data, expected)
     assert (expected != finish(segment(model, k=3)).labels).any()
     # A grey surface has none.
-    workspace_of(loaded).model = one_view_model
+    workspace_of(loaded).models.current = one_view_model
     assert not box.by.isEnabled()
     assert "grey" in box.by.toolTip()
     assert box.by.currentText() == "by latents"
@@ -263,13 +263,13 @@ def test_a_selection_grows_to_similar_texels(
     latents = np.zeros((24, 32, 4), dtype=np.float32)
     latents[:, RIGHT] = 5
     workspace = workspace_of(loaded)
-    workspace.model = halves = model.with_latents(latents)
+    workspace.models.current = halves = model.with_latents(latents)
     dock.segment_section.toggleButton().click()
     box = dock.segment.box
     assert not box.preview.isEnabled()
     mask = np.zeros((24, 32), dtype=bool)
     mask[10:12, 2:4] = True
-    workspace.selection(halves).take(mask)
+    workspace.models.selection(halves).take(mask)
     assert not box.grow.isEnabled()
     box.preview.click()
 
@@ -281,10 +281,10 @@ def test_a_selection_grows_to_similar_texels(
     np.testing.assert_array_equal(preview(), half(LEFT))
     box.threshold.setValue(box.threshold.maximum())
     assert preview().all()
-    np.testing.assert_array_equal(workspace.selection(halves).mask, mask)
+    np.testing.assert_array_equal(workspace.models.selection(halves).mask, mask)
     box.threshold.setValue(0.1)
     box.grow.click()
-    np.testing.assert_array_equal(workspace.selection(halves).mask, half(LEFT))
+    np.testing.assert_array_equal(workspace.models.selection(halves).mask, half(LEFT))
     assert not any(layer.name == "similar texels" for layer in loaded.layers)
 
 
@@ -298,7 +298,7 @@ def test_captured_and_decoded_stand_side_by_side(
     pair = dock.inspect.pair
     mask = np.zeros((24, 32), dtype=bool)
     mask[7, 9] = True
-    workspace_of(loaded).selection(model).take(mask)
+    workspace_of(loaded).models.selection(model).take(mask)
     loaded.dims.set_current_step((0, 1), (0, 3))
     qtbot.waitUntil(lambda: len(pair.captured.vectors) == len(pair.decoded.vectors) == 9)
     assert pair.note.text() == "x 9, y 7"
@@ -313,7 +313,7 @@ def test_captured_and_decoded_stand_side_by_side(
         assert np.abs(colour.astype(int) - expected).max() <= 1
 
     # Of several texels the mean, on both sides.
-    workspace_of(loaded).selection(model).take(half(LEFT))
+    workspace_of(loaded).models.selection(model).take(half(LEFT))
     qtbot.waitUntil(lambda: pair.note.text() == "mean of 384 selected texels")
     frames = np.stack([btf.frame(btf.nearest(light, btf.grid.views[0])) for light in lights])
     mean = np.rint(frames[:, :, LEFT].mean(axis=(1, 2)))
@@ -326,7 +326,7 @@ def test_captured_and_decoded_stand_side_by_side(
 def test_a_texel_below_the_mouse_is_looked_at_without_a_capture(
     qtbot: QtBot, viewer: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
 ) -> None:
-    workspace_of(viewer).model = model
+    workspace_of(viewer).models.current = model
     dock = open_dock(LatentSpace, viewer)
     qtbot.waitUntil(lambda: not dock.embeddings.run.running)
     dock.inspect_section.toggleButton().click()
@@ -350,7 +350,7 @@ def test_a_walk_goes_from_one_texel_to_the_other(
         ends.append(walk.ends[len(ends)])
     assert walk.is_ready
     # Clicks for the walk select nothing.
-    assert not workspace_of(loaded).selection(model).count
+    assert not workspace_of(loaded).models.selection(model).count
     lights = pair.decoded.vectors
     for share, latents in (
         (0, model.latent_map[ends[0]]),
@@ -392,7 +392,7 @@ def test_a_moved_latent_is_seen_and_the_model_stays(
         return np.asarray(layer.data)
 
     assert not sliders.sliders[0].isEnabled()
-    workspace_of(loaded).selection(model).take(half(LEFT))
+    workspace_of(loaded).models.selection(model).take(half(LEFT))
     assert next(label.text() for label in sliders.labels if label.isVisible()).startswith("latent ")
     sliders.sliders[0].setValue(40)
     qtbot.waitUntil(lambda: any(is_kind(layer, "relit") for layer in loaded.layers))
@@ -416,8 +416,8 @@ def test_a_moved_latent_is_seen_and_the_model_stays(
     np.testing.assert_array_equal(
         relit()[:, RIGHT], napari_btf.relight(model, light, view)[:, RIGHT]
     )
-    assert workspace_of(loaded).model is model
-    assert workspace_of(loaded).models == (model,)
+    assert workspace_of(loaded).models.current is model
+    assert workspace_of(loaded).models.all == (model,)
     np.testing.assert_array_equal(model.latent_map, before)
 
     sliders.reset.click()

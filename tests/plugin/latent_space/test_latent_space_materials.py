@@ -46,7 +46,7 @@ def dock(
     qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], parted: CompressedBTF
 ) -> Iterator[LatentSpace]:
     """The dock with this model, its section open."""
-    workspace_of(loaded).model = parted
+    workspace_of(loaded).models.current = parted
     dock = open_dock(LatentSpace, loaded)
     qtbot.waitUntil(lambda: not dock.embeddings.run.running and len(dock.map.points) > 0)
     dock.segment_section.toggleButton().click()
@@ -81,7 +81,7 @@ def test_hdbscan_leaves_out_what_is_like_nothing(
     assert offered == ["material 1", "material 2"]
     dock.box.regions.setCurrentText("material 2")
     dock.box.take.click()
-    np.testing.assert_array_equal(workspace_of(loaded).selection(parted).mask, KIND == 2)
+    np.testing.assert_array_equal(workspace_of(loaded).models.selection(parted).mask, KIND == 2)
 
 
 def test_a_mixture_of_gaussians_parts_every_texel(
@@ -91,7 +91,7 @@ def test_a_mixture_of_gaussians_parts_every_texel(
     wide = np.arange(32) >= 20
     latents = np.random.default_rng(0).normal(0, 1, (24, 32, 4)).astype(np.float32)
     latents[:, wide] *= 20
-    workspace_of(loaded).model = within = model.with_latents(latents)
+    workspace_of(loaded).models.current = within = model.with_latents(latents)
     dock.segment.box.number.setValue(2)
     labels = materials(qtbot, dock, "Gaussian mixture")
     np.testing.assert_array_equal(labels, finish(segment(within, "gmm", 2)).labels)
@@ -106,7 +106,9 @@ def test_hdbscan_that_finds_nothing_says_so(
 ) -> None:
     # Even steps: nowhere lie texels closer together than elsewhere.
     steps = np.stack(np.meshgrid(*(np.arange(n) for n in (4, 6, 4, 8)), indexing="ij"), axis=-1)
-    workspace_of(loaded).model = model.with_latents(steps.reshape(24, 32, 4).astype(np.float32))
+    workspace_of(loaded).models.current = model.with_latents(
+        steps.reshape(24, 32, 4).astype(np.float32)
+    )
     assert not materials(qtbot, dock, "HDBSCAN").any()
     assert dock.segment.box.note.text() == (
         "No materials: no texels are much more alike than others. Try k-means."

@@ -73,7 +73,7 @@ def test_a_reopened_model_has_its_regions_again(
     make_hand: Callable[..., Hand],
     notifications: list[Notification],
 ) -> None:
-    workspace_of(loaded).model = napari_btf.load(saved)
+    workspace_of(loaded).models.current = napari_btf.load(saved)
     active = loaded.layers.selection.active
     dock = open_dock(LatentSpace, loaded)
     qtbot.waitUntil(lambda: painted(loaded) is not None)
@@ -117,7 +117,7 @@ def test_what_is_painted_by_now_stays(
     notifications: list[Notification],
 ) -> None:
     workspace = workspace_of(loaded)
-    workspace.model = model
+    workspace.models.current = model
     dock = open_dock(LatentSpace, loaded)
     qtbot.waitUntil(lambda: not dock.embeddings.run.running and len(dock.map.points) > 0)
     # One region of another name, and one of the same name with other texels.
@@ -125,7 +125,7 @@ def test_what_is_painted_by_now_stays(
     mine[14:24, 8:16] = True
     ink[0, 0] = ink[3, 3] = True
     for mask, name in ((mine, "mine"), (ink, "ink")):
-        workspace.selection(model).take(mask)
+        workspace.models.selection(model).take(mask)
         dock.keep(name)
     qtbot.wait(100)
     selected, layer = dock.map.selected, painted(loaded)
@@ -156,7 +156,7 @@ def test_regions_that_are_all_there_are_not_spoken_of(
     open_dock: Callable[..., Any],
     notifications: list[Notification],
 ) -> None:
-    workspace_of(loaded).model = napari_btf.load(saved)
+    workspace_of(loaded).models.current = napari_btf.load(saved)
     dock = open_dock(LatentSpace, loaded)
     qtbot.waitUntil(lambda: painted(loaded) is not None)
     for _ in range(2):
@@ -191,7 +191,7 @@ def test_without_an_image_it_says_what_they_need(
     open_dock: Callable[..., Any],
     notifications: list[Notification],
 ) -> None:
-    workspace_of(viewer).model = napari_btf.load(saved)
+    workspace_of(viewer).models.current = napari_btf.load(saved)
     dock = open_dock(LatentSpace, viewer)
     qtbot.waitUntil(lambda: bool(notifications))
     assert said(notifications) == [
@@ -212,7 +212,7 @@ def test_regions_without_a_name_keep_their_number(
     tmp_path: Path,
     open_dock: Callable[..., Any],
 ) -> None:
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     dock = open_dock(LatentSpace, loaded)
     qtbot.waitUntil(lambda: not dock.embeddings.run.running and len(dock.map.points) > 0)
     path = tmp_path / "points.csv"

@@ -142,7 +142,7 @@ def test_the_image_follows_a_slider(
     open_dock: Callable[..., Any],
     model: napari_btf.CompressedBTF,
 ) -> None:
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     dock: Relight = open_dock(Relight, loaded)
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     for link, light, view in (

@@ -26,7 +26,7 @@ def dock(
     qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
 ) -> Relight:
     """The dock with its first image, and devices that every machine has and that none has."""
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     dock = open_dock(Relight, loaded)
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     assert dock.decoder.choice.itemData(1) == "cuda"

@@ -38,7 +38,7 @@ def dock(
     qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
 ) -> Relight:
     """The dock beside a capture and its model, with its first image."""
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     dock = open_dock(Relight, loaded)
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     return dock
@@ -77,7 +77,7 @@ def test_without_a_model_it_says_what_it_needs(
         assert control.toolTip() == "Train a model first (dock Train), or load one."
     assert len(loaded.layers) == 1
 
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     assert dock.about.text() == "cloth: 32 × 24 texels, 4 latents, views up to 15°"
     assert all(slider.isEnabled() for slider in sliders(dock))
     expected = napari_btf.relight(model, (0, 0), (0, 0))
@@ -142,7 +142,7 @@ def test_a_model_of_one_view_fixes_the_view(
     qtbot: QtBot, loaded: ViewerModel, dock: Relight, one_view_model: CompressedBTF
 ) -> None:
     move(dock, (30, 40), (15, 90))
-    workspace_of(loaded).model = one_view_model
+    workspace_of(loaded).models.current = one_view_model
     assert [slider.isEnabled() for slider in sliders(dock)] == [True, True, False, False]
     assert dock.view == (0.0, 0.0)
     assert dock.about.text() == "slate: 32 × 24 texels, 4 latents, one view"
@@ -162,12 +162,12 @@ def test_a_grey_model_of_16_bits_gets_its_own_limits(
     open_dock: Callable[..., Any],
     one_view_model: CompressedBTF,
 ) -> None:
-    workspace_of(loaded).model = one_view_model
+    workspace_of(loaded).models.current = one_view_model
     dock = open_dock(Relight, loaded)
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     assert dock.image_layer().contrast_limits == [0, 255]
     deep = replace(one_view_model, dtype=np.dtype(np.uint16))
-    workspace_of(loaded).model = deep
+    workspace_of(loaded).models.current = deep
     expected = napari_btf.relight(deep, (0, 0))[..., 0]
     qtbot.waitUntil(lambda: is_showing(loaded, expected))
     assert dock.image_layer().contrast_limits == [0, 65535]
@@ -205,7 +205,7 @@ def test_a_file_that_is_no_model_changes_nothing(
     dock.load(str(path))
     assert [str(path) in note.message for note in notifications] == [True]
     assert notifications[0].severity.value == "error"
-    assert workspace_of(loaded).model is model
+    assert workspace_of(loaded).models.current is model
 
 
 def test_a_hidden_dock_does_not_follow(
@@ -216,7 +216,7 @@ def test_a_hidden_dock_does_not_follow(
     one_view_model: CompressedBTF,
 ) -> None:
     dock.hide()
-    workspace_of(loaded).model = one_view_model
+    workspace_of(loaded).models.current = one_view_model
     assert is_showing(loaded, napari_btf.relight(model, (0, 0), (0, 0)))
     dock.show()
     expected = napari_btf.relight(one_view_model, (0, 0))[..., 0]
@@ -226,7 +226,7 @@ def test_a_hidden_dock_does_not_follow(
 def test_the_image_needs_no_capture(
     qtbot: QtBot, viewer: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
 ) -> None:
-    workspace_of(viewer).model = model
+    workspace_of(viewer).models.current = model
     dock = open_dock(Relight, viewer)
     move(dock, (60, 180))
     expected = napari_btf.relight(model, (60, 180), (0, 0))
@@ -412,7 +412,7 @@ def test_directions_beyond_the_captured_ones_are_told(
 def test_people_keep_what_they_did_to_the_layer(
     qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], one_view_model: CompressedBTF
 ) -> None:
-    workspace_of(loaded).model = one_view_model
+    workspace_of(loaded).models.current = one_view_model
     dock = open_dock(Relight, loaded)
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     layer = dock.image_layer()
@@ -446,7 +446,7 @@ def test_a_capture_that_is_opened_later_has_its_own_place(
     model: CompressedBTF,
     capture: Any,
 ) -> None:
-    workspace_of(viewer).model = model
+    workspace_of(viewer).models.current = model
     dock = open_dock(Relight, viewer)
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     assert dock.image_layer().translate[-1] == 0
@@ -462,7 +462,7 @@ def test_exposure_and_gamma_of_radiance(
 ) -> None:
     assert dock.development.isHidden()
     radiance = replace(model, dtype=np.dtype(np.float32))
-    workspace_of(loaded).model = radiance
+    workspace_of(loaded).models.current = radiance
     assert dock.development.isVisible()
     move(dock, (30, 40))
     linear = napari_btf.relight(radiance, (30, 40), (0, 0))

@@ -41,7 +41,7 @@ def dock(
     qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
 ) -> Relight:
     """The dock beside a capture and its model, with its first image."""
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     dock = open_dock(Relight, loaded)
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     return dock
@@ -54,7 +54,7 @@ def set_light(dock: Relight, theta: float, phi: float) -> None:
 
 def shows(qtbot: QtBot, dock: Relight, lighting: Any, view: Angles = (0, 0), **how: Any) -> None:
     """Wait until the layer has exactly the image that a `Relighter` makes."""
-    expected = Relighter(dock._workspace.model).frame(lighting, view, **how)
+    expected = Relighter(dock._workspace.models.current).frame(lighting, view, **how)
     if expected.shape[2] == 1:
         expected = expected[..., 0]
     qtbot.waitUntil(lambda: np.array_equal(dock.image_layer().data, expected))
@@ -135,7 +135,7 @@ def test_choosing_another_light_moves_none(qtbot: QtBot, dock: Relight) -> None:
 def test_grey_models_have_no_colours(
     qtbot: QtBot, loaded: ViewerModel, dock: Relight, one_view_model: CompressedBTF
 ) -> None:
-    workspace_of(loaded).model = one_view_model
+    workspace_of(loaded).models.current = one_view_model
     dock.lights.add.click()
     set_light(dock, 50, 10)
     assert not dock.lights.colour.isEnabled()
@@ -145,7 +145,7 @@ def test_grey_models_have_no_colours(
 def test_lights_on_radiance(
     qtbot: QtBot, loaded: ViewerModel, dock: Relight, model: CompressedBTF
 ) -> None:
-    workspace_of(loaded).model = replace(model, dtype=np.dtype(np.float32))
+    workspace_of(loaded).models.current = replace(model, dtype=np.dtype(np.float32))
     dock.lights.add.click()
     set_light(dock, 50, 10)
     dock.development.exposure.setValue(-2)
@@ -370,7 +370,7 @@ def test_a_model_of_few_lights_has_no_estimate(
 ) -> None:
     pairs = [((0, 0), (theta, 0)) for theta in (0, 15, 30, 45, 60)]
     few = napari_btf.train(napari_btf.read(make_capture("line", pairs=pairs).folder))
-    workspace_of(loaded).model = few
+    workspace_of(loaded).models.current = few
     dock.surface.button.click()
     qtbot.waitUntil(lambda: bool(notifications))
     assert "do not determine normals" in notifications[0].message
@@ -390,7 +390,7 @@ def test_docks_of_two_viewers_share_nothing(
     from napari.components import ViewerModel as Viewer
 
     second = Viewer()
-    workspace_of(second).model = model
+    workspace_of(second).models.current = model
     other = open_dock(Relight, second)
     qtbot.waitUntil(lambda: other.image_layer() is not None)
     choose(other, "studio")

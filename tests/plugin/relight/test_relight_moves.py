@@ -34,7 +34,7 @@ def dock(
     qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
 ) -> Relight:
     """The dock beside a capture and its model, with its first image."""
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     dock = open_dock(Relight, loaded)
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     return dock
@@ -198,12 +198,12 @@ def test_another_model_stops_it(
     qtbot: QtBot, loaded: ViewerModel, dock: Relight, one_view_model: CompressedBTF
 ) -> None:
     dock.player.circle.click()
-    workspace_of(loaded).model = one_view_model
+    workspace_of(loaded).models.current = one_view_model
     assert not dock.player.playing
     expected = napari_btf.relight(one_view_model, dock.light)[..., 0]
     qtbot.waitUntil(lambda: np.array_equal(dock.image_layer().data, expected))
     dock.player.circle.click()
-    workspace_of(loaded).model = None
+    workspace_of(loaded).models.current = None
     assert not dock.player.playing
     assert not dock.player.circle.isEnabled()
 
@@ -306,7 +306,7 @@ def test_all_layers_may_go_while_it_plays(qtbot: QtBot, loaded: ViewerModel, doc
 def test_a_dock_may_go_while_it_plays(
     qtbot: QtBot, loaded: ViewerModel, model: CompressedBTF
 ) -> None:
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     dock = Relight(loaded)
     dock.show()
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
@@ -318,5 +318,5 @@ def test_a_dock_may_go_while_it_plays(
         dock.deleteLater()
     qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0)
     # What it listened to goes on without it.
-    workspace_of(loaded).model = None
+    workspace_of(loaded).models.current = None
     loaded.layers.clear()

@@ -37,7 +37,7 @@ def dock(
     qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
 ) -> Relight:
     """The dock beside a capture and its model, with its first image."""
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     dock = open_dock(Relight, loaded)
     qtbot.waitUntil(lambda: dock.image_layer() is not None)
     dock.light_theta.setValue(40)
@@ -204,7 +204,7 @@ def test_another_model_does_not_change_a_movie(
     tmp_path: Path,
 ) -> None:
     dock.movie.save(str(tmp_path / "circle"))
-    workspace_of(loaded).model = one_view_model
+    workspace_of(loaded).models.current = one_view_model
     dock.hide()
     qtbot.waitUntil(lambda: not dock.movie.running)
     frames = frames_of(tmp_path / "circle")
@@ -216,7 +216,7 @@ def test_a_dock_that_goes_ends_its_movie(
     qtbot: QtBot, loaded: ViewerModel, model: CompressedBTF, tmp_path: Path
 ) -> None:
     before = sorted(tmp_path.iterdir())
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     dock = Relight(loaded)
     dock.show()
     qtbot.waitUntil(lambda: dock.image_layer() is not None)

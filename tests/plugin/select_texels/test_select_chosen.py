@@ -54,7 +54,7 @@ def test_a_random_choice_where_nothing_is_painted(hand: Hand, loaded: ViewerMode
     np.testing.assert_array_equal(shown(hand), hand.dock.texels())
     assert hand.dock.regions_layer() is None
     expected = random_texels(all_texels(24, 32), 40)
-    texels = workspace_of(loaded).selected_texels(loaded.layers["cloth"])
+    texels = workspace_of(loaded).regions.selected_texels(loaded.layers["cloth"])
     np.testing.assert_array_equal(texels, expected)
     assert hand.dock.save.isEnabled()
 
@@ -71,7 +71,7 @@ def test_each_capture_has_its_own_sampling(
     box.step.value = 7
     hand.choose("cloth")
     assert box.sampling.count == 40
-    assert workspace_of(loaded).sampling(loaded.layers["foil"]) == Sampling(7)
+    assert workspace_of(loaded).regions.sampling(loaded.layers["foil"]) == Sampling(7)
 
 
 def test_the_chosen_texels_light_up(hand: Hand, loaded: ViewerModel) -> None:
@@ -85,7 +85,7 @@ def test_the_chosen_texels_light_up(hand: Hand, loaded: ViewerModel) -> None:
     assert regions.mode == "paint"
     assert loaded.layers.index(hand.dock.overlay.layer) > loaded.layers.index(regions)
     assert hand.dock.regions_layer() == regions
-    assert len(workspace_of(loaded).capture_layers()) == 1
+    assert len(workspace_of(loaded).captures.layers()) == 1
     hand.dock.hide()
     assert hand.dock.overlay.layer is None
     assert len(loaded.layers) == 2

@@ -90,7 +90,7 @@ def test_turning_the_capture_turns_the_dots(hand: Hand, loaded: ViewerModel) -> 
     texel = hand.dock.texel
     point_at(loaded, 5, 7)
     hand.qtbot.waitUntil(lambda: len(texel.disk.vectors) == 9)
-    workspace_of(loaded).turn_capture(loaded.layers["cloth"], AzimuthConvention(True, 0.0))
+    workspace_of(loaded).captures.turn(loaded.layers["cloth"], AzimuthConvention(True, 0.0))
     btf = hand.dock.captures.btf
     hand.qtbot.waitUntil(lambda: np.allclose(texel.disk.vectors, btf.grid.lights, atol=1e-6))
 

@@ -93,7 +93,7 @@ def test_from_the_button_to_a_model(
     assert max(steps) == 1000
     assert "Training" in phases
 
-    model = workspace_of(loaded).model
+    model = workspace_of(loaded).models.current
     assert model is not None
     assert (model.height, model.width, model.channels) == (24, 32, 3)
     assert model.source == "cloth"
@@ -121,12 +121,12 @@ def test_the_event_loop_runs_while_training(hand: Hand, qtbot: QtBot) -> None:
 def test_cancel_keeps_the_earlier_model(
     hand: Hand, loaded: ViewerModel, model: napari_btf.CompressedBTF
 ) -> None:
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     hand.start(seconds=600)
     hand.until_training()
     hand.click(hand.dock.cancel_button)
     hand.until_over()
-    assert workspace_of(loaded).model is model
+    assert workspace_of(loaded).models.current is model
     assert hand.message == "Cancelled: nothing was changed."
     assert is_ready(hand.dock)
 
@@ -134,13 +134,13 @@ def test_cancel_keeps_the_earlier_model(
 def test_cancel_counts_even_if_the_thread_was_faster(
     hand: Hand, loaded: ViewerModel, model: napari_btf.CompressedBTF
 ) -> None:
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     hand.start()
     # The result is there, but the event loop has not delivered it when the user clicks.
     assert QThreadPool.globalInstance().waitForDone(PATIENCE)
     hand.click(hand.dock.cancel_button)
     hand.until_over()
-    assert workspace_of(loaded).model is model
+    assert workspace_of(loaded).models.current is model
     assert hand.message == "Cancelled: nothing was changed."
 
 
@@ -149,7 +149,7 @@ def test_stop_and_keep_ends_early_with_a_model(hand: Hand, loaded: ViewerModel) 
     hand.until_training()
     hand.click(hand.dock.keep_button)
     hand.until_over()
-    assert workspace_of(loaded).model is not None
+    assert workspace_of(loaded).models.current is not None
     assert hand.message.startswith("Done")
     assert is_ready(hand.dock)
 
@@ -161,7 +161,7 @@ def test_a_second_training_starts_after_the_first(hand: Hand, loaded: ViewerMode
     hand.until_over()
     hand.start(latents=3)
     hand.until_over()
-    model = workspace_of(loaded).model
+    model = workspace_of(loaded).models.current
     assert model is not None
     assert model.latent_count == 3
 
@@ -173,7 +173,7 @@ def test_the_capture_may_be_deleted_meanwhile(hand: Hand, loaded: ViewerModel) -
     assert hand.dock.running
     hand.click(hand.dock.keep_button)
     hand.until_over()
-    assert workspace_of(loaded).model is not None
+    assert workspace_of(loaded).models.current is not None
     assert hand.message.startswith("Done")
     assert not hand.dock.start_button.isEnabled()
     assert "Open a BTF capture first" in hand.dock.start_button.toolTip()
@@ -182,7 +182,7 @@ def test_the_capture_may_be_deleted_meanwhile(hand: Hand, loaded: ViewerModel) -
 def test_the_dock_may_be_destroyed_meanwhile(
     qtbot: QtBot, loaded: ViewerModel, model: napari_btf.CompressedBTF
 ) -> None:
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     dock = Train(loaded)
     dock.show()
     hand = Hand(qtbot, dock)
@@ -191,7 +191,7 @@ def test_the_dock_may_be_destroyed_meanwhile(
     with qtbot.waitSignal(dock.destroyed):
         dock.deleteLater()
     assert QThreadPool.globalInstance().waitForDone(PATIENCE)
-    assert workspace_of(loaded).model is model
+    assert workspace_of(loaded).models.current is model
 
 
 def test_a_damaged_image_is_named_once(
@@ -203,13 +203,13 @@ def test_a_damaged_image_is_named_once(
 ) -> None:
     damaged = capture.truncate(16)
     open_path(viewer, capture.folder)
-    workspace_of(viewer).model = model
+    workspace_of(viewer).models.current = model
     hand = make_hand(viewer)
     hand.start()
     hand.until_over()
     assert [damaged.name in note.message for note in notifications] == [True]
     assert damaged.name in hand.message
-    assert workspace_of(viewer).model is model
+    assert workspace_of(viewer).models.current is model
     assert is_ready(hand.dock)
 
 
@@ -274,7 +274,7 @@ def test_painted_texels_alone_are_learnt_from(
         hand.dock.form.texels.setCurrentText(texels)
         hand.start(latents=3)
         hand.until_over()
-        model = workspace_of(viewer).model
+        model = workspace_of(viewer).models.current
         assert model is not None
         np.testing.assert_array_equal(model.latent_map, finish(job).latent_map)
 
@@ -303,7 +303,7 @@ def test_the_size_is_chosen_by_bytes_or_quality(
     form.seconds.setValue(0.5)
     hand.click(hand.dock.start_button)
     hand.until_over()
-    model = workspace_of(loaded).model
+    model = workspace_of(loaded).models.current
     assert model is not None
     if kind == "bytes per texel":
         assert model.file_size <= amount * 24 * 32 + 65536
@@ -327,7 +327,7 @@ def test_too_many_latents_for_the_texels_is_said(
     assert notifications[0].message.startswith("8 latents were asked for, 8 texels")
     assert "allow 1 to 7" in notifications[0].message
     assert hand.message == notifications[0].message
-    assert workspace_of(loaded).model is None
+    assert workspace_of(loaded).models.current is None
 
 
 def test_the_saved_model_is_the_model(
@@ -341,7 +341,7 @@ def test_the_saved_model_is_the_model(
     path = tmp_path / "cloth.safetensors"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), ""))
     # As from the dock Relight: the button follows a model that was loaded.
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     assert hand.dock.save_button.isEnabled()
     hand.click(hand.dock.save_button)
     assert [str(path) in note.message for note in notifications] == [True]
@@ -360,7 +360,7 @@ def test_a_place_that_cannot_be_written_to_is_named(
 ) -> None:
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / "cloth.safetensors"
-    workspace_of(loaded).model = model
+    workspace_of(loaded).models.current = model
     hand.dock.save(str(path))
     assert [str(path) in note.message for note in notifications] == [True]
     assert notifications[0].severity.value == "error"

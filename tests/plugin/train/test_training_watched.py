@@ -123,7 +123,7 @@ def test_a_paused_training_can_be_ended(hand: Hand, loaded: ViewerModel, button:
     hand.until(lambda: hand.message == "Paused.")
     hand.click(getattr(hand.dock, button))
     hand.until_over()
-    assert (workspace_of(loaded).model is not None) == (button == "keep_button")
+    assert (workspace_of(loaded).models.current is not None) == (button == "keep_button")
 
 
 def test_stopping_just_after_pausing(hand: Hand, loaded: ViewerModel) -> None:
@@ -132,7 +132,7 @@ def test_stopping_just_after_pausing(hand: Hand, loaded: ViewerModel) -> None:
     hand.click(hand.dock.pause_button)
     hand.click(hand.dock.keep_button)
     hand.until_over()
-    assert workspace_of(loaded).model is not None
+    assert workspace_of(loaded).models.current is not None
 
 
 def test_cancel_leaves_nothing_behind(hand: Hand, loaded: ViewerModel, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_cancel_leaves_nothing_behind(hand: Hand, loaded: ViewerModel, tmp_path:
     hand.click(hand.dock.cancel_button)
     hand.until_over()
     assert [layer.name for layer in loaded.layers] == ["cloth"]
-    assert workspace_of(loaded).models == ()
+    assert workspace_of(loaded).models.all == ()
     assert not [file for file in tmp_path.iterdir() if "safetensors" in file.name]
     assert bars() == 0
     assert hand.dock.start_button.isEnabled()
@@ -179,7 +179,7 @@ def test_a_hidden_dock_goes_on_training(hand: Hand, loaded: ViewerModel) -> None
     hand.dock.hide()
     hand.dock.run.stop_and_keep()
     hand.until_over()
-    assert workspace_of(loaded).model is not None
+    assert workspace_of(loaded).models.current is not None
     hand.dock.show()
     assert "captured directions" in hand.dock.summary.table.text()
     assert hand.dock.save_button.isEnabled()
@@ -198,7 +198,7 @@ def test_a_dock_destroyed_while_it_trains_leaves_no_thread(
         dock.deleteLater()
     assert QThreadPool.globalInstance().waitForDone(PATIENCE)
     assert bars() == 0
-    assert workspace_of(loaded).model is None
+    assert workspace_of(loaded).models.current is None
 
 
 def test_a_training_that_nobody_holds_ends(qtbot: QtBot, hand: Hand) -> None:
@@ -234,7 +234,7 @@ def test_one_training_at_a_time(
     # The other capture in its turn; the first model and its layers stay.
     hand.start()
     hand.until_over()
-    assert [model.source for model in workspace_of(loaded).models] == ["cloth", "linen"]
+    assert [model.source for model in workspace_of(loaded).models.all] == ["cloth", "linen"]
     of = [x.metadata[TAG]["model"].source for x in loaded.layers if is_kind(x, "latents")]
     assert sorted(set(of)) == ["cloth", "linen"]
     places = {tuple(layer.translate[-2:]) for layer in loaded.layers if is_kind(layer, "latents")}
@@ -268,7 +268,7 @@ def test_a_place_that_cannot_be_written_to_loses_nothing(
     hand.until_over()
     assert hand.message.startswith("Not saved, but kept here: ")
     assert [str(tmp_path / "file") in note.message for note in notifications] == [True]
-    model = workspace_of(loaded).model
+    model = workspace_of(loaded).models.current
     assert model is not None
     hand.dock.save(str(tmp_path / "elsewhere.safetensors"))
     saved = napari_btf.load(tmp_path / "elsewhere.safetensors")
@@ -289,7 +289,7 @@ def test_no_model_takes_the_place_of_another(
     assert [chooser.itemText(i).split()[0] for i in range(2)] == [path.name, "cloth-2.safetensors"]
     chooser.setCurrentIndex(0)
     chooser.activated.emit(0)
-    model = workspace_of(loaded).model
+    model = workspace_of(loaded).models.current
     assert model is not None
     assert model.latent_count == 3
 

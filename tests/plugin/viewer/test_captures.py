@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_btf.plugin.open_capture import open_path
-from napari_btf.plugin.viewer.captures import captures_of
 from napari_btf.plugin.viewer.grid_layers import base_of
 from napari_btf.plugin.viewer.workspace import workspace_of
 
@@ -24,14 +23,14 @@ def test_the_name_counts_more_than_what_is_active(
     loaded.layers.selection.active = loaded.layers["foil"]
     workspace = workspace_of(loaded)
     # The capture in front is of the same size, but the model was trained on the other one.
-    assert captures_of(workspace, model) == [loaded.layers["cloth"]]
+    assert workspace.captures.of_model(model) == [loaded.layers["cloth"]]
     assert base_of(workspace, model) == loaded.layers["cloth"]
     del loaded.layers["cloth"]
-    assert captures_of(workspace, model) == [loaded.layers["foil"]]
+    assert workspace.captures.of_model(model) == [loaded.layers["foil"]]
 
 
 def test_a_grey_capture_does_not_belong_to_a_model_of_colours(
     viewer: ViewerModel, make_capture: Callable[..., Any], model: CompressedBTF
 ) -> None:
     open_path(viewer, make_capture(grey=True).folder)
-    assert captures_of(workspace_of(viewer), model) == []
+    assert workspace_of(viewer).captures.of_model(model) == []

@@ -75,9 +75,9 @@ def test_captures_opened_later_have_sliders_of_their_own(
     np.testing.assert_array_equal(layer.data[:, 1, 7], stack)
     assert viewer.dims.axis_labels == ("latent", "view", "light", "y", "x")
     btf = capture_of(viewer.layers["second"])
-    workspace.go_to(btf, (1, 7))
+    workspace.captures.go_to(btf, (1, 7))
     viewer.dims.set_current_step(0, 0)
-    assert workspace.step(btf) == (1, 7)
+    assert workspace.captures.step(btf) == (1, 7)
 
 
 def test_opening_a_model_brings_layers_and_docks_back(
@@ -92,7 +92,7 @@ def test_opening_a_model_brings_layers_and_docks_back(
     # As File > Open and drag and drop do: napari looks for a reader.
     layers = viewer.open(model_file, plugin=None)
     assert [layer.name for layer in layers] == ["latents of cloth", "more latents of cloth"]
-    found = workspace_of(viewer).model
+    found = workspace_of(viewer).models.current
     assert found is not None
     assert found.path == model_file
     assert dock.save_button.isEnabled()
@@ -132,7 +132,7 @@ def test_layers_of_a_model_are_saved_as_the_model(
     one = tmp_path / "one.safetensors"
     assert loaded.layers.save(str(one), selected=True) == [str(one)]
     workspace = workspace_of(loaded)
-    assert workspace.path_of(model) == one
+    assert workspace.models.path_of(model) == one
     # All layers, of which one model is found.
     everything = tmp_path / "all.safetensors"
     assert loaded.layers.save(str(everything)) == [str(everything)]

@@ -54,7 +54,7 @@ def test_a_viewer_has_one_selection_a_model(
     viewer: ViewerModel, model: CompressedBTF, one_view_model: CompressedBTF
 ) -> None:
     workspace = workspace_of(viewer)
-    selection = workspace.selection(model)
+    selection = workspace.models.selection(model)
     assert selection.mask.shape == (model.height, model.width)
-    assert workspace.selection(model) is selection
-    assert workspace.selection(one_view_model) is not selection
+    assert workspace.models.selection(model) is selection
+    assert workspace.models.selection(one_view_model) is not selection

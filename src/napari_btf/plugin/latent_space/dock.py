@@ -117,8 +117,8 @@ class LatentSpace(QWidget):
         follow_while_shown(
             self,
             {
-                self._workspace.model_changed: self._on_model,
-                self._workspace.captures_changed: self._on_layers_later,
+                self._workspace.models.changed: self._on_model,
+                self._workspace.captures.changed: self._on_layers_later,
             },
         )
 
@@ -160,11 +160,11 @@ class LatentSpace(QWidget):
 
     def _on_model(self) -> None:
         # The workspace also tells when the model was saved.
-        if self._workspace.model is not self._model:
+        if self._workspace.models.current is not self._model:
             self._show_model()
 
     def _show_model(self) -> None:
-        model = self._model = self._workspace.model
+        model = self._model = self._workspace.models.current
         self.form.set_allowed("" if model is not None else _NO_MODEL)
         allow(self.open_button, "Take the points of a table", "" if model else _NO_MODEL)
         self.colours.set_latents(0 if model is None else model.latent_count)

@@ -56,7 +56,7 @@ class Embeddings(QObject):
     @property
     def map(self) -> LatentMap | None:
         """The map of the model that is looked at, or None."""
-        return None if self._model is None else self._workspace.maps.get(self._model)
+        return None if self._model is None else self._workspace.models.maps.get(self._model)
 
     @property
     def running(self) -> bool:
@@ -96,7 +96,7 @@ class Embeddings(QObject):
 
     def file_beside(self, method: Method) -> Path | None:
         """Where a map of the model is looked for: NAME.tsne.csv beside NAME.safetensors."""
-        path = None if self._model is None else self._workspace.path_of(self._model)
+        path = None if self._model is None else self._workspace.models.path_of(self._model)
         return None if path is None else path.with_suffix(f".{method}.csv")
 
     def restore(self) -> bool:
@@ -155,6 +155,6 @@ class Embeddings(QObject):
             self._take(model, found)
 
     def _take(self, model: CompressedBTF, found: LatentMap) -> None:
-        self._workspace.maps[model] = found
+        self._workspace.models.maps[model] = found
         if model is self._model:
             self.changed.emit()

@@ -74,7 +74,7 @@ class Links(QObject):
         """Link another model."""
         self._unlink_selection()
         self._model, self._map = model, None
-        self._selection = None if model is None else self._workspace.selection(model)
+        self._selection = None if model is None else self._workspace.models.selection(model)
         self._link_selection()
         self.follow_layers()
 
@@ -112,7 +112,7 @@ class Links(QObject):
             return
         bases = [base for base in self._bases if base.visible]
         model = self._model
-        if model is not None and self._workspace.variant_of(model) is not model:
+        if model is not None and self._workspace.models.variant_of(model) is not model:
             # What moved latents do is to be seen there.
             bases = [base for base in bases if not is_kind(base, "relit")]
         self.highlight.show(bases, selection.mask)

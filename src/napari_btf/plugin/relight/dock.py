@@ -29,6 +29,7 @@ from napari_btf.plugin.relight.saving import IMAGE_FILES, Movie, save_image
 from napari_btf.plugin.relight.scene import NO_MODEL, Direction, Scene
 from napari_btf.plugin.relight.surface import Surface
 from napari_btf.plugin.relight.visible import visible
+from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.placing import free_column
 from napari_btf.plugin.viewer.shown_image import ShownImage
 from napari_btf.plugin.viewer.workspace import workspace_of
@@ -56,7 +57,7 @@ class Relight(QWidget):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self._workspace = workspace_of(napari_viewer)
-        self.scene = scene = Scene(self._workspace.variant_of)
+        self.scene = scene = Scene(self._workspace.models.variant_of)
         self._last: Frame | None = None
         self._image = ShownImage(self._workspace, "relit")
         self.load_button = QPushButton("Load model...")
@@ -124,6 +125,16 @@ class Relight(QWidget):
         for part in (self.renderer, self.environment, self.movie, self.surface):
             part.failed.connect(show_error)
         self._later.timeout.connect(self._on_captures)
+        models, captures = self._workspace.models, self._workspace.captures
+        follow_while_shown(
+            self,
+            {
+                models.changed: self._on_model,
+                models.variant_changed: self._request,
+                captures.changed: self._on_captures_later,
+                self._workspace.viewer.layers.events.removed: self._on_removed,
+            },
+        )
         # The canvas compiles a shader for each new text, which would double the time of an image.
         self._write_angles = qthrottled(self._show_angles, timeout=_TEXT_PAUSE)
 
@@ -146,7 +157,7 @@ class Relight(QWidget):
     def load(self, path: str) -> None:
         """Load a model; a notification tells what is wrong."""
         try:
-            self._workspace.model = load(path)
+            self._workspace.models.current = load(path)
         except BTFError as error:
             show_error(str(error))
 
@@ -162,35 +173,23 @@ class Relight(QWidget):
     # ----------------------------------------------------------------- coming and going
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Follow the model, the captures and the layer list."""
+        """Show the current model, and say that the relit image is shown here."""
         super().showEvent(event)
         self._workspace.relit_shown_by.add(self)
-        self._workspace.model_changed.connect(self._on_model)
-        self._workspace.captures_changed.connect(self._on_captures_later)
-        self._workspace.variant_changed.connect(self._request)
-        viewer = self._workspace.viewer
-        if viewer is not None:
-            viewer.layers.events.removed.connect(self._on_removed)
         self._show_model()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following them, and stop motions."""
+        """Stop motions and the work in threads."""
         super().hideEvent(event)
         self._workspace.relit_shown_by.discard(self)
         self.player.stop()
         self.renderer.cancel()
         self.photograph.pause()
         self._later.stop()
-        self._workspace.model_changed.disconnect(self._on_model, missing_ok=True)
-        self._workspace.captures_changed.disconnect(self._on_captures_later, missing_ok=True)
-        self._workspace.variant_changed.disconnect(self._request, missing_ok=True)
-        viewer = self._workspace.viewer
-        if viewer is not None:
-            viewer.layers.events.removed.disconnect(self._on_removed)
 
     def _on_model(self) -> None:
         # The signal of the workspace also tells that the model was saved.
-        if self._workspace.model is not self.scene.model:
+        if self._workspace.models.current is not self.scene.model:
             self._show_model()
 
     def _on_removed(self, event: Any) -> None:
@@ -260,7 +259,7 @@ class Relight(QWidget):
     def _on_made(self, frame: Frame) -> None:
         self.pair.release()
         # An image may still come from latents that were edited since, or from another model.
-        model = self._workspace.original_of(frame.shot.model)
+        model = self._workspace.models.original_of(frame.shot.model)
         if self._workspace.viewer is None or model is not self.scene.model:
             return
         is_first = self._last is None
@@ -301,7 +300,7 @@ class Relight(QWidget):
     # ----------------------------------------------------------------- the model
 
     def _show_model(self) -> None:
-        model = self._workspace.model
+        model = self._workspace.models.current
         self.player.stop()
         self.renderer.cancel()
         self._last = None

@@ -122,20 +122,11 @@ class Photograph(QWidget):
             self._image.make_room(self._column())
 
     def _capture(self) -> BTF | None:
-        """The capture of the model: the shown one, or the topmost of the same size."""
-        if self._shot is None or self._workspace.viewer is None:
+        """The capture that belongs to the model."""
+        if self._shot is None:
             return None
-        model = self._shot.model
-        shown = self._workspace.shown_capture()
-        found = [capture_of(layer) for layer in self._workspace.capture_layers()]
-        for btf in [shown[0] if shown else None, *found]:
-            if btf is not None and (btf.height, btf.width, btf.channels) == (
-                model.height,
-                model.width,
-                model.channels,
-            ):
-                return btf
-        return None
+        layers = self._workspace.captures.of_model(self._shot.model)
+        return capture_of(layers[0]) if layers else None
 
     def _column(self) -> float:
         assert self._shot is not None

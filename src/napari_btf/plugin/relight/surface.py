@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from napari_btf.directions import angles_to_vectors, format_angles
 from napari_btf.plugin.jobs.task import Task
 from napari_btf.plugin.viewer.layers import TAG, for_display
+from napari_btf.plugin.viewer.own_layer import add_quietly
 from napari_btf.plugin.viewer.placing import free_place
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.plugin.widgets.wrapped_text import Note
@@ -104,11 +105,8 @@ class Surface(QWidget):
         viewer = self._workspace.viewer
         if viewer is None:
             return
-        active = viewer.layers.selection.active
         for kind, pixels in _images(result.estimate).items():
-            viewer.add_layer(_layer(viewer, kind, pixels, result.shot))
-        if active is not None and active in viewer.layers:
-            viewer.layers.selection.active = active
+            add_quietly(viewer, _layer(viewer, kind, pixels, result.shot))
         self._say("Added two layers. They are estimates, not measurements.")
         viewer.reset_view()
 

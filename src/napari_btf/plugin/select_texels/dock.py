@@ -21,7 +21,7 @@ from napari_btf.plugin.select_texels.region_box import NO_REGION, RegionBox
 from napari_btf.plugin.select_texels.sampling_box import SamplingBox
 from napari_btf.plugin.select_texels.structure import Structure
 from napari_btf.plugin.select_texels.texel_disk import TexelDisk
-from napari_btf.plugin.viewer.chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE, CaptureChooser
 from napari_btf.plugin.viewer.overlay import Overlay
 from napari_btf.plugin.viewer.regions import Painted
 from napari_btf.plugin.viewer.workspace import workspace_of
@@ -114,11 +114,11 @@ class SelectTexels(QWidget):
 
     def regions_layer(self) -> Any:
         """The Labels layer painted over the chosen capture, or None."""
-        return self._workspace.regions_layer(self.captures.layer)
+        return self._workspace.regions.layer(self.captures.layer)
 
     def texels(self) -> NDArray[np.intp]:
         """The chosen texels, rows (y, x): painted, and thinned out by the sampling."""
-        return self._workspace.selected_texels(self.captures.layer)
+        return self._workspace.regions.selected_texels(self.captures.layer)
 
     def start_painting(self) -> Any:
         """Make the Labels layer if there is none, and take the brush."""
@@ -153,7 +153,7 @@ class SelectTexels(QWidget):
         capture = self.captures.layer
         self.painted.capture = capture
         self._follow(self.regions_layer() if self.isVisible() else None)
-        self.sampling.set_sampling(self._workspace.sampling(capture))
+        self.sampling.set_sampling(self._workspace.regions.sampling(capture))
         self.structure.set_capture(capture)
         self.texel.set_capture(capture)
         if self.overlay.was_deleted:
@@ -164,7 +164,7 @@ class SelectTexels(QWidget):
 
     def _on_sampling(self, sampling: Sampling) -> None:
         if self.captures.layer is not None:
-            self._workspace.set_sampling(self.captures.layer, sampling)
+            self._workspace.regions.set_sampling(self.captures.layer, sampling)
         self._show()
 
     def _follow(self, regions: Any) -> None:
@@ -193,7 +193,7 @@ class SelectTexels(QWidget):
             self.overlay.hide()
             self._show_controls(0)
             return
-        kept = sampled(self.painted.data, self._workspace.sampling(capture))
+        kept = sampled(self.painted.data, self._workspace.regions.sampling(capture))
         regions = self.painted.regions(kept)
         self.regions.set_regions(regions)
         chosen, used = int(np.count_nonzero(kept)), sum(region.chosen > 0 for region in regions)

@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_btf.plugin.select_texels.region_table import RegionTable
-from napari_btf.plugin.viewer.chooser import NO_CAPTURE
+from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE
 from napari_btf.plugin.widgets.basics import attempt, row_of
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.texels.regions import inverted

@@ -133,7 +133,7 @@ class TexelDisk(QWidget):
         btf = self.btf
         if btf is None or not self.isVisible():
             return
-        light, view, _ = observation_at(btf, self._workspace.step(btf))
+        light, view, _ = observation_at(btf, self._workspace.captures.step(btf))
         if self._view is None or angle_between(view, self._view) > 0 or self._is_stale(btf):
             self._view = view
             self._wanted = under_view(btf, view)
@@ -160,7 +160,7 @@ class TexelDisk(QWidget):
             self._rest.start()
             return
         self._rest.stop()
-        light, view, _ = observation_at(btf, self._workspace.step(btf))
+        light, view, _ = observation_at(btf, self._workspace.captures.step(btf))
         lights = btf.light[patch.observations]
         self.disk.set_directions(lights, value_colours(patch.at(y, x)))
         self._mark(light)
@@ -205,4 +205,6 @@ class TexelDisk(QWidget):
         btf = self.btf
         if btf is not None and i < len(self.disk.vectors):
             k = int(np.argmin(angle_between(btf.grid.lights, self.disk.vectors[i])))
-            self._workspace.go_to(btf, step_at(btf, self._workspace.step(btf), light=k))
+            self._workspace.captures.go_to(
+                btf, step_at(btf, self._workspace.captures.step(btf), light=k)
+            )

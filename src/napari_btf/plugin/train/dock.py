@@ -23,7 +23,7 @@ from napari_btf.plugin.train.form import TrainingForm
 from napari_btf.plugin.train.job import Run
 from napari_btf.plugin.train.preview import PreviewLayer
 from napari_btf.plugin.train.summary import Summary
-from napari_btf.plugin.viewer.chooser import NO_CAPTURE
+from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE
 from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.model_chooser import ModelChooser
 from napari_btf.plugin.viewer.model_layers import model_of
@@ -116,7 +116,7 @@ class Train(QWidget):
         self.run.done.connect(self._on_done)
         self.run.failed.connect(self._on_error)
         self.run.changed.connect(self._on_run)
-        follow_while_shown(self, {self._workspace.model_changed: self._show_state})
+        follow_while_shown(self, {self._workspace.models.changed: self._show_state})
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Show whether there is a model now."""
@@ -158,7 +158,7 @@ class Train(QWidget):
 
     def save(self, path: str) -> None:
         """Save the model; what is wrong becomes a notification."""
-        model = self._workspace.model
+        model = self._workspace.models.current
         if model is None:
             show_error("There is no model to save yet: train one first.")
             return
@@ -167,7 +167,7 @@ class Train(QWidget):
         except BTFError as error:
             show_error(str(error))
             return
-        self._workspace.saved(model, saved)
+        self._workspace.models.saved(model, saved)
         show_info(f"Model saved as {saved}.")
 
     def _on_report(self, status: Status) -> None:
@@ -185,13 +185,13 @@ class Train(QWidget):
     def _on_done(self, outcome: Outcome) -> None:
         model = outcome.model
         self.summary.show_outcome(outcome)
-        self._workspace.model = model
+        self._workspace.models.current = model
         self.preview.end()
         self._waiting += outcome.layers
         QTimer.singleShot(0, self._add_next)
         self.message.setText("Done: open Relight to move the light, Compare to see the error.")
         if model.path is not None:
-            self._workspace.saved(model, model.path)
+            self._workspace.models.saved(model, model.path)
             self.message.setText(f"Saved as {model.path}.")
         if outcome.report.note:
             self.message.setText(f"Done; but {outcome.report.note}.")
@@ -245,7 +245,9 @@ class Train(QWidget):
         allow(self.keep_button, "End the training now and keep the best so far", idle)
         cancel = _NOT_RUNNING if not run.running else idle if run.cancelled else ""
         allow(self.cancel_button, "End the training now and keep nothing of it", cancel)
-        no_model = "" if self._workspace.model is not None else "Train or load a model first."
+        no_model = (
+            "" if self._workspace.models.current is not None else "Train or load a model first."
+        )
         allow(self.save_button, "Write the model to a file", no_model)
         self.bar.setVisible(run.running)
         self.curve.setVisible(bool(self.curve.points))
@@ -268,7 +270,7 @@ class Train(QWidget):
                 self.outlook.setText(str(error))
 
     def _ask_save(self) -> None:
-        model = self._workspace.model
+        model = self._workspace.models.current
         name = "model" if model is None or not model.source else Path(model.source).stem
         path, _ = QFileDialog.getSaveFileName(
             self, "Save model", f"{name}.safetensors", "Model (*.safetensors)"

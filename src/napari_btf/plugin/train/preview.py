@@ -72,7 +72,7 @@ class PreviewLayer(QObject):
         # While a layer goes, the sliders may have fewer axes than the capture.
         if btf is None or viewer.dims.ndim < self._capture.ndim:
             return
-        light, view, _ = observation_at(btf, self._workspace.step(btf))
+        light, view, _ = observation_at(btf, self._workspace.captures.step(btf))
         self._run.look(light, view)
         if self._model is not None:
             self._decoder.want(partial(_decode, self._model, light, view))

@@ -15,7 +15,7 @@ from napari_btf.texels.sampling import masked_texels, region_counts, sampled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_btf.plugin.viewer.chooser import CaptureChooser
+    from napari_btf.plugin.viewer.capture_chooser import CaptureChooser
     from napari_btf.plugin.viewer.workspace import Workspace
 
 __all__ = ["PAINTED", "WHOLE", "TexelChooser"]
@@ -44,17 +44,19 @@ class TexelChooser(QComboBox):
             return None
         label = self.currentData()
         if label is None:
-            return self._workspace.selected_texels(self._captures.layer)
-        regions = self._workspace.regions_layer(self._captures.layer)
+            return self._workspace.regions.selected_texels(self._captures.layer)
+        regions = self._workspace.regions.layer(self._captures.layer)
         if regions is None:
             return np.empty((0, 2), dtype=np.intp)
         region = np.asarray(regions.data) == label
-        return masked_texels(sampled(region, self._workspace.sampling(self._captures.layer)))
+        return masked_texels(
+            sampled(region, self._workspace.regions.sampling(self._captures.layer))
+        )
 
     def refresh(self) -> None:
         """List what is painted now; what was chosen stays, unless its region is gone."""
         before, label = self.currentIndex(), self.currentData()
-        regions = self._workspace.regions_layer(self._captures.layer)
+        regions = self._workspace.regions.layer(self._captures.layer)
         found = [] if regions is None else list(region_counts(regions.data))
         names = {} if regions is None else regions.metadata[TAG].get("names", {})
         with QSignalBlocker(self):

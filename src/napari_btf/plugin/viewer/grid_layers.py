@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.plugin.viewer.captures import captures_of
 from napari_btf.plugin.viewer.layers import TAG, is_kind
 from napari_btf.plugin.viewer.model_layers import model_of
 
@@ -24,7 +23,7 @@ _IMAGES = ("relit", "photograph", "decoded", "error")
 
 def base_of(workspace: Workspace, model: CompressedBTF) -> Any:
     """What regions of a model are painted over: its capture, or its latents; None without both."""
-    captures = captures_of(workspace, model)
+    captures = workspace.captures.of_model(model)
     if captures:
         return captures[0]
     viewer = workspace.viewer
@@ -37,7 +36,7 @@ def grid_layers(workspace: Workspace, model: CompressedBTF) -> list[Any]:
     viewer = workspace.viewer
     if viewer is None:
         return []
-    captures = captures_of(workspace, model)
+    captures = workspace.captures.of_model(model)
     return [
         layer
         for layer in viewer.layers
@@ -46,7 +45,7 @@ def grid_layers(workspace: Workspace, model: CompressedBTF) -> list[Any]:
             layer in captures
             or model_of(layer) is model
             or (
-                model is workspace.model
+                model is workspace.models.current
                 and any(is_kind(layer, kind) for kind in _IMAGES)
                 and _size(layer) == (model.height, model.width)
             )

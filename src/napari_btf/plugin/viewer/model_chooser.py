@@ -34,7 +34,7 @@ class ModelChooser(QComboBox):
         self.setMinimumContentsLength(12)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.activated.connect(self._on_activated)
-        follow_while_shown(self, {workspace.model_changed: self._refresh})
+        follow_while_shown(self, {workspace.models.changed: self._refresh})
         self._refresh()
 
     def showEvent(self, event: QShowEvent | None) -> None:
@@ -43,7 +43,7 @@ class ModelChooser(QComboBox):
         self._refresh()
 
     def _refresh(self) -> None:
-        models, chosen = self._workspace.models, self._workspace.model
+        models, chosen = self._workspace.models.all, self._workspace.models.current
         with QSignalBlocker(self):
             self.clear()
             self.addItems([self._name(model) for model in models] or ["no model yet"])
@@ -56,13 +56,13 @@ class ModelChooser(QComboBox):
         self.setToolTip(shown if models else "Train or load a model first.")
 
     def _name(self, model: CompressedBTF) -> str:
-        path = self._workspace.path_of(model)
+        path = self._workspace.models.path_of(model)
         about = f"{model.architecture}, {size(model.file_size)}"
         if path is not None:
             return f"{path.name} ({about})"
         return f"{model.source or 'model'}, not saved ({about})"
 
     def _on_activated(self, i: int) -> None:
-        models = self._workspace.models
-        if 0 <= i < len(models) and models[i] is not self._workspace.model:
-            self._workspace.model = models[i]
+        models = self._workspace.models.all
+        if 0 <= i < len(models) and models[i] is not self._workspace.models.current:
+            self._workspace.models.current = models[i]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from napari_btf.errors import UsageError
-from napari_btf.plugin.viewer.layers import TAG
+from napari_btf.plugin.viewer.layers import TAG, capture_of, is_kind
+from napari_btf.plugin.viewer.model_layers import grid_of
 from napari_btf.texels.coordinates import clean_name
-from napari_btf.texels.sampling import region_counts
+from napari_btf.texels.sampling import Sampling, masked_texels, region_counts, sampled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +60,54 @@ class Added(NamedTuple):
     """How many texels stayed in a region of another name."""
 
 
+class Regions:
+    """The painted regions and samplings of a viewer's layers; holds the viewer weakly."""
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = weakref.ref(viewer)
+
+    def layer(self, capture: Any) -> Any:
+        """Return the Labels layer painted over a layer of a capture or of latents, or None.
+
+        A Labels layer whose data now have another size does not count.
+        """
+        viewer, grid = self._viewer(), None if capture is None else grid_of(capture)
+        if viewer is None or grid is None:
+            return None
+        for layer in reversed(viewer.layers):
+            if (
+                is_kind(layer, "regions")
+                and layer.metadata[TAG]["capture"] == capture.unique_id
+                and layer.data.shape == grid
+            ):
+                return layer
+        return None
+
+    def painted(self, capture: Any) -> NDArray[Any]:
+        """Return the label image painted over such a layer, (H, W); zeros if there is none."""
+        regions = self.layer(capture)
+        if regions is not None:
+            return np.asarray(regions.data)
+        grid = None if capture is None else grid_of(capture)
+        return np.zeros(grid or (0, 0), dtype=np.uint8)
+
+    def sampling(self, capture: Any) -> Sampling:
+        """Return the sampling of the texels that are painted over a capture layer."""
+        if capture is None or capture_of(capture) is None:
+            return Sampling()
+        return capture.metadata[TAG].get("sampling", Sampling())
+
+    def set_sampling(self, capture: Any, sampling: Sampling) -> None:
+        """Set the sampling of the texels that are painted over a capture layer."""
+        # Another dict, because a duplicate of the layer shares this one.
+        tag = {**capture.metadata[TAG], "sampling": sampling}
+        capture.metadata = {**capture.metadata, TAG: tag}
+
+    def selected_texels(self, capture: Any) -> NDArray[np.intp]:
+        """Return the painted texels that the sampling of a capture layer keeps: rows (y, x)."""
+        return masked_texels(sampled(self.painted(capture), self.sampling(capture)))
+
+
 class Painted:
     """The painted regions of one capture layer, as the docks see and change them.
 
@@ -76,12 +126,12 @@ class Painted:
     @property
     def layer(self) -> Any:
         """The Labels layer, or None."""
-        return self._workspace.regions_layer(self.capture)
+        return self._workspace.regions.layer(self.capture)
 
     @property
     def data(self) -> NDArray[Any]:
         """The label image, (H, W); zeros without a layer."""
-        return self._workspace.painted(self.capture)
+        return self._workspace.regions.painted(self.capture)
 
     @property
     def label(self) -> int:

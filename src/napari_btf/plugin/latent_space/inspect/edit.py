@@ -93,7 +93,7 @@ class Edit(QWidget):
         for latent, deviations in self.sliders.offsets.items():
             offsets[latent] = deviations * self._spread[latent]
         variant = edited(model, self._mask, offsets) if offsets.any() else None
-        self._workspace.set_variant(model, variant)
+        self._workspace.models.set_variant(model, variant)
         self.changed.emit()
         if not self._workspace.relit_shown_by:
             self.renderer.want(Shot(variant or model, *self._directions(model)), moving=True)
@@ -102,7 +102,7 @@ class Edit(QWidget):
         """Light and view (theta, phi): those of Relight, or of the capture, or usual ones."""
         if self._workspace.relit_directions is not None:
             return self._workspace.relit_directions
-        shown = self._workspace.shown_capture()
+        shown = self._workspace.captures.shown()
         if shown is None:
             return _LIGHT, default_view(model)
         light, view, _ = observation_at(*shown)
@@ -114,7 +114,7 @@ class Edit(QWidget):
         shot = frame.shot
         if (
             self._workspace.viewer is None
-            or self._workspace.original_of(shot.model) is not self._model
+            or self._workspace.models.original_of(shot.model) is not self._model
         ):
             return
         column = free_column(self._workspace.viewer, shot.model, self._image.layer)

@@ -15,7 +15,6 @@ from napari_btf.plugin.jobs.captured_values import CapturedValues
 from napari_btf.plugin.latent_space.inspect.abrdf_pair import AbrdfPair
 from napari_btf.plugin.latent_space.inspect.edit import Edit
 from napari_btf.plugin.latent_space.inspect.walk_box import WalkBox
-from napari_btf.plugin.viewer.captures import captures_of
 from napari_btf.plugin.viewer.layers import capture_of, observation_at
 from napari_btf.relighting import limits
 from napari_btf.relighting.reach import default_view
@@ -141,7 +140,7 @@ class Inspect(QWidget):
         else:
             self.captured.want(shown.btf, shown.observations, coords)
         some = random_texels(coords, _MOST)
-        variant = self._workspace.variant_of(model)
+        variant = self._workspace.models.variant_of(model)
         way = self._way(model)
         self.decoder.want(lambda: _decode(variant, shown, some, way))
 
@@ -164,10 +163,10 @@ class Inspect(QWidget):
         return walk(*ends, steps)[self.walk.slider.value()][np.newaxis]
 
     def _directions(self, model: CompressedBTF) -> _Directions:
-        captures = captures_of(self._workspace, model)
+        captures = self._workspace.captures.of_model(model)
         btf = capture_of(captures[0]) if captures else None
         if btf is not None:
-            _, view, _ = observation_at(btf, self._workspace.step(btf))
+            _, view, _ = observation_at(btf, self._workspace.captures.step(btf))
             observations = under_view(btf, view)
             return _Directions(btf.light[observations], btf.view[observations], btf, observations)
         light = _rings(limits(model)[0])

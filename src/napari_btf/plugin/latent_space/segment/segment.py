@@ -73,7 +73,7 @@ class Segment(QWidget):
         """Part another model."""
         if model is not self._model:
             self._model = model
-            self._selection = None if model is None else self._workspace.selection(model)
+            self._selection = None if model is None else self._workspace.models.selection(model)
             self.box.say("")
             self.box.set_coloured(model is None or model.channels > 1)
             self.stop()

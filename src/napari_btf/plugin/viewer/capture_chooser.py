@@ -35,7 +35,7 @@ class CaptureChooser(QComboBox):
         self._layers: list[Any] = []
         self.setToolTip("The capture to work on")
         self.activated.connect(lambda _: self.chosen.emit())
-        follow_while_shown(self, {workspace.captures_changed: self._refresh})
+        follow_while_shown(self, {workspace.captures.changed: self._refresh})
         self._refresh()
 
     @property
@@ -56,7 +56,7 @@ class CaptureChooser(QComboBox):
 
     def _refresh(self) -> None:
         before = self.layer
-        self._layers = self._workspace.capture_layers()
+        self._layers = self._workspace.captures.layers()
         self.clear()
         self.addItems([layer.name for layer in self._layers] or ["no capture is open"])
         self.setEnabled(bool(self._layers))
