@@ -1,4 +1,7 @@
-"""The dock *Latent space*."""
+"""The dock *Latent space*: a map of the latents that is linked to the images.
+
+Embeddings, clusters and other computations belong in the core; here is what shows them.
+"""
 
 from __future__ import annotations
 

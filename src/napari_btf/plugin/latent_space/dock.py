@@ -1,4 +1,4 @@
-"""Dock *Latent space*: how the surface is organised; select, name, look into, part it."""
+"""The dock *Latent space*: a map of the latents, selections, regions, materials."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _NO_MAP = "Press Compute to place the texels in the plane."
 
 
 class LatentSpace(QWidget):
-    """A map of the latents, linked to the images; what is selected is shared by all docks."""
+    """A map of the latents that is linked to the images; all docks share its selection."""
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
@@ -143,14 +143,14 @@ class LatentSpace(QWidget):
     # ----------------------------------------------------------------- coming and going
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Follow mouse and brush, and show the present model."""
+        """Follow the mouse and the brush, and show the current model."""
         super().showEvent(event)
         self.links.follow(True)
         self._show_model()
         self._follow_inspect()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following mouse and brush, and leave nothing on the canvas; a job goes on."""
+        """Stop following, and clear the canvas; a running job continues."""
         super().hideEvent(event)
         self._later.stop()
         self.links.follow(False)
@@ -182,7 +182,7 @@ class LatentSpace(QWidget):
             self._begin()
 
     def _begin(self) -> None:
-        """Show what lies beside the model, else what is there at once."""
+        """Show the map in the file beside the model, or else a map that takes no time."""
         found = False
 
         def restore() -> None:
@@ -215,7 +215,7 @@ class LatentSpace(QWidget):
         self.embeddings.compute(self.form.method.currentData(), coords, self.form.seed.value())
 
     def open(self, path: str) -> None:
-        """Take the points of a file; what is wrong becomes a notification."""
+        """Read the points of a file; an error becomes a notification."""
         attempt(lambda: self.embeddings.open(path))
 
     def _on_opened(self, path: Path, table: EmbeddingTable) -> None:
@@ -239,7 +239,7 @@ class LatentSpace(QWidget):
         attempt(restore)
 
     def save(self, path: str) -> None:
-        """Write the points; what is wrong becomes a notification."""
+        """Write the points to a file; an error becomes a notification."""
         found = self.embeddings.map
         if found is None:
             return
@@ -250,7 +250,7 @@ class LatentSpace(QWidget):
             show_info(f"{len(found.points):,} points written to {path}.")
 
     def _coords(self) -> NDArray[np.intp] | None:
-        """The texels that are to become points; None for all."""
+        """Return the texels that become points, or None for all of them."""
         assert self._model is not None
         which = self.form.texels.currentText()
         if which == PAINTED:
@@ -312,7 +312,7 @@ class LatentSpace(QWidget):
     # ----------------------------------------------------------------- the selection
 
     def keep(self, name: str) -> None:
-        """Paint the selected texels as a region of a name; what is wrong becomes a notification."""
+        """Paint the selected texels as a named region; an error becomes a notification."""
         selection = self.links.selection
         if selection is None:
             return
@@ -358,7 +358,7 @@ class LatentSpace(QWidget):
         self.inspect.point_at(texel)
 
     def _show_note(self, texel: tuple[int, int] | None = None) -> None:
-        """Say which texel is below the mouse, or else what the map is."""
+        """Describe the texel under the mouse, or else the map."""
         found = self.embeddings.map
         if texel is not None:
             self.note.setText(f"texel below the mouse: x {texel[1]}, y {texel[0]}")

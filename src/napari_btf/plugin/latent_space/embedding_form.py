@@ -1,4 +1,4 @@
-"""How latents are to be placed in the plane: method, texels, seed. A view."""
+"""The form of an embedding: method, texels, seed. A view."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _START = "Place the texels in the plane so that alike ones lie together"
 
 
 class EmbeddingForm(QWidget):
-    """The choices, the buttons and the bar.
+    """The options of an embedding, its buttons and its progress bar.
 
     Signals
     -------
@@ -91,16 +91,16 @@ class EmbeddingForm(QWidget):
         column.addLayout(second)
 
     def set_method(self, method: str) -> None:
-        """Choose a method, if it is there."""
+        """Choose a method, if it is in the list."""
         self.method.setCurrentIndex(max(0, self.method.findData(method)))
 
     def set_allowed(self, why_not: str) -> None:
-        """Whether something can be computed, and why not."""
+        """Enable the computation, or say why it is not possible."""
         self._why_not = why_not
         allow(self.start, _START, why_not)
 
     def set_running(self, running: bool) -> None:
-        """Show how far a job is, or that none runs."""
+        """Show the controls of a running job, or those that start one."""
         self.start.setVisible(not running)
         self.cancel.setVisible(running)
         self.bar.setVisible(running)
@@ -110,7 +110,7 @@ class EmbeddingForm(QWidget):
         self.bar.setRange(0, 0)
 
     def show_progress(self, progress: Progress) -> None:
-        """Show a report."""
+        """Show the progress of a job."""
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.step)
         self.bar.setFormat(f"{phase_named(progress.phase).label} %p%")

@@ -1,4 +1,4 @@
-"""The maps of the models: computed, restored from a file, written to one."""
+"""The maps of the models: computed, read from a file, or written to one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAMES: dict[Method, str] = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
 
 
 class Embeddings(QObject):
-    """One map a model, kept by the workspace; one job at a time, for whichever model.
+    """One map for each model, which the workspace keeps, and one job at a time for any model.
 
     Signals
     -------
@@ -55,23 +55,23 @@ class Embeddings(QObject):
 
     @property
     def map(self) -> LatentMap | None:
-        """The map of the model that is looked at, or None."""
+        """The map of the current model, or None."""
         return None if self._model is None else self._workspace.models.maps.get(self._model)
 
     @property
     def running(self) -> bool:
-        """Whether a map of the model is on its way."""
+        """Whether a map of the current model is being computed."""
         return self.run.running and self._computed is self._model
 
     def set_model(self, model: CompressedBTF | None) -> None:
-        """Look at another model; a job for the one before goes on."""
+        """Change to another model; a job for the previous one continues."""
         self._model = model
         self.changed.emit()
 
     def compute(
         self, method: Method, coords: NDArray[np.intp] | None = None, seed: int = 0
     ) -> None:
-        """Start a job, in place of one that runs.
+        """Start a job in place of a running one.
 
         Parameters
         ----------
@@ -89,18 +89,18 @@ class Embeddings(QObject):
         self.run.start(job, f"{NAMES[method]} of {model.source or 'the model'}")
 
     def cancel(self) -> None:
-        """End the job; the last picture stays."""
+        """End the job; its last picture stays."""
         self.run.cancel()
 
     # ----------------------------------------------------------------- files
 
     def file_beside(self, method: Method) -> Path | None:
-        """Where a map of the model is looked for: NAME.tsne.csv beside NAME.safetensors."""
+        """Return the path where the map of a model is expected: NAME.tsne.csv beside its file."""
         path = None if self._model is None else self._workspace.models.path_of(self._model)
         return None if path is None else path.with_suffix(f".{method}.csv")
 
     def restore(self) -> bool:
-        """Take the map that lies beside the model; whether there is one.
+        """Read the map that lies beside the model; return whether there is one.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class Embeddings(QObject):
         return False
 
     def open(self, path: str | Path) -> None:
-        """Take the map of a file.
+        """Read the map of a file.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Embeddings(QObject):
         self.opened.emit(Path(path), table)
 
     def save(self, path: str | Path, regions: Sequence[str] | None) -> None:
-        """Write the map.
+        """Write the map to a file.
 
         Parameters
         ----------

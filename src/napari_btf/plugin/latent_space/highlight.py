@@ -1,4 +1,4 @@
-"""What the dock *Latent space* shows in the images: the selected texels, and a ring around one."""
+"""The marks of *Latent space* in the images: the selected texels, and a ring around one texel."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIZE = 22
 
 
 class Highlight:
-    """A mask over every layer that shows the texels; one layer for each place they stand at.
+    """A mask over all layers that show the texels; layers at the same place share one mask.
 
     Parameters
     ----------
@@ -48,17 +48,17 @@ class Highlight:
 
     @property
     def layers(self) -> list[Any]:
-        """The layers that are in the viewer."""
+        """The mask layers in the viewer."""
         found = [overlay.layer for overlay in self._overlays.values()]
         return [layer for layer in found if layer is not None]
 
     @property
     def was_deleted(self) -> bool:
-        """Whether someone else took one of them out of the viewer."""
+        """Whether the user has deleted one of the mask layers."""
         return any(overlay.was_deleted for overlay in self._overlays.values())
 
     def show(self, bases: list[Any], mask: NDArray[np.bool_]) -> None:
-        """Show a mask, (H, W), over these layers and no others."""
+        """Show a mask, (H, W), over these layers only."""
         # Layers that lie on one another share one mask.
         wanted = {_place(base): base for base in bases}
         for key in [key for key in self._overlays if key not in wanted]:
@@ -69,7 +69,7 @@ class Highlight:
             self._overlays[key].show(base, mask, self._colour)
 
     def hide(self) -> None:
-        """Take all of them out of the viewer."""
+        """Remove all mask layers from the viewer."""
         overlays, self._overlays = self._overlays, {}
         for overlay in overlays.values():
             overlay.hide()
@@ -104,13 +104,13 @@ class Ring(OwnLayer):
             layer.visible = True
 
     def conceal(self) -> None:
-        """Show no ring for now: adding a layer takes napari longer than showing one."""
+        """Make the ring invisible, because napari adds a layer more slowly than it shows one."""
         layer = self.layer
         if layer is not None and layer.visible:
             layer.visible = False
 
     def hide(self) -> None:
-        """Take the layer out of the viewer."""
+        """Remove the layer from the viewer."""
         self.remove()
 
     def _add(self, places: NDArray[np.float64]) -> None:
@@ -129,5 +129,5 @@ class Ring(OwnLayer):
 
 
 def _place(layer: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Where the first texel of a layer is, and how large texels are."""
+    """Return where the first texel of a layer is, and the size of its texels."""
     return tuple(layer.translate[-2:]), tuple(layer.scale[-2:])

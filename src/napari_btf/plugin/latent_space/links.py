@@ -1,6 +1,6 @@
-"""The map of a model and the images of its texels, linked both ways.
+"""The links between the map of a model and the images of its texels, in both directions.
 
-The selection of the workspace is between them: whatever changes it, both sides follow.
+Both sides follow the one selection of the workspace.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Links"]
 
 
 class Links(QObject):
-    """Selection and mouse, from the map to the images and back, while it is told to.
+    """Links selection and mouse between the map and the images, while following is on.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class Links(QObject):
         self.follow_layers()
 
     def set_map(self, latent_map: LatentMap | None) -> None:
-        """Take other points of the same model."""
+        """Use another map of the same model."""
         self._map = latent_map
 
     def follow(self, following: bool) -> None:
@@ -99,12 +99,12 @@ class Links(QObject):
             self.ring.hide()
 
     def set_lit(self, is_lit: bool) -> None:
-        """Whether the selection is shown in the images."""
+        """Choose whether the images show the selection."""
         self._is_lit = is_lit
         self.light_up()
 
     def light_up(self) -> None:
-        """Show the selection in the images it belongs over."""
+        """Show the selection over the images of the model."""
         selection = self._selection
         shown = self._following and self._is_lit and selection is not None
         if not shown or selection is None or not selection.count:
@@ -118,7 +118,7 @@ class Links(QObject):
         self.highlight.show(bases, selection.mask)
 
     def follow_layers(self) -> None:
-        """Look anew which layers show the texels."""
+        """Find the layers that show the texels again."""
         model = self._model
         for base in self._bases:
             base.events.visible.disconnect(self._on_visible)
@@ -165,7 +165,7 @@ class Links(QObject):
     # ----------------------------------------------------------------- mouse
 
     def _on_hovered(self, i: int) -> None:
-        """The mouse is at a point of the map, or at none."""
+        """Show the texel of the point under the mouse on the map, or none."""
         if not self._following or self._map is None:
             return
         if i < 0:
@@ -177,7 +177,7 @@ class Links(QObject):
         self.pointed.emit((y, x))
 
     def _on_mouse(self, _: Any, event: Any) -> None:
-        """The mouse moves over the images."""
+        """Mark the point of the texel under the mouse in the images."""
         if self._model is None:
             return
         texel = texel_below(self._bases, self._model, event.position)

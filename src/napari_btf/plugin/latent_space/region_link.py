@@ -31,7 +31,7 @@ _EVERY = 60
 
 
 class RegionLink(QObject):
-    """Knows the Labels layer over a model's capture, or over its latents, while it follows it.
+    """Follows the Labels layer over the capture of a model, or over its latents.
 
     Signals
     -------
@@ -54,7 +54,7 @@ class RegionLink(QObject):
         self._tell = qthrottled(self._tell_now, timeout=_EVERY)
 
     def set_model(self, model: CompressedBTF | None, following: bool) -> None:
-        """Look at the regions of a model; also after the layers changed."""
+        """Follow the regions of a model; call it again after the layers changed."""
         self.regions.capture = None if model is None else base_of(self._workspace, model)
         layer = self.regions.layer if following else None
         if layer != self._followed:
@@ -63,11 +63,11 @@ class RegionLink(QObject):
 
     @property
     def labels(self) -> NDArray[Any]:
-        """The label image, (H, W); all 0 without regions."""
+        """The label image, (H, W), with 0 where no region is."""
         return self.regions.data
 
     def names(self) -> dict[int, str]:
-        """The regions that have texels: names by label."""
+        """The names of the regions that have texels, by label."""
         if self.regions.layer is None:
             return {}
         return {label: self.regions.name(label) for label in region_counts(self.labels)}
@@ -86,7 +86,7 @@ class RegionLink(QObject):
         self.changed.emit()
 
     def restore(self, texels: RegionTexels, name: str) -> str:
-        """Paint the regions of a file where no region is; what was done, in a sentence.
+        """Paint the regions of a file where there are none yet; return a sentence about it.
 
         Parameters
         ----------

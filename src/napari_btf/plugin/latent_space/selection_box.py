@@ -1,4 +1,4 @@
-"""The selection as a region, and a region as the selection. A view."""
+"""Turn the selection into a region, or a region into the selection. A view."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NOTHING = "Select texels first: draw around points."
 
 
 class SelectionBox(QWidget):
-    """How many texels are selected, a name to keep them by, and the regions there are.
+    """The number of selected texels, a name to keep them under, and the regions.
 
     Signals
     -------
@@ -80,12 +80,12 @@ class SelectionBox(QWidget):
         self.set_regions({}, ())
 
     def set_count(self, count: int, total: int) -> None:
-        """Say how many of all texels are selected."""
+        """Show how many of all texels are selected."""
         self.count.setText(f"{count:,} of {total:,} texels selected")
         allow(self.keep, _KEEP, "" if count else _NOTHING)
 
     def set_regions(self, names: Mapping[int, str], materials: Sequence[int]) -> None:
-        """Offer regions, names by label, and materials, labels; the chosen one stays."""
+        """Offer regions (names by label) and materials (labels); the chosen one stays."""
         before = self.regions.currentText()
         self._offered = [("region", label) for label in names]
         self._offered += [("material", label) for label in materials]

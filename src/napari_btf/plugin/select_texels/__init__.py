@@ -1,4 +1,7 @@
-"""The dock *Select texels*."""
+"""The dock *Select texels*: regions of interest, their sampling, single texels.
+
+The painted Labels layers belong to `napari_btf.plugin.viewer.regions`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dock *Select texels*: paint the regions that matter, thin them out, look at single texels."""
+"""The dock *Select texels*: paint regions of interest, sample them, look at single texels."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _LOAD = "Paint the texels of a table with the columns x,y (and region)"
 
 
 class SelectTexels(QWidget):
-    """Paint texels with napari's Labels tools, thin them out, save and load them."""
+    """Paints texels with napari's Labels tools, samples them, saves and loads them."""
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class SelectTexels(QWidget):
         self._on_capture()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following the layer, and leave nothing on the canvas but the regions."""
+        """Stop following the layer, and remove all but the regions from the canvas."""
         super().hideEvent(event)
         self._follow(None)
         self.structure.stop()
@@ -117,24 +117,24 @@ class SelectTexels(QWidget):
         return self._workspace.regions.layer(self.captures.layer)
 
     def texels(self) -> NDArray[np.intp]:
-        """The chosen texels, rows (y, x): painted, and thinned out by the sampling."""
+        """The chosen texels, rows (y, x): painted, and kept by the sampling."""
         return self._workspace.regions.selected_texels(self.captures.layer)
 
     def start_painting(self) -> Any:
-        """Make the Labels layer if there is none, and take the brush."""
+        """Create the Labels layer if there is none, and select the brush."""
         return self.regions.start_painting()
 
     # ----------------------------------------------------------------- files
 
     def save_csv(self, path: str) -> None:
-        """Write the chosen texels; what is wrong becomes a notification."""
+        """Write the chosen texels; an error becomes a notification."""
         texels = self.painted.by_region(self.texels())
         names = self.painted.chosen_names(texels)
         if attempt(lambda: coordinates.write_coordinates(path, texels, names)):
             show_info(f"{len(texels):,} texels written to {path}.")
 
     def load_csv(self, path: str) -> None:
-        """Paint the texels of a file; what is wrong becomes a notification."""
+        """Paint the texels of a file; an error becomes a notification."""
         if self.captures.btf is None:
             show_error(NO_CAPTURE)
             return
@@ -180,7 +180,7 @@ class SelectTexels(QWidget):
         self._update()
 
     def _show_timed(self) -> None:
-        """Count, and count less often where that takes long: painting goes first."""
+        """Count the texels, less often if counting takes long, because painting comes first."""
         started = time.perf_counter()
         self._show()
         self._update.setTimeout(max(_COUNT_EVERY, round(3000 * (time.perf_counter() - started))))

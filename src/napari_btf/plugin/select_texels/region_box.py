@@ -1,4 +1,4 @@
-"""The regions of a capture: the table, and the buttons that begin, turn over and erase them."""
+"""The regions of a capture: their table, and buttons to add, invert and erase them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NO_LABEL = "Choose a region: label 0 erases."
 
 
 class RegionBox(QWidget):
-    """Acts on the painted regions of the capture that `Painted` is about.
+    """Works on the painted regions of one capture, a `Painted`.
 
     Signals
     -------
@@ -60,7 +60,7 @@ class RegionBox(QWidget):
         self.clear.clicked.connect(self._on_clear)
 
     def set_regions(self, regions: Sequence[Region]) -> None:
-        """Show the regions, and which buttons are of use."""
+        """Show the regions, and enable the buttons that are of use."""
         painted = self._painted
         self.table.set_regions(regions, painted.label)
         no_capture = "" if painted.capture is not None else NO_CAPTURE
@@ -76,7 +76,7 @@ class RegionBox(QWidget):
         allow(self.clear, tip, no_texels)
 
     def start_painting(self) -> Any:
-        """Make the Labels layer if there is none, and take the brush."""
+        """Create the Labels layer if there is none, and select the brush."""
         if self._painted.capture is None:
             show_error(NO_CAPTURE)
             return None

@@ -1,4 +1,4 @@
-"""The regions as rows: colour, name, count. A view: setters in, signals out."""
+"""The regions as a table: colour, name, number of texels. A view: setters in, signals out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SWATCH = 14
 
 
 class RegionTable(QTableWidget):
-    """Regions to click at; a double click edits the name.
+    """The table of regions; a click picks one, a double click edits its name.
 
     Signals
     -------
@@ -56,11 +56,11 @@ class RegionTable(QTableWidget):
 
     @property
     def regions(self) -> tuple[Region, ...]:
-        """The rows."""
+        """The regions in the table."""
         return self._regions
 
     def set_regions(self, regions: Sequence[Region], current: int) -> None:
-        """Show other rows, one of them marked as the one that is painted."""
+        """Show other regions, and mark the one that is painted."""
         regions = tuple(regions)
         with QSignalBlocker(self):
             if regions != self._regions:
@@ -94,14 +94,14 @@ class RegionTable(QTableWidget):
         self._fit_height()
 
     def restore(self, label: int) -> None:
-        """Show the name of a region again in place of what was typed."""
+        """Show the name of a region again in place of the text that was typed."""
         for row, region in enumerate(self._regions):
             if region.label == label:
                 with QSignalBlocker(self):
                     self.item(row, 0).setText(region.name)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Say what belongs here while there is nothing."""
+        """Explain what belongs here while there is no region."""
         super().paintEvent(event)
         if not self._regions:
             painter = QPainter(self.viewport())

@@ -17,7 +17,7 @@ BY_STEP, AT_RANDOM = "one of every", "at random"
 
 
 class SamplingBox(QWidget):
-    """One of every n texels, or so many at random.
+    """Keeps one of every n texels, or a number of random ones.
 
     Signals
     -------
@@ -62,7 +62,7 @@ class SamplingBox(QWidget):
 
     @property
     def sampling(self) -> Sampling:
-        """What the controls say."""
+        """The `Sampling` that the controls show."""
         at_random = self.way.value == AT_RANDOM
         return Sampling(
             self.step.value,
@@ -72,7 +72,7 @@ class SamplingBox(QWidget):
         )
 
     def set_sampling(self, sampling: Sampling) -> None:
-        """Show another one; no signal."""
+        """Show another `Sampling`, without a signal."""
         self.blockSignals(True)
         self.way.value = BY_STEP if sampling.count is None else AT_RANDOM
         self.step.value = min(sampling.step, _MOST_STEP)

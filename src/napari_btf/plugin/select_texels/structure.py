@@ -1,4 +1,4 @@
-"""Regions from the surface's own structure: a threshold with preview, superpixels to click."""
+"""Regions from the structure of the surface: a threshold with preview, superpixels to click."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _YELLOW = (1.0, 0.85, 0.1)
 
 
 class Structure(QWidget):
-    """Both ways, and the one job that looks at the surface for them."""
+    """Both tools, and the one job that measures the surface for them."""
 
     def __init__(self, workspace: Workspace, painted: Painted) -> None:
         super().__init__()
@@ -113,13 +113,13 @@ class Structure(QWidget):
         self._show_state()
 
     def stop(self) -> None:
-        """Abandon the job and take everything off the canvas."""
+        """Abandon the job and remove everything from the canvas."""
         self.jobs.cancel()
         self.threshold.preview.setChecked(False)
         self.parts.click.setChecked(False)
 
     def region_changed(self) -> None:
-        """Follow the colour of the region that is painted."""
+        """Take the colour of the region that is painted."""
         if self.threshold.preview.isChecked():
             self._preview_soon()
         self._show_state()
@@ -195,7 +195,7 @@ class Structure(QWidget):
     # ----------------------------------------------------------------- superpixels
 
     def find_superpixels(self) -> None:
-        """Start the job that parts the surface."""
+        """Start the job that finds superpixels."""
         if self._btf is not None:
             self.parts.click.setChecked(False)
             self.jobs.start(
@@ -217,7 +217,7 @@ class Structure(QWidget):
             self.edges.hide()
 
     def _on_mouse(self, viewer: Any, event: Any) -> Iterator[None]:
-        """A press and a release in one place; moving in between pans."""
+        """Handle a click; a press that moves before its release pans the canvas."""
         active = viewer.layers.selection.active
         if event.button != 1 or (active is not None and active.mode != "pan_zoom"):
             return
@@ -230,7 +230,7 @@ class Structure(QWidget):
         self.click_at(event.position, remove="Shift" in event.modifiers)
 
     def click_at(self, position: Any, *, remove: bool = False) -> None:
-        """Add the superpixel at a place of the world to the region, or take it out."""
+        """Add the superpixel at a position of the world to the region, or remove it."""
         parts, label = self.parts.found, self._painted.label
         texel = None if self._btf is None else texel_at(self._capture, position)
         if parts is not None and texel is not None and label:

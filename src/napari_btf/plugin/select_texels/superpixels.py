@@ -1,4 +1,4 @@
-"""The controls of superpixels: how many, and whether they are clicked at. A view."""
+"""The controls of superpixels: their number, and whether clicks choose them. A view."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CLICKS = (
 
 
 class Parts(QWidget):
-    """How many superpixels, and whether they are clicked at. A view.
+    """The number of superpixels, and whether clicks choose them. A view.
 
     Signals
     -------
@@ -65,16 +65,16 @@ class Parts(QWidget):
 
     @property
     def found(self) -> NDArray[np.int32] | None:
-        """The superpixels, (H, W), or None."""
+        """The superpixels as a label image, (H, W), or None."""
         return self._found
 
     def set_found(self, parts: NDArray[np.int32] | None) -> None:
-        """Take superpixels, or forget them."""
+        """Set the superpixels, or None."""
         self._found = parts
         self.set_allowed(self._why_not)
 
     def set_allowed(self, why_not: str) -> None:
-        """Enable everything that can be used now."""
+        """Enable the controls that can be used now."""
         self._why_not = why_not
         allow(self.find, "Part the surface into pieces that look alike in all directions", why_not)
         if not why_not and self._found is None:

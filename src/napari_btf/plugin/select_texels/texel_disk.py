@@ -1,4 +1,4 @@
-"""The ABRDF of the texel below the mouse: one dot for each light, in the colour it was seen in."""
+"""The ABRDF of the texel under the mouse: a dot for each light, in the captured colour."""
 
 from __future__ import annotations
 
@@ -80,37 +80,37 @@ class TexelDisk(QWidget):
 
     @property
     def texel(self) -> tuple[int, int] | None:
-        """(y, x) of the texel that is shown, or None."""
+        """The texel (y, x) that is shown, or None."""
         return self._texel
 
     @property
     def btf(self) -> BTF | None:
-        """The capture that is looked at, as it is now."""
+        """The capture of the layer, with its present directions."""
         viewer = self._workspace.viewer
         if self._capture is None or viewer is None or self._capture not in viewer.layers:
             return None
         return capture_of(self._capture)
 
     def set_capture(self, capture: Any) -> None:
-        """Look at another capture layer, or at none."""
+        """Follow another capture layer, or none."""
         if capture != self._capture:
             self._capture = capture
             self._forget()
         self._on_sliders()
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Show the view that the sliders stand for now."""
+        """Show the view of the sliders."""
         super().showEvent(event)
         self._on_sliders()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Read nothing more."""
+        """Stop reading."""
         super().hideEvent(event)
         self._rest.stop()
         self.jobs.cancel()
 
     def look_at(self, y: int, x: int) -> None:
-        """Show a texel: at once if its values are at hand, else when they are read."""
+        """Show a texel, at once if its values are in memory, else when they are read."""
         self._texel = (y, x)
         self._show()
 
@@ -142,7 +142,7 @@ class TexelDisk(QWidget):
         self._mark(light)
 
     def _is_stale(self, btf: BTF) -> bool:
-        """Whether the directions of the capture were turned since."""
+        """Whether the directions of the capture have changed since."""
         shown = self.disk.vectors
         return bool(len(shown)) and not np.array_equal(shown, btf.light[self._wanted])
 

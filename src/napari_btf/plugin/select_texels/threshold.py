@@ -1,4 +1,4 @@
-"""The controls of a threshold over directions. A view with a count."""
+"""The controls of a threshold on a statistic over directions. A view."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MEAN, VARIANCE = "mean", "variance"
 
 
 class Threshold(QWidget):
-    """Which statistic, and between which shares of the texels. A view.
+    """The statistic, and the two quantiles between which texels are chosen. A view.
 
     Signals
     -------
@@ -78,23 +78,23 @@ class Threshold(QWidget):
 
     @property
     def ready(self) -> bool:
-        """Whether the surface was looked at."""
+        """Whether the statistics of a surface are known."""
         return self._surface is not None
 
     def forget(self) -> None:
-        """Know no surface any more."""
+        """Forget the statistics."""
         self._surface, self._ranks = None, {}
         self.set_allowed(self._why_not)
 
     def set_surface(self, surface: Surface) -> None:
-        """Take the statistics from a surface."""
+        """Take the statistics of a surface."""
         if surface is not self._surface:
             self._surface, self._ranks = surface, {}
             self._suggest()
         self.set_allowed(self._why_not)
 
     def set_allowed(self, why_not: str) -> None:
-        """Enable everything that can be used now."""
+        """Enable the controls that can be used now."""
         self._why_not = why_not
         allow(self.preview, "Look at the surface and show which texels it would be", why_not)
         if not why_not and not (self.ready and self.preview.isChecked()):
@@ -107,7 +107,7 @@ class Threshold(QWidget):
         self._show_count()
 
     def mask(self) -> NDArray[np.bool_] | None:
-        """The texels between both thresholds, or None before the surface was looked at."""
+        """The mask of the texels between both thresholds, or None without statistics."""
         ranks = self._current_ranks()
         if ranks is None:
             return None

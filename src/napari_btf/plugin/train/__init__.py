@@ -1,4 +1,7 @@
-"""The dock *Train*."""
+"""The dock *Train*: options, progress, preview and results of a training.
+
+Training itself belongs in the core (`napari_btf.training`).
+"""
 
 from __future__ import annotations
 

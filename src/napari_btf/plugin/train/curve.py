@@ -1,4 +1,4 @@
-"""A curve that grows while something is trained: a view, setters in, nothing out."""
+"""The training curve: a view with setters and no signals."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class _Point(NamedTuple):
 
 
 class Curve(QWidget):
-    """Quality over time, of what is trained on and of what is left out as a check.
+    """Quality over time, on the training data and on held-out data.
 
-    The higher the better: errors are shown as decibels, ``-10 log10(error)``, which is the PSNR of
-    values in 0..1.
+    Errors are shown in decibels, ``-10 log10(error)``, which is the PSNR of values in 0..1. So
+    higher is better.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -41,22 +41,22 @@ class Curve(QWidget):
         self.setAccessibleName("training curve")
 
     def sizeHint(self) -> QSize:
-        """Enough to see where it is going."""
+        """Large enough to show the trend."""
         return QSize(280, 140)
 
     @property
     def points(self) -> list[tuple[float, float, float]]:
-        """What is shown: seconds, dB of the training, dB of what is left out; NaN for none."""
+        """The points: seconds, dB of training data, dB of held-out data; NaN for no value."""
         return list(self._points)
 
     def clear(self) -> None:
-        """Forget the curve."""
+        """Delete all points."""
         self._points.clear()
         self._every, self._skipped = 1, 0
         self.update()
 
     def add(self, seconds: float, train_error: float | None, held_out: float | None) -> None:
-        """Go on with the curve.
+        """Add a point.
 
         Parameters
         ----------
@@ -76,14 +76,14 @@ class Curve(QWidget):
         self.update()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
+        """Adapt to the theme."""
         super().changeEvent(event)
         self.update()
 
     # ----------------------------------------------------------------- painting
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Axes, and a line for each kind of error."""
+        """Paint the axes, and a line for each kind of error."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         font = self.font()
@@ -126,7 +126,7 @@ class Curve(QWidget):
     def _paint_lines(
         self, painter: QPainter, values: np.ndarray, area: QRectF, span: tuple[float, float]
     ) -> None:
-        """A line for each kind, and above it, from the right, its name and where it is now."""
+        """Paint a line for each kind, with its name and latest value at the right."""
         metrics = QFontMetricsF(painter.font())
         line, right, (low, high) = metrics.height(), area.right(), span
         start, end = values[0, 0], max(float(values[-1, 0]), float(values[0, 0]) + 1e-3)
@@ -167,7 +167,7 @@ def _decibel(error: float | None) -> float:
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
-    """What the vertical axis spans: not the first moments, in which everything is bad."""
+    """Return the range of the vertical axis, without the poor values of the first moments."""
     high = float(values.max())
     low = float(np.quantile(values, 0.02))
     middle, half = (low + high) / 2, max(high - low, _LEAST_SPAN) * 0.55
@@ -175,7 +175,7 @@ def _range(values: np.ndarray) -> tuple[float, float]:
 
 
 def _steps(low: float, high: float, most: int) -> list[float]:
-    """Round numbers between two, at most so many."""
+    """Return round numbers between two numbers, at most a given count."""
     for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100):
         first = int(np.ceil(low / step))
         numbers = [round(i * step, 1) for i in range(first, int(np.floor(high / step)) + 1)]

@@ -1,4 +1,4 @@
-"""Dock *Train*: choose, watch, keep or cancel, save."""
+"""The dock *Train*: choose options, watch, keep or cancel a training, save the model."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _CANCELLED = "Cancelled: nothing was changed."
 
 
 class Train(QWidget):
-    """The form, the controls of the training that runs, and what the last one gave."""
+    """The form, the controls of a running training, and the results of the last one."""
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class Train(QWidget):
         follow_while_shown(self, {self._workspace.models.changed: self._show_state})
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Show whether there is a model now."""
+        """Show the current model."""
         super().showEvent(event)
         self._show_state()
 
@@ -130,11 +130,11 @@ class Train(QWidget):
 
     @property
     def running(self) -> bool:
-        """Whether a training runs, or its layers are still to come."""
+        """Whether a training runs, or layers of its model are still to be added."""
         return self.run.running or bool(self._waiting)
 
     def start(self) -> None:
-        """Start training on the chosen capture; what is wrong becomes a notification."""
+        """Start training on the chosen capture; an error becomes a notification."""
         if self.run.running:
             return
         try:
@@ -151,13 +151,13 @@ class Train(QWidget):
         self.run.start(plan)
 
     def cancel(self) -> None:
-        """End the job now and drop it; an earlier model stays."""
+        """End the job now and discard it; an earlier model stays."""
         if self.run.running:
             self.run.cancel()
             self.message.setText(_CANCELLED)
 
     def save(self, path: str) -> None:
-        """Save the model; what is wrong becomes a notification."""
+        """Save the model; an error becomes a notification."""
         model = self._workspace.models.current
         if model is None:
             show_error("There is no model to save yet: train one first.")
@@ -201,7 +201,7 @@ class Train(QWidget):
             show_error(text)
 
     def _add_next(self) -> None:
-        """Add a layer of a new model: napari takes a while for each, so one at a time."""
+        """Add the next layer of a new model; one at a time, because each takes napari a while."""
         viewer = self._workspace.viewer
         if viewer is None or not self._waiting:
             return

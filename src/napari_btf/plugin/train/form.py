@@ -1,4 +1,4 @@
-"""What a training is to be: the form of the dock *Train*."""
+"""The form of the dock *Train*: the options of a training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = ["BUDGETS", "TrainingForm"]
 
 
 class _Budget(NamedTuple):
-    """A way to say how large a model may be."""
+    """One of the ways to limit the size of a model."""
 
     setting: str
     usual: float
@@ -58,7 +58,7 @@ _NONE = "none"
 
 
 class _Row(NamedTuple):
-    """One option of the form: what it is called when it is remembered, and how it is shown."""
+    """One option of the form: the name under which it is remembered, and its control."""
 
     key: str
     label: str
@@ -177,7 +177,7 @@ class TrainingForm(QWidget):
 
     @property
     def settings(self) -> FitSettings:
-        """What `napari_btf.training.train` is to do."""
+        """The settings for `napari_btf.training.train`."""
         seconds = self.seconds.value() or None
         network = NetworkSettings(
             epochs=self.epochs.value() or None,
@@ -191,12 +191,12 @@ class TrainingForm(QWidget):
 
     @property
     def held_out(self) -> int:
-        """One of so many lights is held out; 0 for none."""
+        """One of this many lights is held out; 0 holds out none."""
         every = self.hold_out.value()
         return 0 if every == 1 else every
 
     def plan(self) -> Plan:
-        """What was chosen.
+        """Return the training that was chosen.
 
         Raises
         ------
@@ -220,7 +220,10 @@ class TrainingForm(QWidget):
 
     @property
     def _remembered(self) -> dict[str, QWidget]:
-        """The controls by the name of what is remembered; the budget before its amount."""
+        """The controls by the names under which their values are remembered.
+
+        The budget comes before its amount, because a new budget sets the amount.
+        """
         rows = {row.key: row.control for row in (*self._usual, *self._expert)}
         return {"size_by": self.budget, "amount": self.amount, **rows}
 
@@ -298,7 +301,7 @@ def _set_value(control: Any, value: Any) -> None:
 
 
 def _changed(control: Any) -> Any:
-    """The signal of a control that says that its value has changed."""
+    """Return the signal of a control that reports a new value."""
     return control.currentTextChanged if isinstance(control, QComboBox) else control.valueChanged
 
 
@@ -331,7 +334,7 @@ def _named(path: Path) -> Path:
 
 
 def _unused(path: Path) -> Path:
-    """The path, or one beside it that no file has: a model never takes another one's place."""
+    """Return the path, or a similar one without a file, because a model never replaces another."""
     found, number = path, 2
     while found.exists():
         found = path.with_name(f"{path.stem}-{number}{path.suffix}")

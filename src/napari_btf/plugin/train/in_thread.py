@@ -1,4 +1,4 @@
-"""A training as its thread runs it: with previews, saved and measured; knows no Qt."""
+"""The work of a training's thread: training with previews, saving, scoring. It knows no Qt."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _REPORTS_A_SECOND = 4
 
 @dataclass
 class Orders:
-    """What the window tells the thread; plain values, so that either may read and write them."""
+    """Requests of the window to the thread, as plain values that both may read and write."""
 
     stopped: bool = False
     directions: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
@@ -47,7 +47,7 @@ class Orders:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What is trained.
+    """The capture, the texels and the settings of a training.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """What a training has come to: a model, and its image under some directions."""
+    """The present state of a training: a model, and its image under some directions."""
 
     model: CompressedBTF
     pixels: NDArray[Any]
@@ -76,7 +76,7 @@ class Preview:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A trained model and what is known about it.
+    """A trained model and its results.
 
     Parameters
     ----------
@@ -100,11 +100,14 @@ class Outcome:
 
 
 class _UnforeseenError(Exception):
-    """A RuntimeError of the training, under a name that reaches the dock."""
+    """A RuntimeError of the training, under another name so that the dock hears of it."""
 
 
 def work(plan: Plan, orders: Orders) -> Generator[tuple[Progress, Preview | None], None, Outcome]:
-    """Train, save, measure; torch raises RuntimeErrors, at which a worker ends without a signal."""
+    """Train, save and score.
+
+    Errors of torch are wrapped, because a napari worker ends silently at a RuntimeError.
+    """
     try:
         held_out = plan.held_out if plan.held_out.any() else None
         job = train(plan.btf, plan.coords, plan.settings, held_out, stop=lambda: orders.stopped)
@@ -127,7 +130,7 @@ def work(plan: Plan, orders: Orders) -> Generator[tuple[Progress, Preview | None
 def _with_previews(
     job: Job[tuple[CompressedBTF, TrainingReport]], orders: Orders
 ) -> Generator[tuple[Progress, Preview | None], None, tuple[CompressedBTF, TrainingReport]]:
-    """Reports of a job, now and then with a preview; not more of either than people can see."""
+    """Yield reports of a job, sometimes with a preview, no more often than people can see."""
     reported, phase, next_preview = -np.inf, "", time.monotonic()
     with closing(job):
         while True:
@@ -150,7 +153,7 @@ def _with_previews(
 
 
 def _ssim(model: CompressedBTF, btf: BTF) -> Generator[tuple[Progress, None], None, float]:
-    """Mean structural similarity over some images spread over all."""
+    """Return the mean structural similarity over some images, evenly chosen from all."""
     if btf.values.is_float or min(btf.height, btf.width) < 11:
         return float("nan")
     some = np.unique(np.linspace(0, len(btf) - 1, _SSIM_IMAGES).astype(int))

@@ -1,4 +1,4 @@
-"""One training in a thread: what it is told, what it reports, how it ends."""
+"""One training in a thread: its requests, its reports, its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Run", "Status"]
 
 @dataclass(frozen=True, eq=False)
 class Status:
-    """A report for the dock.
+    """A progress report for the dock.
 
     Parameters
     ----------
@@ -37,9 +37,10 @@ class Status:
 
 
 class _Control(QObject):
-    """The thread of a training, from start to end: its orders, its bar in the activity dock.
+    """The thread of a training from start to end, with its bar in the activity dock.
 
-    Without a parent, and kept while the thread works: its window may be destroyed before.
+    It has no Qt parent, and is kept while the thread works, because its window may be destroyed
+    before.
 
     Signals
     -------
@@ -56,7 +57,7 @@ class _Control(QObject):
         self.bar: Bar | None = None
 
     def start(self, worker: GeneratorWorker, name: str) -> None:
-        """Start a thread, with a bar of a name."""
+        """Start a thread, with a named bar."""
         self.worker, self.bar = worker, Bar(name)
         _working.add(self)
         worker.finished.connect(self._on_finished)
@@ -64,7 +65,7 @@ class _Control(QObject):
 
     @Slot()
     def abandon(self) -> None:
-        """End everything, whether the window is still there or not."""
+        """End everything, even if the window no longer exists."""
         self.orders.stopped = True
         if self.worker is not None:
             self.worker.quit()
@@ -87,7 +88,7 @@ _working: set[_Control] = set()
 
 
 class Run(QObject):
-    """The training of a dock, one at a time.
+    """The training of a dock; only one runs at a time.
 
     Signals
     -------
@@ -126,27 +127,27 @@ class Run(QObject):
 
     @property
     def paused(self) -> bool:
-        """Whether it stands still."""
+        """Whether the training is paused."""
         return self._control.worker is not None and self._control.worker.is_paused
 
     @property
     def pausing(self) -> bool:
-        """Whether it will stand still at its next report."""
+        """Whether the training will pause at its next report."""
         return self._pausing and not self.paused
 
     @property
     def cancelled(self) -> bool:
-        """Whether what it gives is dropped."""
+        """Whether the result of the training is discarded."""
         worker = self._control.worker
         return worker is None or worker.abort_requested
 
     @property
     def stopped(self) -> bool:
-        """Whether it is told to end."""
+        """Whether the training was asked to end."""
         return self._control.orders.stopped
 
     def start(self, plan: Plan) -> None:
-        """Start; does nothing while one runs."""
+        """Start a training, unless one runs."""
         if self.running:
             return
         control = self._control
@@ -163,7 +164,7 @@ class Run(QObject):
         self.changed.emit()
 
     def toggle_pause(self) -> None:
-        """Stand still at the next report, or go on."""
+        """Pause at the next report, or resume."""
         worker = self._control.worker
         if worker is None:
             return
@@ -183,14 +184,14 @@ class Run(QObject):
         self.changed.emit()
 
     def cancel(self) -> None:
-        """End the job now and drop it."""
+        """End the job now and discard it."""
         if self._control.worker is not None:
             self._control.orders.stopped = True
             self._control.worker.quit()
             self.changed.emit()
 
     def look(self, light: NDArray[np.float64], view: NDArray[np.float64]) -> None:
-        """Preview under other directions from now on, unit vectors."""
+        """Show previews under other directions from now on, given as unit vectors."""
         self._control.orders.directions = light, view
 
     def _on_paused(self) -> None:

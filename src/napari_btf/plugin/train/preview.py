@@ -1,4 +1,4 @@
-"""The layer that shows what a running training has come to."""
+"""The layer that previews the model of a running training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["PreviewLayer"]
 
 
 class PreviewLayer(QObject):
-    """One Image layer beside the captures, under the directions the sliders stand for."""
+    """One Image layer beside the captures, under the directions of the sliders."""
 
     def __init__(self, workspace: Workspace, run: Run, watch: Watch, parent: QObject) -> None:
         super().__init__(parent)
@@ -47,7 +47,7 @@ class PreviewLayer(QObject):
         return self._image.layer
 
     def begin(self, capture: Any) -> None:
-        """Follow the sliders of a capture layer for the training that starts."""
+        """Follow the sliders of a capture layer for a training that starts."""
         self.end()
         self._capture, self._wanted = capture, True
         self._watch.begin()
@@ -55,7 +55,7 @@ class PreviewLayer(QObject):
         self._on_sliders()
 
     def end(self) -> None:
-        """Take the layer away: the training is over."""
+        """Remove the layer, because the training is over."""
         viewer = self._workspace.viewer
         self._model, self._wanted, self._capture = None, False, None
         self._decoder.cancel()

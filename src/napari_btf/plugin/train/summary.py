@@ -1,4 +1,4 @@
-"""What a training gave, next to classical codecs, and where the model goes."""
+"""The results of a training, next to those of classical codecs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COMPARE_TIP = "Fit classical codecs of the same size to the same images, and me
 
 
 class Summary(QWidget):
-    """Figures of the last training; the classical codecs come when they are asked for."""
+    """The results of the last training; the classical codecs are fitted on request."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,11 +53,11 @@ class Summary(QWidget):
 
     @property
     def comparing(self) -> bool:
-        """Whether the classical codecs are being fitted."""
+        """Whether classical codecs are being fitted."""
         return self._jobs.running
 
     def show_outcome(self, outcome: Outcome) -> None:
-        """Show the figures of a training."""
+        """Show the results of a training."""
         self._jobs.cancel()
         self._outcome = outcome
         self.classical.setText("")
@@ -65,7 +65,7 @@ class Summary(QWidget):
         self._show_state()
 
     def toggle_comparison(self) -> None:
-        """Fit the classical codecs, or leave it."""
+        """Fit the classical codecs, or stop fitting them."""
         if self._jobs.running:
             self._jobs.cancel()
             self.classical.setText("The comparison was cancelled.")
@@ -75,7 +75,7 @@ class Summary(QWidget):
             self._jobs.start(evaluate(self._outcome.model, plan.btf, plan.held_out))
 
     def cancel(self) -> None:
-        """Leave what is being compared: the processor has other work."""
+        """Stop the comparison, because the processor has other work."""
         self._jobs.cancel()
 
     def _on_progress(self, progress: Progress) -> None:
@@ -122,7 +122,7 @@ def _table(outcome: Outcome) -> str:
 
 
 def _verdict(found: Evaluation) -> str:
-    """The best classical codec that is no larger than the model."""
+    """Compare the model with the best classical codec that is no larger."""
     totals = found.scores.totals()
     lines = []
     for key, what in (("psnr_seen", "captured directions"), ("psnr_unseen", "held-out lights")):

@@ -1,4 +1,4 @@
-"""A combo box of what to learn from: the whole image, all painted texels, or one region."""
+"""A combo box of texels to learn from: the whole image, all painted texels, or one region."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WHOLE, PAINTED = "whole image", "painted texels"
 
 
 class TexelChooser(QComboBox):
-    """Lists the regions painted over the chosen capture, as they are when it is opened."""
+    """Lists the regions that are painted over the chosen capture when the list opens."""
 
     def __init__(self, workspace: Workspace, captures: CaptureChooser) -> None:
         super().__init__()
@@ -34,12 +34,12 @@ class TexelChooser(QComboBox):
         captures.chosen.connect(self.refresh)
 
     def showPopup(self) -> None:
-        """List what is painted now."""
+        """List the present regions."""
         self.refresh()
         super().showPopup()
 
     def texels(self) -> NDArray[np.intp] | None:
-        """The chosen texels, rows (y, x); None for all of them."""
+        """The chosen texels, rows (y, x), or None for all of them."""
         if self.currentIndex() <= 0:
             return None
         label = self.currentData()
@@ -54,7 +54,7 @@ class TexelChooser(QComboBox):
         )
 
     def refresh(self) -> None:
-        """List what is painted now; what was chosen stays, unless its region is gone."""
+        """List the present regions; the chosen one stays, unless it is gone."""
         before, label = self.currentIndex(), self.currentData()
         regions = self._workspace.regions.layer(self._captures.layer)
         found = [] if regions is None else list(region_counts(regions.data))

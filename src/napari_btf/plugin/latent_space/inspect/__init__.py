@@ -1,1 +1,1 @@
-"""A closer look at single texels and latents."""
+"""Section *Inspect* of *Latent space*: single texels, walks between two, edited latents."""

@@ -1,4 +1,4 @@
-"""Captured and decoded ABRDF side by side: two disks of lights. A view."""
+"""Captured and decoded ABRDF side by side, as two disks of light directions. A view."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NONE = np.empty((0, 3))
 
 
 class AbrdfPair(QWidget):
-    """A dot for each light, in the colour that was measured or decoded there."""
+    """A dot for each light, in the colour that was captured or decoded under it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class AbrdfPair(QWidget):
             grid.addWidget(label, 2, column)
 
     def set_captured(self, lights: NDArray | None, colours: NDArray | None = None) -> None:
-        """Show captured values: unit vectors (L, 3), colours (L, 3); None for nothing."""
+        """Show captured values: unit vectors (L, 3), colours (L, 3); None for no values."""
         self.captured.set_directions(_NONE if lights is None else lights, colours)
 
     def set_decoded(self, lights: NDArray | None, colours: NDArray | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Latents tried out: sliders, and the surface relit with them; the model stays as it is."""
+"""Sliders that change latents, and the surface relit with them; the model stays unchanged."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _LIGHT = (30.0, 0.0)
 
 
 class Edit(QWidget):
-    """Sliders on the leading latents of the selection.
+    """Sliders for the leading latents of the selected texels.
 
-    Relight shows what they do; while it is closed, this does.
+    *Relight* shows their effect; while it is closed, this section does.
 
     Signals
     -------
@@ -63,7 +63,7 @@ class Edit(QWidget):
         self.renderer.failed.connect(show_error)
 
     def set_model(self, model: CompressedBTF | None) -> None:
-        """Try out the latents of another model; nothing is selected of it yet."""
+        """Edit the latents of another model, of which nothing is selected yet."""
         self.sliders.rest()
         self._model = model
         if model is not None:
@@ -72,7 +72,7 @@ class Edit(QWidget):
         self.set_selection(np.zeros((0, 0), dtype=bool))
 
     def set_selection(self, mask: NDArray[np.bool_]) -> None:
-        """Move the latents of other texels, (H, W); those that were moved go back."""
+        """Edit the latents of other texels, (H, W); edits so far are discarded."""
         self._mask = mask
         model = self._model
         if model is None or not mask.any():
@@ -99,7 +99,7 @@ class Edit(QWidget):
             self.renderer.want(Shot(variant or model, *self._directions(model)), moving=True)
 
     def _directions(self, model: CompressedBTF) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Light and view (theta, phi): those of Relight, or of the capture, or usual ones."""
+        """Return light and view (theta, phi): those of *Relight*, of the capture, or default ones."""
         if self._workspace.relit_directions is not None:
             return self._workspace.relit_directions
         shown = self._workspace.captures.shown()

@@ -1,4 +1,4 @@
-"""Section *Inspect*: what the selected texels look like, captured and decoded, and in between."""
+"""Section *Inspect*: the ABRDF of selected texels, captured and decoded, and between two texels."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _RING, _LIGHTS = 15.0, 6
 
 @dataclass(frozen=True, eq=False)
 class _Directions:
-    """Lights (L, 3) and views (L, 3) that are looked at, and the observations they are, if any."""
+    """Lights (L, 3) and views (L, 3) that are shown, and their observations, if captured."""
 
     light: NDArray[np.float64]
     view: NDArray[np.float64]
@@ -49,7 +49,7 @@ class _Directions:
 
 
 class Inspect(QWidget):
-    """Two disks, a walk between two points, and sliders on the latents of the selection."""
+    """Two disks of an ABRDF, a walk between two points, and sliders for the selected latents."""
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Inspect(QWidget):
         self.pair.note.setText(_HINT)
 
     def set_model(self, model: CompressedBTF | None) -> None:
-        """Look into another model."""
+        """Inspect another model."""
         if model is not self._model:
             self._model, self._texel = model, None
             self._selected = np.zeros((0, 0), dtype=bool)
@@ -86,7 +86,7 @@ class Inspect(QWidget):
         self.refresh()
 
     def set_selection(self, mask: NDArray[np.bool_]) -> None:
-        """Look at the mean of these texels, (H, W); of none, at the one below the mouse."""
+        """Show the mean of these texels, (H, W), or the texel under the mouse if none is set."""
         self._selected = mask
         # Folded away, nothing of it is to be seen.
         if self._following:
@@ -94,18 +94,18 @@ class Inspect(QWidget):
             self.refresh()
 
     def point_at(self, texel: tuple[int, int] | None) -> None:
-        """The mouse is at a texel (y, x)."""
+        """Show the texel (y, x) under the mouse."""
         if texel is not None and texel != self._texel:
             self._texel = texel
             if not self._selected.any() and not self.walk.is_ready:
                 self.refresh()
 
     def pick(self, texel: tuple[int, int]) -> None:
-        """A point was clicked."""
+        """Use a point that was clicked as an end of the walk."""
         self.walk.pick(texel)
 
     def follow(self, following: bool) -> None:
-        """Start or stop following the sliders of the viewer; stopping drops what was edited."""
+        """Start or stop following the viewer's sliders; stopping discards edits."""
         viewer = self._workspace.viewer
         if following == self._following or viewer is None:
             return
@@ -124,7 +124,7 @@ class Inspect(QWidget):
     # ----------------------------------------------------------------- what is looked at
 
     def refresh(self) -> None:
-        """Read and decode what is to be seen now."""
+        """Read and decode the ABRDFs that are visible now."""
         model = self._model
         if not self._following or model is None:
             return
@@ -145,7 +145,7 @@ class Inspect(QWidget):
         self.decoder.want(lambda: _decode(variant, shown, some, way))
 
     def _coords(self) -> NDArray[np.intp]:
-        """The texels, rows (y, x): of the walk the nearer end, else the selection, or the mouse."""
+        """Return the texels, rows (y, x): the walk's nearer end, the selection, or the mouse."""
         start, end = self.walk.ends
         if start is not None and end is not None:
             return np.array([start if self.walk.share < 0.5 else end], dtype=np.intp)
@@ -154,7 +154,7 @@ class Inspect(QWidget):
         return np.array([] if self._texel is None else [self._texel], dtype=np.intp).reshape(-1, 2)
 
     def _way(self, model: CompressedBTF) -> NDArray[np.float32] | None:
-        """The latents (1, K) of the walk, or None where there is none."""
+        """Return the latents (1, K) on the walk, or None without a walk."""
         start, end = self.walk.ends
         if start is None or end is None:
             return None
@@ -217,7 +217,7 @@ def _decode(
     coords: NDArray[np.intp],
     latents: NDArray[np.float32] | None,
 ) -> Job[tuple[_Directions, NDArray[Any]]]:
-    """Decode given latents, or else the mean of some texels, under lights: (L, C), as stored."""
+    """Decode given latents, or else the mean latents of texels, under lights: (L, C), as stored."""
     yield from ()  # There is nothing to report on the way.
     if latents is None and len(coords) == 1:
         values = texel_abrdfs(model, coords, shown.light, shown.view)
@@ -230,7 +230,7 @@ def _decode(
 
 
 def _rings(reach: float) -> NDArray[np.float64]:
-    """Lights (L, 3) in rings about the normal, up to some degrees from it."""
+    """Return lights (L, 3) on rings around the normal, up to an angle in degrees."""
     theta, phi = [0.0], [0.0]
     for i in range(1, int(reach / _RING) + 1):
         count = _LIGHTS * i

@@ -1,4 +1,4 @@
-"""Sliders on the leading latents: what does this one do? A view."""
+"""Sliders for the leading latents, which show the effect of each. A view."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TIP = "Added to this latent of the selected texels, in standard deviations"
 
 
 class LatentSliders(QWidget):
-    """Moves some latents of the selected texels; the model stays as it is.
+    """Changes latents of the selected texels; the model stays unchanged.
 
     Signals
     -------
@@ -56,14 +56,14 @@ class LatentSliders(QWidget):
 
     @property
     def offsets(self) -> dict[int, float]:
-        """Standard deviations that are added, by latent; those that are not 0."""
+        """Standard deviations that are added, by index of the latent, without zeros."""
         moved = zip(self._latents, self.sliders, strict=False)
         return {
             latent: _REACH * slider.value() / _STEPS for latent, slider in moved if slider.value()
         }
 
     def set_latents(self, latents: Sequence[int]) -> None:
-        """Which latents to move, at most as many as there are sliders; at rest."""
+        """Set the latents to change, at most one for each slider; all sliders return to 0."""
         self._latents = tuple(latents)[:COUNT]
         rows = zip(self.labels, self.sliders, self.values, strict=True)
         for i, row in enumerate(rows):
@@ -75,12 +75,12 @@ class LatentSliders(QWidget):
         self.rest()
 
     def set_allowed(self, why_not: str) -> None:
-        """Whether latents can be moved, and why not."""
+        """Enable the sliders, or say why latents cannot be changed."""
         self._why_not = why_not
         self._show_state()
 
     def rest(self) -> None:
-        """Move all back."""
+        """Return all sliders to 0."""
         moved = bool(self.offsets)
         for slider in self.sliders:
             with QSignalBlocker(slider):

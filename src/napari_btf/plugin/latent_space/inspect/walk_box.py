@@ -1,4 +1,4 @@
-"""A way between two texels in the latent space, and how far along it one is. A view."""
+"""A walk between two texels in the latent space, and the position on it. A view."""
 
 from __future__ import annotations
 
@@ -59,21 +59,21 @@ class WalkBox(QWidget):
 
     @property
     def ends(self) -> tuple[tuple[int, int] | None, ...]:
-        """The texels (y, x) between which to walk; None where one is missing."""
+        """The texels (y, x) at both ends of the walk; None for a missing one."""
         return tuple(self._ends)
 
     @property
     def is_ready(self) -> bool:
-        """Whether both ends are there."""
+        """Whether both ends are chosen."""
         return None not in self._ends
 
     @property
     def share(self) -> float:
-        """How far from the first end to the second, 0..1."""
+        """Position between the first end and the second, 0 to 1."""
         return self.slider.value() / _STEPS
 
     def pick(self, texel: tuple[int, int]) -> None:
-        """A point was clicked: it is the end that was asked for, if one was."""
+        """Use a point that was clicked as the end that waits for a click, if one does."""
         for i, button in enumerate(self.buttons):
             if button.isChecked():
                 self._ends[i] = texel
@@ -85,7 +85,7 @@ class WalkBox(QWidget):
                 return
 
     def forget(self) -> None:
-        """Walk no more."""
+        """Forget both ends."""
         self._ends = [None, None]
         for button in self.buttons:
             button.setChecked(False)

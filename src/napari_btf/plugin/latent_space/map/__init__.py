@@ -1,1 +1,1 @@
-"""The map of the latents."""
+"""The map of *Latent space*: its picture, its mouse, its colours."""

@@ -1,4 +1,4 @@
-"""What the mouse does on the map, and what is done with the whole selection. A view."""
+"""The buttons above the map: the mode of the mouse, and actions on the whole selection. A view."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The plane of an embedding: points to look at, point at, and select. A view.
+"""The canvas of the map: points to look at, to point at, and to select. A view.
 
-Painted by Qt rather than on a second OpenGL canvas: a dock that is torn off its window takes the
-OpenGL context of such a canvas with it.
+Qt paints it, instead of a second OpenGL canvas, because a dock that is torn off its window takes
+the OpenGL context of such a canvas with it.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _LEFT = Qt.MouseButton.LeftButton
 
 
 class MapCanvas(Dots):
-    """Shows points (T, 2), y up; the left button selects, the others move, the wheel zooms.
+    """Shows points (T, 2), y up. The left button selects, the others pan, the wheel zooms.
 
-    Shift adds to the selection, Alt or Ctrl takes away from it.
+    Shift adds to the selection, Alt or Ctrl subtracts from it.
 
     Signals
     -------
@@ -73,20 +73,20 @@ class MapCanvas(Dots):
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
 
     def sizeHint(self) -> QSize:
-        """As large as is pleasant."""
+        """A comfortable size."""
         return QSize(360, 320)
 
     # ----------------------------------------------------------------- setters
 
     @property
     def points(self) -> NDArray[np.float32]:
-        """The points shown, (T, 2)."""
+        """The points that are shown, (T, 2)."""
         return self._points
 
     def set_points(
         self, points: NDArray[np.floating], colours: NDArray[np.uint8], selected: NDArray[np.bool_]
     ) -> None:
-        """Show other points; the view stays where people moved it.
+        """Show other points; the view stays where the user moved it.
 
         Parameters
         ----------
@@ -108,62 +108,62 @@ class MapCanvas(Dots):
         return self._colours
 
     def set_colours(self, colours: NDArray[np.uint8]) -> None:
-        """Give the points other colours, (T, 3)."""
+        """Set the colours of the points, (T, 3)."""
         self._colours = colours
         self._paint_anew()
 
     @property
     def selected(self) -> NDArray[np.bool_]:
-        """Which points are lit, (T,)."""
+        """Mask of the highlighted points, (T,)."""
         return self._selected
 
     def set_selected(self, selected: NDArray[np.bool_]) -> None:
-        """Light other points up, (T,)."""
+        """Highlight other points, given by a mask (T,)."""
         self._selected = selected
         self._paint_anew()
 
     def set_ends(self, ends: tuple[int, ...]) -> None:
-        """Draw the ends of a walk, and the way between two of them."""
+        """Draw the ends of a walk, and the line between two of them."""
         self._ends = ends
         self.update()
 
     def set_mode(self, mode: Mode) -> None:
-        """What the left button does."""
+        """Set the action of the left button."""
         self._mode = mode
         self._path = []
         self.update()
 
     def set_picking(self, picking: bool) -> None:
-        """Whether the next clicks pick points, and select nothing."""
+        """Choose whether the next clicks pick points instead of selecting."""
         self._picking = picking
         self._path = []
         self.setCursor(Qt.CursorShape.CrossCursor if picking else Qt.CursorShape.ArrowCursor)
 
     def set_hint(self, hint: str) -> None:
-        """What is written where there are no points."""
+        """Set the text that is shown while there are no points."""
         self._hint = hint
         self.update()
 
     def show_all(self) -> None:
-        """Make room for all points."""
+        """Zoom so that all points are visible."""
         self._view = None
         self._paint_anew()
 
     def place_of(self, i: int) -> QPointF:
-        """Where a point is, in the coordinates of the widget."""
+        """Return the position of a point in the coordinates of the widget."""
         x, y = self._seen().places(self._points[i])
         return QPointF(float(x), float(y))
 
     # ----------------------------------------------------------------- mouse
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Begin to select or to move."""
+        """Begin a selection or a pan."""
         self._last = event.position()
         if event.button() == _LEFT and (self._picking or self._mode != "move"):
             self._path = [event.position()]
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Draw on, move on, or say which point is below the mouse."""
+        """Continue a selection or a pan, or report the point under the mouse."""
         place = event.position()
         if self._path and event.buttons() & _LEFT:
             self._path.append(place)
@@ -177,7 +177,7 @@ class MapCanvas(Dots):
             self._point_at(self._nearest(place))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Select what was drawn around, or clicked at."""
+        """Select the points inside the drawn shape, or the clicked one."""
         path, self._path, self._last = self._path, [], None
         if event.button() != _LEFT or not path:
             return
@@ -191,12 +191,12 @@ class MapCanvas(Dots):
             self.chosen.emit(self._inside(path), how)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Make room for all points."""
+        """Zoom so that all points are visible."""
         self._path = []
         self.show_all()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zoom; what is below the mouse stays there."""
+        """Zoom around the mouse."""
         place, notches = event.position(), event.angleDelta().y() / 120
         self._view = self._seen().zoomed(_ZOOM**notches, place.x(), place.y())
         self._paint_anew()
@@ -217,7 +217,7 @@ class MapCanvas(Dots):
             self.chosen.emit(np.zeros(len(self._points), dtype=bool), how)
 
     def _inside(self, path: list[QPointF]) -> NDArray[np.bool_]:
-        """Which points lie in what was drawn."""
+        """Return the mask of the points inside the drawn shape."""
         if self._mode == "rectangle":
             box = QRectF(path[0], path[-1]).normalized()
             corners = [box.topLeft(), box.topRight(), box.bottomRight(), box.bottomLeft()]
@@ -228,7 +228,7 @@ class MapCanvas(Dots):
         return in_polygon(self._points, polygon)
 
     def _nearest(self, place: QPointF) -> int:
-        """The point nearest to a place within reach, else -1."""
+        """Return the index of the nearest point within reach of a position, else -1."""
         if not len(self._points):
             return -1
         if self._index is None:
@@ -253,12 +253,12 @@ class MapCanvas(Dots):
         self.update()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
+        """Adapt to the theme."""
         super().changeEvent(event)
         self.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Fill the new size; the same point stays in the middle."""
+        """Adapt to the new size; the point in the middle stays there."""
         super().resizeEvent(event)
         self._whole = None
         if self._view is not None:
@@ -267,7 +267,7 @@ class MapCanvas(Dots):
         self._paint_anew()
 
     def picture(self) -> QImage:
-        """The points as pixels; summed up anew only where they, or the view, are others."""
+        """The points as pixels, computed again only if points or view have changed."""
         ratio = self.devicePixelRatioF()
         if self._picture is None or self._picture.devicePixelRatio() != ratio:
             self._picture = self._summed_up(ratio)
@@ -285,7 +285,7 @@ class MapCanvas(Dots):
         return image
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Show the points, and over them what moves."""
+        """Paint the points, then the shapes above them."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), self._ground())
         if not len(self._points):
@@ -346,7 +346,7 @@ class MapCanvas(Dots):
 
 
 def _how(modifiers: Qt.KeyboardModifier) -> How:
-    """What the keys say."""
+    """Return how the pressed keys change the selection."""
     if modifiers & Qt.KeyboardModifier.ShiftModifier:
         return "add"
     if modifiers & (Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ControlModifier):

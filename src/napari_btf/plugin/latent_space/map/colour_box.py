@@ -1,4 +1,4 @@
-"""What the points of the map are coloured by, and what the colours mean. A view."""
+"""The choice of the points' colours, with a legend. A view."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BY = {
 
 
 class ColourBox(QWidget):
-    """A choice, the number of a latent where that is the choice, and a legend.
+    """The colouring, the index of the latent for colours by a latent, and a legend.
 
     Signals
     -------
@@ -67,7 +67,7 @@ class ColourBox(QWidget):
         self.choice.setCurrentIndex(self.choice.findData(by))
 
     def set_latents(self, count: int) -> None:
-        """How many latents there are to choose from."""
+        """Set the number of latents to choose from."""
         with QSignalBlocker(self.latent):
             self.latent.setRange(0, max(0, count - 1))
 

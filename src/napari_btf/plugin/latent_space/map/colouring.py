@@ -1,4 +1,4 @@
-"""The colours of the points of a map, and what they mean."""
+"""The colours of the points of a map, and their legend."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["coloured", "coloured_by_labels"]
 
 
 def coloured(model: CompressedBTF, found: LatentMap, by: str, latent: int = 0) -> Colours:
-    """Colours that depend on the model alone: "mean", "center", "position", or "latent"."""
+    """Return colours that depend on the model alone: "mean", "center", "position", or "latent"."""
     if by == "mean":
         return mean_colours(model, found.coords)
     if by == "center":
@@ -41,7 +41,7 @@ def coloured(model: CompressedBTF, found: LatentMap, by: str, latent: int = 0) -
 def coloured_by_labels(
     found: LatentMap, labels: NDArray[Any], layer: Any, name: Callable[[int], str]
 ) -> Colours:
-    """Colours of a label image (H, W), those of its Labels layer where there is one.
+    """Return the colours of a label image (H, W), those of its Labels layer if there is one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the colours of the points mean: a ramp, or some named patches. A view."""
+"""The legend of the map: a colour scale, or named patches. A view."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LINES = 3
 
 
 class Legend(QWidget):
-    """One line below the map, or as many as the names need; those beyond are in the tool tip."""
+    """One or more lines below the map; names that do not fit are in the tool tip."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,16 +35,16 @@ class Legend(QWidget):
         self._fit()
 
     def sizeHint(self) -> QSize:
-        """One line of text."""
+        """The height of one line of text."""
         return QSize(200, _HEIGHT)
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What is written."""
+        """The texts of the legend."""
         return self._ends if self._ramp is not None else tuple(name for name, _ in self._patches)
 
     def set_legend(self, legend: Scale | Labels | object | None) -> None:
-        """Explain colours; what is neither a scale nor names needs no words."""
+        """Show a colour scale or names; other colourings have no legend."""
         self._ramp, self._patches = None, []
         if isinstance(legend, Scale):
             from matplotlib import colormaps
@@ -62,7 +62,7 @@ class Legend(QWidget):
         self.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Break the lines elsewhere."""
+        """Break the lines for the new width."""
         super().resizeEvent(event)
         self._fit()
 
@@ -71,7 +71,7 @@ class Legend(QWidget):
         self.setFixedHeight(_HEIGHT * int(lines))
 
     def _placed(self) -> Iterator[tuple[str, tuple[int, ...], QPointF]]:
-        """The patches that have room, and where they are."""
+        """Return the patches that fit, and their positions."""
         metrics = QFontMetricsF(self.font())
         left, top = 0.0, 0.0
         for name, colour in self._patches:
@@ -84,7 +84,7 @@ class Legend(QWidget):
             left += width + 2 * _GAP
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Show it."""
+        """Paint the legend."""
         painter = QPainter(self)
         painter.setPen(self.palette().windowText().color())
         metrics = QFontMetricsF(self.font())

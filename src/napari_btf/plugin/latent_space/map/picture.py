@@ -1,7 +1,6 @@
-"""Points of the plane as pixels: their colours and how dense they lie, all of them at once.
+"""A picture of all points of a plane: their mean colour and their density in each pixel.
 
-A picture is summed up in numpy, so it costs about as much for a million points as for none, and
-needs no graphics card.
+NumPy computes it, so that a million points need no graphics card.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _OPACITY_ALONE = 0.9
 
 @dataclass(frozen=True)
 class MapView:
-    """What part of the plane is seen in a picture.
+    """The part of the plane that a picture shows.
 
     Parameters
     ----------
@@ -47,19 +46,19 @@ class MapView:
     size: tuple[int, int]
 
     def places(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Where points (..., 2) are in the picture: pixels right and down."""
+        """Return the pixels (right, down) of points (..., 2) of the plane."""
         middle = np.array(self.size) / 2
         return (np.asarray(points) - self.centre) * (self.scale, -self.scale) + middle
 
     def point(self, x: float, y: float) -> tuple[float, float]:
-        """The point of the plane at a pixel."""
+        """Return the point of the plane at a pixel."""
         return (
             self.centre[0] + (x - self.size[0] / 2) / self.scale,
             self.centre[1] - (y - self.size[1] / 2) / self.scale,
         )
 
     def zoomed(self, factor: float, x: float, y: float) -> MapView:
-        """Nearer by a factor, the point at a pixel stays where it is."""
+        """Return the view magnified by a factor around a pixel."""
         at = self.point(x, y)
         scale = self.scale * factor
         centre = (
@@ -69,13 +68,13 @@ class MapView:
         return MapView(centre, scale, self.size)
 
     def moved(self, x: float, y: float) -> MapView:
-        """Everything so many pixels further right and down."""
+        """Return the view moved by pixels to the right and down."""
         centre = self.centre[0] - x / self.scale, self.centre[1] + y / self.scale
         return MapView(centre, self.scale, self.size)
 
     @classmethod
     def of_all(cls, points: NDArray[np.floating], size: tuple[int, int]) -> MapView:
-        """A view in which all points (T, 2) have room."""
+        """Return a view in which all points (T, 2) are visible."""
         if not len(points):
             return cls((0.0, 0.0), 1.0, size)
         low, high = points.min(axis=0), points.max(axis=0)
@@ -91,10 +90,10 @@ def map_picture(
     colours: NDArray[np.uint8],
     selected: NDArray[np.bool_],
 ) -> NDArray[np.uint8]:
-    """Points as a picture.
+    """Draw points as a picture.
 
-    A pixel has the mean colour of the points there and is the more opaque the more there are.
-    Where some are selected, the others are pale.
+    A pixel has the mean colour of the points in it, and is more opaque the more points it has. If
+    some points are selected, the others are pale.
 
     Parameters
     ----------
@@ -132,7 +131,7 @@ def map_picture(
 
 
 def _radius(count: int, pixels: int) -> int:
-    """The radius of dots that leave about as much free as they cover."""
+    """Return the radius of dots that leave about as much of the picture free as they cover."""
     radius = int(np.sqrt(0.12 * pixels / max(count, 1)))
     while radius > 1 and count * len(_disc(radius)) > _DOT_PIXELS:
         radius -= 1
@@ -140,7 +139,7 @@ def _radius(count: int, pixels: int) -> int:
 
 
 def _disc(radius: int) -> NDArray[np.int32]:
-    """Steps (right, down) to the pixels of a dot."""
+    """Return the offsets (right, down) of the pixels of a dot."""
     steps = np.mgrid[-radius : radius + 1, -radius : radius + 1].reshape(2, -1).T
     return np.asarray(steps[(steps**2).sum(axis=1) <= radius * (radius + 0.5)], dtype=np.int32)
 
@@ -152,7 +151,7 @@ def _counts(
     size: tuple[int, int],
     weights: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.float32]:
-    """How many dots cover each pixel, or the sum of their weights, (H * W,)."""
+    """Return the number of dots that cover each pixel, or the sum of their weights, (H * W,)."""
     width, height = size
     # A rim takes what sticks out. Counting is linear: once for all, then moved by every step.
     rim = _LARGEST_DOT

@@ -1,1 +1,1 @@
-"""Segmentation of the surface into materials."""
+"""Section *Segment* of *Latent space*: materials by clusters of latents, growing selections."""

@@ -1,4 +1,4 @@
-"""How the surface is parted into materials, and how far a selection grows. A view."""
+"""The controls of a segmentation into materials, and of a growing selection. A view."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class SegmentBox(QWidget):
 
     @property
     def count(self) -> int | None:
-        """How many materials are asked for; None where the method or the silhouette says it."""
+        """The number of materials, or None if the method or the silhouette decides."""
         return self.number.value() if self._has_number and not self._is_tried else None
 
     @property
@@ -124,12 +124,12 @@ class SegmentBox(QWidget):
         return self.by_silhouette.isChecked()
 
     def set_running(self, running: bool) -> None:
-        """Whether a segmentation runs."""
+        """Show whether a segmentation runs."""
         self.start.setVisible(not running)
         self.cancel.setVisible(running)
 
     def set_allowed(self, no_model: str, no_selection: str) -> None:
-        """What can be done, and why the rest cannot."""
+        """Enable the actions that are possible, and say why others are not."""
         allow(self.start, _START, no_model)
         allow(self.preview, "Show which texels are as near in the latent space", no_selection)
         no_preview = "" if self.preview.isChecked() else "Tick similar texels first."
@@ -138,19 +138,19 @@ class SegmentBox(QWidget):
         self._no_selection = no_selection
 
     def set_coloured(self, coloured: bool) -> None:
-        """Whether the model has colours to go by."""
+        """Tell whether the model has colours that a segmentation can use."""
         if not coloured:
             self.by.setCurrentIndex(0)
         allow(self.by, _BY, "" if coloured else "The surface is grey")
 
     def set_range(self, most: float, value: float) -> None:
-        """Between which distances to choose, and one that is sensible."""
+        """Set the range of the distance, and a sensible value."""
         with QSignalBlocker(self.threshold):
             self.threshold.setRange(0.0, most)
             self.threshold.setValue(min(value, most))
 
     def show_silhouettes(self, scores: Mapping[int, float], chosen: int) -> None:
-        """Say the silhouettes that were measured, by number of materials."""
+        """Show the silhouette scores by number of materials."""
         # Broken between two of them only: the spaces within one are such that hold together.
         texts = [
             f"{k}:\N{NO-BREAK SPACE}{score:.2f}{_BEST * (k == chosen)}"
@@ -159,7 +159,7 @@ class SegmentBox(QWidget):
         self.say("silhouettes " + "   ".join(texts))
 
     def show_count(self, count: int, left: int) -> None:
-        """Say how many materials were found, and how many texels belong to none."""
+        """Show the number of materials, and of texels that belong to none."""
         if not count:
             self.say("No materials: no texels are much more alike than others. Try k-means.")
             return
@@ -167,7 +167,7 @@ class SegmentBox(QWidget):
         self.say(f"{count} material{'s' * (count != 1)}{none}")
 
     def say(self, text: str) -> None:
-        """Say something below the buttons, or nothing."""
+        """Show a message below the buttons, or none."""
         self.note.setText(text)
         self.note.setVisible(bool(text))
 

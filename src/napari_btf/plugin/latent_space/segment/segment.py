@@ -1,4 +1,4 @@
-"""Section *Segment*: the surface parted into materials, and selections that grow."""
+"""Section *Segment*: segmentation of the surface into materials, and growing selections."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Segment(QWidget):
         self._show_state()
 
     def set_model(self, model: CompressedBTF | None) -> None:
-        """Part another model."""
+        """Work on another model."""
         if model is not self._model:
             self._model = model
             self._selection = None if model is None else self._workspace.models.selection(model)
@@ -80,7 +80,7 @@ class Segment(QWidget):
         self._show_state()
 
     def selection_changed(self) -> None:
-        """Other texels are selected."""
+        """Follow the selection of texels."""
         self._distances = None
         if self._selection is None or not self._selection.count:
             self.box.preview.setChecked(False)
@@ -89,7 +89,7 @@ class Segment(QWidget):
         self._show_state()
 
     def stop(self) -> None:
-        """Take the preview off the images; a segmentation goes on."""
+        """Remove the preview from the images; a running segmentation continues."""
         self.box.preview.setChecked(False)
         self.preview.hide()
 
@@ -104,7 +104,7 @@ class Segment(QWidget):
         return None
 
     def start(self) -> None:
-        """Part the texels by their latents."""
+        """Segment the texels by their latents."""
         model, box = self._model, self.box
         if model is None:
             return
