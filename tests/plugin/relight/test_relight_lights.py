@@ -309,7 +309,7 @@ def test_only_the_visible_part_is_decoded_while_it_moves(
     dock.renderer.want(
         replace(dock.scene.shot(), light=(50, 90), rows=part[0], columns=part[1]), True
     )
-    whole = napari_btf.relight(large.model, (50, 90), (0, 0))
+    whole = napari_btf.relight(large.models.current, (50, 90), (0, 0))
     mixed = before.copy()
     mixed[part] = whole[part]
     qtbot.waitUntil(lambda: np.array_equal(layer.data, mixed))
@@ -318,7 +318,7 @@ def test_only_the_visible_part_is_decoded_while_it_moves(
     dock.renderer.want(
         replace(dock.scene.shot(), light=(20, 0), rows=part[0], columns=part[1], step=2), True
     )
-    other = napari_btf.relight(large.model, (20, 0), (0, 0))
+    other = napari_btf.relight(large.models.current, (20, 0), (0, 0))
     mixed = whole.copy()
     mixed[part] = other[9:20:2, 5:30:2].repeat(2, axis=0).repeat(2, axis=1)
     qtbot.waitUntil(lambda: np.array_equal(layer.data, mixed))

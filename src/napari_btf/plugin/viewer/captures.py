@@ -43,7 +43,8 @@ class Captures:
 
         This is the active layer if it is a capture, else the topmost visible one.
         """
-        btf = capture_of(self._shown_layer())
+        layer = self._shown_layer()
+        btf = None if layer is None else capture_of(layer)
         return None if btf is None else (btf, self.step(btf))
 
     def _shown_layer(self) -> Any:

@@ -99,7 +99,7 @@ class Edit(QWidget):
             self.renderer.want(Shot(variant or model, *self._directions(model)), moving=True)
 
     def _directions(self, model: CompressedBTF) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return light and view (theta, phi): those of *Relight*, of the capture, or default ones."""
+        """Return light and view (theta, phi): of *Relight*, of the capture, or default ones."""
         if self._workspace.relit_directions is not None:
             return self._workspace.relit_directions
         shown = self._workspace.captures.shown()
