@@ -68,7 +68,7 @@ def test_one_light(model: CompressedBTF, run: Run) -> None:
     np.testing.assert_array_equal(png(), relight(model, (20, 30), (5, 0)))
     code, _, note = run("relight", "--light", "89.9,30", "--out", "x.png")
     assert code == 0
-    assert "reach theta 63; the image shows light 63,30" in note
+    assert "up to 63° from the normal; showing 63°, 30°" in note
 
 
 def test_several_lights_and_colours(model: CompressedBTF, run: Run) -> None:
@@ -83,13 +83,13 @@ def test_several_lights_and_colours(model: CompressedBTF, run: Run) -> None:
 
 
 def test_what_lies_beyond_is_said_of_light_and_view(model: CompressedBTF, run: Run) -> None:
-    lights = "note: the captured lights reach theta 63; "
-    views = "note: the captured views reach theta 20; "
+    lights = "note: lights were captured up to 63° from the normal; "
+    views = "note: views were captured up to 20° from the normal; "
     far = "--light", "85,40", "--view", "80,0", "--out", "x.png"
     _, _, said = run("relight", *far)
     assert said.splitlines() == [
-        f"{lights}the image shows light 63,40",
-        f"{views}the image shows view 20,0",
+        f"{lights}showing 63°, 40°",
+        f"{views}showing 20°, 0°",
     ]
     _, _, said = run("relight", *far, "--light", "70,140")
     assert said.count(lights) == 2
@@ -97,13 +97,13 @@ def test_what_lies_beyond_is_said_of_light_and_view(model: CompressedBTF, run: R
     for how in (["relight", "--environment", "window"], ["normals"]):
         code, _, said = run(*how, "--view", "80,0", "--out", "x.png")
         notes = [line for line in said.splitlines() if line.startswith("note:")]
-        assert (code, notes) == (0, [f"{views}the image shows view 20,0"])
+        assert (code, notes) == (0, [f"{views}showing 20°, 0°"])
     assert "note" not in run("normals", "--view", "20,0", "--out", "x.png")[2]
 
 
 def test_a_path_that_goes_beyond_says_so_once(model: CompressedBTF, run: Run) -> None:
     how = "--seconds", 1, "--fps", 10, "--out", "x.gif"
-    lights = "the captured lights reach theta 63; "
+    lights = "lights were captured up to 63° from the normal; "
     code, _, said = run("relight", "--path", "circle:89", *how)
     assert code == 0
     note = f"{lights}10 of 10 frames show the nearest possible light"
@@ -114,12 +114,15 @@ def test_a_path_that_goes_beyond_says_so_once(model: CompressedBTF, run: Run) ->
     _, _, said = run("relight", "--path", "sweep:0,0:90,0", *how, "--view", "30,0")
     # Steps of nine degrees: 72, 81 and 90 are beyond.
     assert f"note: {lights}3 of 11 frames" in said
-    assert "note: the captured views reach theta 20; 11 of 11 frames show the nearest" in said
+    assert (
+        "note: views were captured up to 20° from the normal; 11 of 11 frames show the nearest"
+        in said
+    )
     assert "note" not in run("relight", "--path", "circle:63", *how, "--view", "20,0")[2]
     Path("one.csv").write_text("light_theta,light_phi,view_theta,view_phi\n9,0,0,0\n9,0,40,0\n")
     _, _, said = run("relight", "--path", "one.csv", "--fps", 2, "--out", "y.gif")
     assert said.count("note: ") == 1
-    assert "note: the captured views reach theta 20; 1 of 3 frames" in said
+    assert "note: views were captured up to 20° from the normal; 1 of 3 frames" in said
 
 
 def test_environments(model: CompressedBTF, run: Run) -> None:

@@ -107,7 +107,7 @@ def test_directions_beyond_the_capture_are_said(model: Path, tmp_path: Path) -> 
     image = tmp_path / "image.png"
     done = btf("relight", model, "--light", "20,30", "--view", "60,0", "--out", image)
     ok(done)
-    assert "note: the captured views reach theta 15" in done.stderr
+    assert "note: views were captured up to 15° from the normal" in done.stderr
     assert image.exists()
 
 

@@ -53,19 +53,19 @@ def test_limits_and_what_lies_outside(make_btf: Callable[..., BTF]) -> None:
     model = fitted(make_btf(views=3))
     assert limits(model) == (pytest.approx(63), pytest.approx(20))
     assert outside(model, (63, 200), (20, 180)) is None
-    assert "captured lights reach theta 63" in str(outside(model, (70, 0)))
-    assert "captured views reach theta 20" in str(outside(model, (7, 0), (30, 0)))
+    assert "lights were captured up to 63° from the normal" in str(outside(model, (70, 0)))
+    assert "views were captured up to 20° from the normal" in str(outside(model, (7, 0), (30, 0)))
     both = str(outside(model, (70, 0), (30, 0)))
-    assert both.index("shows light 63,0, and the captured views") < both.index("shows view 20,0")
+    assert both.index("showing 63°, 0°, and views were captured") < both.index("showing 20°, 0°")
     assert outside(model, None, (20, 0)) is None
-    assert str(outside(model, None, (30, 0))).startswith("the captured views reach theta 20")
+    assert str(outside(model, None, (30, 0))).startswith("views were captured up to 20°")
     one_view = fitted(make_btf(views=1))
     assert one_view.fixed_view
     assert outside(one_view, (10, 0), (0, 90)) is None
-    assert "only one view, 0,0" in str(outside(one_view, (10, 0), (5, 0)))
+    assert "only one view was captured, 0°, 0°" in str(outside(one_view, (10, 0), (5, 0)))
     lights = angles_to_vectors(np.array([0.0, 30.0]), np.zeros(2))
     assert differences_along(one_view, lights) == []
-    said = "the model knows only one view, 0,0; 1 of 2 frames show the nearest possible view"
+    said = "only one view was captured, 0°, 0°; 1 of 2 frames show the nearest possible view"
     assert differences_along(one_view, lights, lights) == [said]
 
 
@@ -73,9 +73,9 @@ def test_the_side_of_a_negative_theta(make_btf: Callable[..., BTF]) -> None:
     model = fitted(make_btf(views=5))
     assert outside(model, (-63, 20), (-20, 7)) is None
     note = str(outside(model, (-70, 20)))
-    assert "lights reach theta 63; the image shows light 63,200" in note
+    assert "lights were captured up to 63° from the normal; showing 63°, 200°" in note
     np.testing.assert_array_equal(relight(model, (-70, 20)), relight(model, (63, 200)))
-    assert "the image shows view 20,187" in str(outside(model, (5, 0), (-30, 7)))
+    assert "showing 20°, 187°" in str(outside(model, (5, 0), (-30, 7)))
 
 
 def test_a_capture_with_one_light(make_btf: Callable[..., BTF]) -> None:
@@ -84,7 +84,7 @@ def test_a_capture_with_one_light(make_btf: Callable[..., BTF]) -> None:
     (light,) = {(round(t), round(p)) for t, p in map(angles_of, model.light)}
     assert outside(model, light) is None
     asked = (light[0], light[1] + 40.0)
-    expected = f"knows only one light, {light[0]},{light[1]}; the image shows that one"
+    expected = f"only one light was captured, {light[0]}°, {light[1]}°; showing that one"
     assert expected in str(outside(model, asked))
     np.testing.assert_array_equal(relight(model, asked), relight(model, light))
 
@@ -95,13 +95,13 @@ def test_lights_on_a_line(make_btf: Callable[..., BTF]) -> None:
     for light in ((-60, 30), (60, 30), (12.3, 210), (0, 0)):
         assert outside(model, light) is None
     note = str(outside(model, (40, 120)))
-    assert "do not vary in the direction of 40,120; the image shows light 0,0" in note
+    assert "do not vary in the direction of 40°, 120°; showing 0°, 0°" in note
     np.testing.assert_allclose(relight(model, (40, 120)), relight(model, (0, 0)), atol=1)
-    shown = str(outside(model, (40, 75))).rsplit("light ", 1)[1]
-    theta, phi = map(float, shown.split(","))
+    shown = str(outside(model, (40, 75))).rsplit("showing ", 1)[1]
+    theta, phi = map(float, shown.replace("°", "").split(","))
     assert (0 < theta < 40, phi) == (True, 30)
     np.testing.assert_allclose(relight(model, (40, 75)), relight(model, (theta, phi)), atol=1)
-    assert "reach theta 60; the image shows light" in str(outside(model, (80, 31)))
+    assert "up to 60° from the normal; showing" in str(outside(model, (80, 31)))
 
 
 def test_captured_directions_are_never_outside(make_btf: Callable[..., BTF]) -> None:

@@ -1,4 +1,4 @@
-"""Dock *Compare*: captured, decoded and error side by side, while the sliders move."""
+"""The dock *Compare*: captured, decoded and error side by side, while the sliders move."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _KINDS = ("decoded", "error")
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """One observation and what the model makes of it."""
+    """One observation, and the image that the model decodes for it."""
 
     light: NDArray[np.float64]
     view: NDArray[np.float64]
@@ -103,7 +103,7 @@ class Compare(QWidget):
         self._show_state()
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Show the present model."""
+        """Show the current model."""
         super().showEvent(event)
         self._on_choice()
 
@@ -119,7 +119,7 @@ class Compare(QWidget):
 
     @property
     def why_not(self) -> str:
-        """Why there is nothing to compare, or nothing."""
+        """The reason why nothing can be compared, or ""."""
         btf, model = self.captures.btf, self._workspace.models.current
         if btf is None:
             return NO_CAPTURE
@@ -198,7 +198,7 @@ class Compare(QWidget):
         self._later.start()
 
     def _close_up(self) -> None:
-        """Leave no gap where another layer was; what people moved stays where they put it."""
+        """Close the gap that another layer left; layers that people moved stay."""
         viewer = self._workspace.viewer
         images = [image for image in self._images.values() if image.is_in_place]
         left = [image.layer for image in images]

@@ -1,4 +1,4 @@
-"""Dock *Directions*: where the lights and views of a capture are, and what azimuths mean."""
+"""The dock *Directions*: the lights and views of a capture, and the meaning of its azimuths."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ class Directions(QWidget):
         self._on_capture()
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Show the chosen capture as it is now."""
+        """Show the chosen capture with its present directions."""
         super().showEvent(event)
         self._on_capture()
 
     @property
     def convention(self) -> AzimuthConvention:
-        """What the controls say about the azimuths of the capture."""
+        """The convention of the azimuths that the controls show."""
         return AzimuthConvention(self.counted.currentText() == "clockwise", self.zero.value())
 
     def _on_capture(self) -> None:
@@ -166,7 +166,7 @@ class Directions(QWidget):
 
 
 class _Degrees(QDoubleSpinBox):
-    """An angle, without decimals that are zero."""
+    """An angle, written without trailing zeros."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -182,7 +182,7 @@ _WHAT_ZERO = "Where they start: degrees counter-clockwise from the right of the 
 
 
 class _Pair(QWidget):
-    """Two parts side by side or one above the other, whichever leaves more to them."""
+    """Two widgets side by side or one above the other, whichever gives them more room."""
 
     def __init__(self, first: QWidget, second: QWidget) -> None:
         super().__init__()
@@ -197,11 +197,11 @@ class _Pair(QWidget):
         self.setSizePolicy(policy)
 
     def sizeHint(self) -> QSize:
-        """Room for both beside one another."""
+        """Room for both widgets side by side."""
         return QSize(300, 170)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Choose the direction."""
+        """Choose the direction of the layout."""
         across = self.width() > self.height()
         kinds = QBoxLayout.Direction
         self._layout.setDirection(kinds.LeftToRight if across else kinds.TopToBottom)

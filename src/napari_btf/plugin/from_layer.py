@@ -1,4 +1,4 @@
-"""Captures made of Image layers that are in the viewer already."""
+"""Captures made of Image layers that are already in the viewer."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _EXPECTED = (
 
 
 def has_angles(layer: Any) -> bool:
-    """Whether the metadata of a layer says its light directions."""
+    """Whether the metadata of a layer contain its light directions."""
     return "light" in layer.metadata or set(_ANGLES[0]) <= set(layer.metadata)
 
 
 def capture_from_layer(layer: Any, table: str | Path | None = None) -> BTF:
-    """The images of a layer as a BTF, as lazy as the layer's own data.
+    """Return the images of a layer as a BTF, as lazy as the layer's own data.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def capture_from_layer(layer: Any, table: str | Path | None = None) -> BTF:
 
 
 def add_capture_of(viewer: Any, layer: Any, table: str | Path | None = None) -> Any:
-    """Add the capture made of a layer to the viewer, in the place of that layer.
+    """Add the capture made of a layer to the viewer, in place of the layer.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Opening a napari window for the command line."""
+"""Open a napari window for the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The menu commands that open captures: napari's own reader also claims folders and images."""
+"""The menu commands that open captures, because napari's own reader claims folders and images."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def open_capture_file() -> None:
 
 
 def use_layer() -> None:
-    """Make a BTF capture of the selected Image layer; asks for its angles if it has none."""
+    """Turn the selected Image layer into a BTF capture; ask for its angles if it has none."""
     import napari
     from napari.utils.notifications import show_error
     from qtpy.QtWidgets import QFileDialog
@@ -68,7 +68,7 @@ def use_layer() -> None:
 
 
 def open_path(viewer: Any, folder: str | Path) -> list[Any]:
-    """Open a capture in a viewer; what is wrong with it becomes a notification.
+    """Open a capture in a viewer; an error becomes a notification.
 
     Returns
     -------

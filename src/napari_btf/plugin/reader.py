@@ -1,4 +1,4 @@
-"""napari readers: a capture becomes one lazy Image layer, a model the layers of its latents."""
+"""The napari readers: a capture becomes one lazy Image layer, a model the layers of its latents."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def get_model_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerDat
 
 
 def read_model(path: str) -> list[LayerData]:
-    """Read a model: its latents as layers. The docks of the window work with it from then on.
+    """Read a model as layers of its latents, which the docks of the window can use.
 
-    They cover nothing: with a capture in the window they stand below it.
+    The layers cover nothing: if a capture is open, they stand below it.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def read_model(path: str) -> list[LayerData]:
 
 
 def _show_all_later(workspace: Workspace) -> None:
-    """Bring what is read into view once napari has made layers of it."""
+    """Zoom to all layers after napari has added those that are read."""
     from qtpy.QtCore import QTimer
 
     from napari_btf.plugin.viewer.placing import Watch

@@ -1,4 +1,4 @@
-"""napari sample data: File > Open Sample."""
+"""The napari sample data: File > Open Sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""napari writer: File > Save on the latents of a model writes the model."""
+"""The napari writer: File > Save on the latents of a model writes the model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["write_model"]
 
 
 def write_model(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> list[str]:
-    """Write the model whose latents are among some layers.
+    """Write the model whose latents are among the given layers.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Ways that light, view and surroundings go by themselves."""
+"""Motions: how light, view and environment move by themselves."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _LEAST_DEGREES = 15.0
 
 
 class Pose(NamedTuple):
-    """Where light and view are, (theta, phi), and how far the surroundings are turned, degrees.
+    """The directions (theta, phi) of light and view, and the turn of the environment, in degrees.
 
-    None for what stays where it is.
+    None stands for a part that does not move.
     """
 
     light: Angles | None = None
@@ -42,7 +42,7 @@ class Pose(NamedTuple):
 
 @dataclass(frozen=True)
 class Motion:
-    """A way, run through by degrees.
+    """A motion: the pose at each time, and how long it takes.
 
     Parameters
     ----------
@@ -62,23 +62,26 @@ class Motion:
     is_closed: bool = True
 
     def poses(self, count: int) -> list[Pose]:
-        """So many poses, evenly in time; the first one is not repeated at the end of a circle."""
+        """Return a number of poses, evenly in time.
+
+        A closed motion does not repeat its first pose at its end.
+        """
         steps = count if self.is_closed else max(count - 1, 1)
         return [self.at(self.length * i / steps) for i in range(count)]
 
 
 def circle(light: Angles, reach: float = 90.0) -> Motion:
-    """The light goes once around at its theta; at a usual one if it stands near the normal."""
+    """The light moves once around the normal at its theta, or at a usual theta if it is near it."""
     return Motion(360.0, _around(light, reach, lambda angles: Pose(light=angles)))
 
 
 def view_circle(view: Angles, reach: float = 90.0) -> Motion:
-    """The viewer goes once around at its theta while the light stays, as `circle` does."""
+    """The view moves once around the normal while the light stays, as in `circle`."""
     return Motion(360.0, _around(view, reach, lambda angles: Pose(view=angles)))
 
 
 def turn(start: float) -> Motion:
-    """The surroundings turn once about the normal, counter-clockwise."""
+    """The environment turns once around the normal, counter-clockwise."""
     return Motion(360.0, lambda degrees: Pose(turn=(start + degrees) % 360.0))
 
 
@@ -90,7 +93,7 @@ def _around(start: Angles, reach: float, pose: Callable[[Angles], Pose]) -> Call
 
 
 def sweep(light: Angles, reach: float = 90.0) -> Motion:
-    """The light goes over the normal to the other side and back, as far as ``reach`` degrees."""
+    """The light moves over the normal to the other side and back, up to ``reach`` degrees."""
     theta, phi = light
     theta = min(theta, reach)
     length = 4.0 * reach
@@ -105,7 +108,7 @@ def sweep(light: Angles, reach: float = 90.0) -> Motion:
 
 
 def along(keyframes: Sequence[Pose], closed: bool = False) -> Motion:
-    """From keyframe to keyframe on great circles, evenly in time; turns go the shorter way.
+    """Move from keyframe to keyframe on great circles, evenly in time; turns take the shorter way.
 
     Parameters
     ----------
@@ -123,7 +126,7 @@ def along(keyframes: Sequence[Pose], closed: bool = False) -> Motion:
 
 
 def recorded(poses: Sequence[Pose], seconds: Sequence[float]) -> Motion:
-    """What a hand did, at its own pace.
+    """Repeat recorded poses at their own pace.
 
     Parameters
     ----------
@@ -139,7 +142,7 @@ def recorded(poses: Sequence[Pose], seconds: Sequence[float]) -> Motion:
 
 
 def _vectors(poses: Sequence[Pose]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Light and view as unit vectors, (N, 2, 3), and turns without jumps, (N,)."""
+    """Return light and view as unit vectors, (N, 2, 3), and turns without jumps, (N,)."""
     pairs = [(pose.light or (0.0, 0.0), pose.view or (0.0, 0.0)) for pose in poses]
     vectors = np.array([[angles_to_vectors(*angles) for angles in pair] for pair in pairs])
     return vectors, np.unwrap([pose.turn or 0.0 for pose in poses], period=360.0)
@@ -151,7 +154,7 @@ def _between(
     turns: NDArray[np.float64],
     ends: NDArray[np.float64],
 ) -> Callable[[float], Pose]:
-    """The pose at a time, where each stop has one."""
+    """Return the pose at a time, between stops at given times."""
 
     def at(time: float) -> Pose:
         i = int(np.clip(np.searchsorted(ends, time, side="right") - 1, 0, len(ends) - 2))

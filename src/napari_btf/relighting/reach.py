@@ -109,16 +109,16 @@ def _difference(
     shown: NDArray[np.float64],
     captured: NDArray[np.float64],
 ) -> str:
-    which = f"{name} {_text(shown)}" if _varies(captured) else "that one"
-    return f"{_reason(name, asked, captured)}; the image shows {which}"
+    which = _text(shown) if _varies(captured) else "that one"
+    return f"{_reason(name, asked, captured)}; showing {which}"
 
 
 def _reason(name: str, asked: NDArray[np.float64], captured: NDArray[np.float64]) -> str:
     if not _varies(captured):
-        return f"the model knows only one {name}, {_text(captured[0])}"
+        return f"only one {name} was captured, {_text(captured[0])}"
     most = vectors_to_angles(captured)[0].max()
     if vectors_to_angles(asked)[0] > most + _TOLERANCE:
-        return f"the captured {name}s reach theta {most:.4g}"
+        return f"{name}s were captured up to {most:.4g}° from the normal"
     return f"the captured {name}s do not vary in the direction of {_text(asked)}"
 
 
@@ -127,6 +127,6 @@ def _varies(captured: NDArray[np.float64]) -> bool:
 
 
 def _text(vector: NDArray[np.float64]) -> str:
-    """Write a direction as ``THETA,PHI``, the form in which the command line takes it."""
+    """Write the angles theta and phi of a direction."""
     theta, phi = (float(angle) for angle in vectors_to_angles(vector))
-    return f"{theta:.4g},{round(phi, 2) % 360:g}" if theta >= 0.01 else "0,0"
+    return f"{theta:.4g}°, {round(phi, 2) % 360:g}°" if theta >= 0.01 else "0°, 0°"

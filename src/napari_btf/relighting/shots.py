@@ -198,7 +198,7 @@ def described(shot: Shot) -> str:
 def problem_of(shot: Shot) -> str | None:
     """A sentence that says which captured direction is shown instead; None if none is."""
     problem = _problem_of(shot)
-    return problem and f"Outside the captured directions: {problem}."
+    return problem and f"{problem[0].upper()}{problem[1:]}."
 
 
 def _problem_of(shot: Shot) -> str | None:

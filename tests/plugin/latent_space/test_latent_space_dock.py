@@ -135,7 +135,7 @@ def test_the_point_of_the_texel_below_the_mouse_is_marked(
     capture = loaded.layers["cloth"]
     mouse_at(loaded, capture, 3, 5)
     assert dock.map.marked == 3 * 32 + 5
-    assert dock.note.text() == "texel below the mouse: x 5, y 3"
+    assert dock.note.text() == "texel under the mouse: x 5, y 3"
     mouse_at(loaded, capture, 23.4, 31.4)
     assert dock.map.marked == 767
     mouse_at(loaded, capture, 40, 5)

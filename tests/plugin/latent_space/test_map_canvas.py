@@ -172,7 +172,7 @@ def test_the_pixels_show_colours_and_what_is_selected(canvas: MapCanvas) -> None
 
 
 def test_other_points_leave_the_view_where_it_is(canvas: MapCanvas) -> None:
-    # So a picture that is being computed does not jump about below the mouse.
+    # So a picture that is being computed does not jump about under the mouse.
     drag(canvas, QPointF(100, 100), QPointF(130, 90), button=Qt.MouseButton.RightButton)
     before = canvas.place_of(4)
     canvas.set_points(POINTS[::-1].copy(), COLOURS, np.zeros(5, dtype=bool))

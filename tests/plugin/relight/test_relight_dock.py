@@ -399,8 +399,7 @@ def test_directions_beyond_the_captured_ones_are_told(
     assert dock.note.isHidden()
     dock.light_theta.setValue(80)
     assert dock.note.text() == (
-        "Outside the captured directions: the captured lights reach theta 60; the image shows "
-        "light 60,90."
+        "Lights were captured up to 60° from the normal; showing light 60,90."
     )
     assert dock.note.isVisible()
     expected = napari_btf.relight(model, (80, 90), (0, 0))

@@ -1,4 +1,4 @@
-"""One texel below the mouse, under all lights."""
+"""One texel under the mouse, under all lights."""
 
 from __future__ import annotations
 

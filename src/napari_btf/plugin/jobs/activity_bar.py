@@ -1,4 +1,4 @@
-"""A bar in napari's activity dock."""
+"""A progress bar in napari's activity dock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECONDS = 1.0
 
 
 class Bar:
-    """One bar for all phases of a job: its length and name change.
+    """One bar for all phases of a job, which changes its length and its text.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Bar:
         self._next = 0.0
 
     def show(self, progress: Progress) -> None:
-        """Show a report, unless there was one a moment ago."""
+        """Show a report, unless the last one was a moment ago."""
         # One at a time: napari's bar lets other events in, and the next report or the end may be
         # among them.
         bar, now = self._bar, time.monotonic()
@@ -50,7 +50,7 @@ class Bar:
         self._showing = False
 
     def close(self) -> None:
-        """Take it out of the activity dock."""
+        """Remove the bar from the activity dock."""
         bar, self._bar = self._bar, None
         if bar is not None:
             try:

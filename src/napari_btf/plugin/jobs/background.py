@@ -1,4 +1,4 @@
-"""One job at a time in a thread; of those that are asked for meanwhile, the newest comes next."""
+"""One job at a time in a thread; of the jobs requested meanwhile, only the newest one runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Background", "Latest"]
 
 
 class Background(QObject):
-    """Runs the latest job; what an older one still reports is dropped.
+    """Runs the latest job; reports of older jobs are dropped.
 
     Signals
     -------
@@ -56,11 +56,11 @@ class Background(QObject):
 
     @property
     def running(self) -> bool:
-        """Whether a job runs whose result still counts."""
+        """Whether a job runs whose result is still wanted."""
         return self._current is not None
 
     def start(self, job: Job[Any]) -> None:
-        """Run a job; one that runs is abandoned first, at its next report."""
+        """Run a job; a running one is abandoned first, at its next report."""
         if self._current is not None:
             self._current.give_back()
         self._current = _Ticket(self)
@@ -70,7 +70,7 @@ class Background(QObject):
         self.changed.emit()
 
     def cancel(self) -> None:
-        """Abandon the job; it reports nothing any more."""
+        """Abandon the job, which reports nothing more."""
         self._next = None
         if self._current is not None:
             self._current.give_back()
@@ -111,10 +111,10 @@ class Background(QObject):
 
 
 class Latest(QObject):
-    """Runs short jobs to their end, each once the one before is done; only the newest waits.
+    """Runs short jobs to their end, one after the other; only the newest request waits.
 
-    So something keeps being done while requests come faster than they can be met, and nothing
-    queues up.
+    So work is always in progress while requests come faster than they can be served, and no queue
+    builds up.
 
     Signals
     -------
@@ -140,9 +140,9 @@ class Latest(QObject):
         return self._jobs.running
 
     def want(self, make: Callable[[], Job[Any]], at_once: bool = False) -> None:
-        """Run the job that a function makes; in place of one that still waits.
+        """Run the job that a function makes, in place of a waiting one.
 
-        With ``at_once``, one that runs is abandoned at its next report.
+        With ``at_once``, a running job is abandoned at its next report.
         """
         if at_once:
             self._waiting = None
@@ -153,7 +153,7 @@ class Latest(QObject):
             self._jobs.start(make())
 
     def cancel(self) -> None:
-        """Want nothing any more."""
+        """Drop the waiting job and the result of the running one."""
         self._waiting = None
         self._jobs.cancel()
 
@@ -172,9 +172,9 @@ class Latest(QObject):
 
 
 class _Ticket:
-    """Whether a job is still wanted; asked by its thread.
+    """Tells the thread of a job whether the job is still wanted.
 
-    No longer once its owner is gone: a window may close while a thread still works.
+    It is not when the owner is gone, because a window may close while a thread still works.
     """
 
     def __init__(self, owner: Background) -> None:
@@ -183,20 +183,20 @@ class _Ticket:
 
     @property
     def valid(self) -> bool:
-        """Whether to go on."""
+        """Whether the job is still wanted."""
         owner = self._owner()
         # Its Python half may outlive the widget.
         return not self._given_back and owner is not None and bool(isalive(owner))
 
     def give_back(self) -> None:
-        """The job is not wanted any more."""
+        """Declare that the job is no longer wanted."""
         self._given_back = True
 
 
 def _iterate(job: Job[Any], ticket: _Ticket) -> Any:
     """Run a job in the worker's thread, and end it there as soon as it is not wanted.
 
-    Errors are returned: at a RuntimeError a worker would end without a signal.
+    Errors are returned, because a napari worker ends without a signal at a RuntimeError.
     """
     try:
         while ticket.valid:

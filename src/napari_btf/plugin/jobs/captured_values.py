@@ -1,4 +1,4 @@
-"""The captured ABRDF of some texels, read in a thread; what is at hand is there at once."""
+"""The captured ABRDF of texels, read in a thread; values in memory are returned at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REST = 120
 
 
 class CapturedValues(QObject):
-    """Reads the mean of some texels under some observations; the latest wish counts.
+    """Reads the mean of texels under some observations; only the latest request counts.
 
     Signals
     -------
@@ -51,7 +51,7 @@ class CapturedValues(QObject):
         self._rest.timeout.connect(self._read)
 
     def want(self, btf: BTF, observations: NDArray[np.intp], coords: NDArray[np.intp]) -> None:
-        """Read the mean of texels (T, 2), at least one."""
+        """Request the mean of texels (T, 2), at least one."""
         if btf is not self._btf or not _same(observations, self._observations):
             self._patch = None
         self._btf, self._observations, self._coords = btf, observations, coords

@@ -49,7 +49,7 @@ class _Relighters:
         self.device: str | None = None
 
     def of(self, shot: Shot) -> Relighter:
-        """The one for such shots.
+        """Return the relighter for such shots.
 
         Raises
         ------
@@ -72,25 +72,25 @@ class _Relighters:
 
 
 class _Cost:
-    """Seconds that shots of one model take, learned from those that were made."""
+    """Measures the seconds that shots of one model take."""
 
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
         self._made: Shot | None = None
 
     def learn(self, frame: Frame) -> None:
-        """Remember how long a whole image took with so many of single lights decoded."""
+        """Remember the time of a whole image for its number of decoded single lights."""
         if self._made is None or frame.shot.model is not self._made.model:
             self._seconds = {}
         if frame.shot.is_whole:
             self._seconds[frame.decoded], self._made = frame.seconds, frame.shot
 
     def to_decode(self, shot: Shot) -> int:
-        """How many images under single lights are not there from the last whole one."""
+        """Return how many images under single lights are new since the last whole image."""
         return _to_decode(shot, self._made)
 
     def of(self, shot: Shot) -> float:
-        """How long the whole image of a shot takes; 0 if that is unknown."""
+        """Return the expected seconds of the whole image of a shot; 0 if they are unknown."""
         if self._made is None or shot.model is not self._made.model:
             return 0.0
         count = self.to_decode(shot)
@@ -101,7 +101,7 @@ class _Cost:
 
 
 def _to_decode(shot: Shot, before: Shot | None) -> int:
-    """How many images under single lights are not there from the shot before."""
+    """Return how many images under single lights have to be decoded after the previous shot."""
     lighting = shot.lighting
     if lighting is None:
         return 1
@@ -149,7 +149,7 @@ class Renderer(QObject):
 
     @property
     def device(self) -> str | None:
-        """What decodes the next images: a torch device, or the processor without torch if None."""
+        """The torch device that decodes the next images; None decodes without torch."""
         return self._relighters.device
 
     @device.setter
@@ -164,9 +164,9 @@ class Renderer(QObject):
         return self._latest.busy or self._rest.isActive()
 
     def want(self, shot: Shot, moving: bool = False) -> None:
-        """Make an image; while directions move as much of it as the shot says, coarse if slow.
+        """Render a shot; while directions move, only its part, and coarsely if the model is slow.
 
-        The whole image follows when they rest.
+        The whole image follows when the directions rest.
         """
         whole = self._cost.of(shot)
         self._wanted = shot.whole
@@ -179,14 +179,14 @@ class Renderer(QObject):
         self._make(shot, whole * shot.share)
 
     def settle(self) -> None:
-        """Make the whole image now, if the last one that was wanted is not."""
+        """Render the whole image now, if the last one was coarse."""
         self._rest.stop()
         coarse, self._is_coarse = self._is_coarse, False
         if coarse and self._wanted is not None:
             self._make(self._wanted, self._cost.of(self._wanted))
 
     def cancel(self) -> None:
-        """Want nothing any more."""
+        """Drop all requests."""
         self._rest.stop()
         self._latest.cancel()
         self._wanted, self._is_coarse, self._expected = None, False, 0.0
@@ -198,7 +198,7 @@ class Renderer(QObject):
         self._latest.want(lambda: _made_by(self._relighters, shot), at_once=give_up)
 
     def _step(self, shot: Shot, seconds: float) -> int:
-        """The finest step whose images are quick enough, and as coarse as the shot allows."""
+        """Return the finest step whose images are quick enough, at least that of the shot."""
         steps = [step for step in self.steps if step >= shot.step] or [shot.step]
         # Where all images of single lights are there, coarser ones would have to be decoded first.
         budget = self.budget if self._cost.to_decode(shot) else _PATIENCE

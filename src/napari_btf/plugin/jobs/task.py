@@ -1,4 +1,4 @@
-"""A long job of a dock: in a thread, with a bar in napari's activity dock, cancellable."""
+"""A long job of a dock, in a thread, with a bar in napari's activity dock; it can be cancelled."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _RATE = 4.0
 
 
 class Task(QObject):
-    """One job at a time; another one takes its place.
+    """Runs one job at a time; a new job replaces the running one.
 
-    It goes on while its dock is hidden, and ends with the window.
+    The job continues while its dock is hidden, and ends with the window.
 
     Signals
     -------
@@ -59,11 +59,11 @@ class Task(QObject):
 
     @property
     def running(self) -> bool:
-        """Whether a job runs whose result still counts."""
+        """Whether a job runs whose result is still wanted."""
         return self._background.running
 
     def start(self, job: Job[Any], name: str) -> None:
-        """Run a job, with its name on the bar."""
+        """Run a job under a name on the bar."""
         self.cancel()
         self._bar = Bar(name)
         self._background.start(_with_bar(_previewed(job), self._bar))
@@ -88,7 +88,7 @@ class Task(QObject):
 
 
 def _with_bar(job: Job[Any], bar: Bar) -> Job[Any]:
-    """The same job, whose bar goes with it, even if its dock went before."""
+    """Return the same job, which closes its bar at its end, even if its dock is gone."""
     try:
         return (yield from job)
     finally:
@@ -103,7 +103,7 @@ def _close(bar: Bar) -> None:
 
 
 def _previewed(job: Job[Any]) -> Job[Any]:
-    """The same job; its previews are made in its own thread, and no more than people can see."""
+    """Return the same job with previews, made in its thread, no more often than people can see."""
     due = 0.0
     with closing(job):
         while True:

@@ -361,7 +361,7 @@ class LatentSpace(QWidget):
         """Describe the texel under the mouse, or else the map."""
         found = self.embeddings.map
         if texel is not None:
-            self.note.setText(f"texel below the mouse: x {texel[1]}, y {texel[0]}")
+            self.note.setText(f"texel under the mouse: x {texel[1]}, y {texel[0]}")
         elif found is None:
             self.note.setText("")
         else:

@@ -47,7 +47,7 @@ class EmbeddingForm(QWidget):
         super().__init__()
         self._why_not = ""
         self.method = QComboBox()
-        self.method.setToolTip("t-SNE and UMAP keep neighbours together; PCA is there at once")
+        self.method.setToolTip("t-SNE and UMAP keep neighbours together; PCA takes no time")
         for name, method in _METHODS.items():
             # An extra: not everyone has it, and it takes seconds to import.
             if method != "umap" or find_spec("umap") is not None:

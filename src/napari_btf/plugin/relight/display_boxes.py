@@ -106,5 +106,5 @@ class DecoderBox(QWidget):
         return name
 
     def reset(self) -> None:
-        """Choose the processor again, which every machine has."""
+        """Choose the processor again, which always works."""
         self.choice.setCurrentIndex(0)

@@ -68,7 +68,7 @@ class SelectTexels(QWidget):
         self.load = QPushButton("Load CSV...")
         self.structure = Structure(self._workspace, self.painted)
         self.texel = TexelDisk(self._workspace)
-        self.texel_section = Section("Texel below the mouse", self.texel, open_first=True)
+        self.texel_section = Section("Texel under the mouse", self.texel, open_first=True)
         self._lay_out()
 
         self.show_chosen.setChecked(True)

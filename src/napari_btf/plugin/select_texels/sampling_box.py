@@ -30,15 +30,21 @@ class SamplingBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.way = ComboBox(choices=(BY_STEP, AT_RANDOM), value=BY_STEP)
-        self.way.tooltip = "How the painted texels are thinned out"
+        self.way.tooltip = (
+            "Which of the painted texels to keep: regularly spaced ones, or random ones"
+        )
         self.step = SpinBox(value=1, min=1, max=_MOST_STEP)
-        self.step.tooltip = "Keep one of every so many texels, in both directions"
+        self.step.tooltip = "Keep one texel of this many, along rows and along columns"
         self.number = SpinBox(value=1000, min=1, max=_MOST)
-        self.number.tooltip = "Keep so many texels; of the whole image if nothing is painted"
+        self.number.tooltip = (
+            "Number of texels to keep; they come from the whole image if nothing is painted"
+        )
         self.seed = SpinBox(value=0, min=0, max=_MOST)
-        self.seed.tooltip = "Another number, another choice; the same number, the same choice"
+        self.seed.tooltip = "Seed of the random choice: the same seed keeps the same texels"
         self.each = QCheckBox("for each region")
-        self.each.setToolTip("Thin out each region by itself: its own grid, its own number")
+        self.each.setToolTip(
+            "Sample each region separately, with its own grid or its own number of texels"
+        )
 
         row = QHBoxLayout()
         row.addWidget(self.way.native, 1)

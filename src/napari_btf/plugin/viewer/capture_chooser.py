@@ -25,7 +25,7 @@ NO_CAPTURE = (
 
 
 class CaptureChooser(QComboBox):
-    """Lists the capture layers and follows the layer list while it is shown."""
+    """Lists the capture layers, and follows the layer list while it is shown."""
 
     chosen = Signal()
 
@@ -50,7 +50,7 @@ class CaptureChooser(QComboBox):
         return None if self.layer is None else capture_of(self.layer)
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """List the captures as they are now."""
+        """List the present captures."""
         super().showEvent(event)
         self._refresh()
 

@@ -1,4 +1,4 @@
-"""The layers that show the texels of a model: where they are found, which texel is at a place."""
+"""The layers that show the texels of a model, and the texel at a position."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IMAGES = ("relit", "photograph", "decoded", "error")
 
 
 def base_of(workspace: Workspace, model: CompressedBTF) -> Any:
-    """What regions of a model are painted over: its capture, or its latents; None without both."""
+    """Return the layer over which regions of a model are painted: its capture, or its latents."""
     captures = workspace.captures.of_model(model)
     if captures:
         return captures[0]
@@ -32,7 +32,7 @@ def base_of(workspace: Workspace, model: CompressedBTF) -> Any:
 
 
 def grid_layers(workspace: Workspace, model: CompressedBTF) -> list[Any]:
-    """All layers in which a texel of a model is seen, the lowest first."""
+    """Return all layers that show the texels of a model, the lowest first."""
     viewer = workspace.viewer
     if viewer is None:
         return []
@@ -56,7 +56,7 @@ def grid_layers(workspace: Workspace, model: CompressedBTF) -> list[Any]:
 def texel_below(
     layers: list[Any], model: CompressedBTF, position: ArrayLike
 ) -> tuple[int, int] | None:
-    """(y, x) of the texel at a place of the viewer's world, of the topmost visible layer there."""
+    """Return the texel (y, x) of the topmost visible layer at a position of the world."""
     for layer in reversed(layers):
         if not layer.visible:
             continue

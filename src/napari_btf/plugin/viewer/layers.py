@@ -1,6 +1,6 @@
-"""Layers of this plugin: what they are made of, how they are found again, where sliders stand.
+"""The layers of this plugin: how they are made, how they are found, what their sliders mean.
 
-A layer is known by the tag in its metadata, never by its name: people rename layers.
+A layer is found by the tag in its metadata, never by its name, because people rename layers.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ TAG = "napari_btf"
 
 
 def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
-    """A BTF as napari layer data: one Image with the axes view, light, y, x.
+    """Return a BTF as napari layer data: one Image with the axes view, light, y, x.
 
-    Between light and y a spectral capture has the axis channel.
+    A spectral capture has the axis channel between light and y.
     """
     stack = _shown_stack(btf)
     colour = btf.channels == 3
@@ -66,7 +66,7 @@ def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
 
 
 def _shown_stack(btf: BTF) -> da.Array:
-    """The observations as the layer shows them: radiance as sRGB with 1 as white."""
+    """Return the observations as the layer shows them: radiance as sRGB with 1 as white."""
     stack = _for_the_canvas(btf.stack())
     if btf.values.is_float:
         import dask.array as da
@@ -76,19 +76,19 @@ def _shown_stack(btf: BTF) -> da.Array:
 
 
 def is_spectral(channels: int) -> bool:
-    """Whether an image has neither one channel nor three, so that a slider goes through them."""
+    """Whether an image has neither one channel nor three, so that a slider shows its channels."""
     return channels not in (1, 3)
 
 
 def for_display(pixels: Any) -> Any:
-    """Images (..., H, W, C) as napari shows them: C last for colour, none for grey, else first."""
+    """Arrange images (..., H, W, C) for napari: C last for colour, none for grey, else first."""
     if is_spectral(pixels.shape[-1]):
         return pixels.transpose(*range(pixels.ndim - 3), -1, -3, -2)
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
 
 def _for_the_canvas(stack: da.Array) -> da.Array:
-    """The same lazy array, but black where an image cannot be read; see `_Forgiving`."""
+    """Return the same lazy array, but black where an image cannot be read; see `_Forgiving`."""
     import dask.array as da
 
     meta = np.empty((0,) * stack.ndim, dtype=stack.dtype)
@@ -99,9 +99,9 @@ def _for_the_canvas(stack: da.Array) -> da.Array:
 
 
 class _Forgiving:
-    """A lazy array whose unreadable images are black, each said once in a notification.
+    """A lazy array whose unreadable images are black; a notification reports each of them once.
 
-    An error on the way to the canvas would leave napari with a layer it can neither show nor
+    An error on the way to the canvas would leave napari with a layer that it can neither show nor
     remove.
     """
 
@@ -127,7 +127,7 @@ class _Forgiving:
 
 
 def is_kind(layer: Any, kind: str) -> bool:
-    """Whether a layer was made by this plugin for some purpose."""
+    """Whether this plugin made a layer for a given purpose."""
     tag = layer.metadata.get(TAG)
     return isinstance(tag, dict) and tag.get("kind") == kind
 
@@ -138,7 +138,7 @@ def capture_of(layer: Any) -> BTF | None:
 
 
 def texel_at(layer: Any, position: ArrayLike) -> tuple[int, int] | None:
-    """(y, x) of the texel of a capture layer at a place of the viewer's world, if there is one."""
+    """Return the texel (y, x) of a capture layer at a position of the world, or None."""
     btf = capture_of(layer)
     assert btf is not None
     y, x = np.rint(np.asarray(layer.world_to_data(position), dtype=float)[-2:]).astype(int)
@@ -146,12 +146,12 @@ def texel_at(layer: Any, position: ArrayLike) -> tuple[int, int] | None:
 
 
 def azimuth_of(layer: Any) -> AzimuthConvention:
-    """How the azimuths of a capture layer are taken, relative to the capture as it was read."""
+    """Return how a capture layer's azimuths are interpreted, relative to the capture as read."""
     return layer.metadata[TAG].get("azimuth", AzimuthConvention())
 
 
 def turn_capture(layer: Any, convention: AzimuthConvention) -> None:
-    """Take the azimuths of a capture layer another way; the layer stays the same one.
+    """Interpret the azimuths of a capture layer otherwise; the layer object stays the same.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def turn_capture(layer: Any, convention: AzimuthConvention) -> None:
 
 
 def clipped(btf: BTF, step: tuple[int, ...]) -> tuple[int, ...]:
-    """Slider positions within the data: other layers may reach further.
+    """Clamp slider positions to the data, because other layers may reach further.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def clipped(btf: BTF, step: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def observation_at(btf: BTF, step: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any], int]:
-    """Light, view and number of the observation at slider positions; -1 if not captured.
+    """Return light, view and index of the observation at slider positions; -1 if not captured.
 
     Parameters
     ----------
@@ -200,9 +200,9 @@ def observation_at(btf: BTF, step: tuple[int, ...]) -> tuple[NDArray[Any], NDArr
 
 
 def step_after(before: BTF, step: tuple[int, ...], after: BTF) -> tuple[int, ...]:
-    """Slider positions that show in one BTF what ``step`` shows in another.
+    """Return the slider positions that show the same observation in another BTF.
 
-    Both are the same observations; their directions differ, and so the order of views and lights.
+    Both have the same observations, but other directions, and so another order of views and lights.
     """
     if not before.is_grid:
         return step
@@ -219,7 +219,7 @@ def step_after(before: BTF, step: tuple[int, ...], after: BTF) -> tuple[int, ...
 def step_at(
     btf: BTF, step: tuple[int, ...], *, view: int | None = None, light: int | None = None
 ) -> tuple[int, ...]:
-    """Slider positions after a jump to another view, or to another light.
+    """Return the slider positions after a jump to another view, or to another light.
 
     Parameters
     ----------
@@ -247,7 +247,7 @@ def step_at(
 
 
 def angles_text(btf: BTF, step: tuple[int, ...]) -> str:
-    """What the canvas says about the observation at slider positions (see `observation_at`)."""
+    """Return the text on the canvas for slider positions (see `observation_at`)."""
     light, view, i = observation_at(btf, step)
     text = directions_text(light, view)
     return text if i >= 0 else f"{text}   (not captured)"

@@ -24,7 +24,7 @@ _MARGIN = 16
 
 
 class ModelChooser(QComboBox):
-    """Lists what was trained or loaded, and says what is not in a file yet."""
+    """Lists the models that were trained or loaded, and marks those that are not saved."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,7 +38,7 @@ class ModelChooser(QComboBox):
         self._refresh()
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """List the models as they are now."""
+        """List the present models."""
         super().showEvent(event)
         self._refresh()
 

@@ -1,4 +1,4 @@
-"""Layers that stand for a model: its latents as a picture and as a stack."""
+"""The layers of a model: its latents as a picture and as a stack."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 
 def model_of(layer: Any) -> CompressedBTF | None:
-    """The model a layer of latents stands for, or None."""
+    """Return the model of a layer of latents, or None."""
     return layer.metadata[TAG]["model"] if is_kind(layer, "latents") else None
 
 
 def grid_of(layer: Any) -> tuple[int, int] | None:
-    """Height and width of the texel grid a layer of a capture or of latents shows, or None."""
+    """Return the height and width of the texel grid that a layer shows, or None."""
     btf, model = capture_of(layer), model_of(layer)
     owner = model if btf is None else btf
     return None if owner is None else (owner.height, owner.width)
@@ -39,7 +39,7 @@ def grid_of(layer: Any) -> tuple[int, int] | None:
 def latent_layer_data(
     model: CompressedBTF, btf: BTF | None = None, facts: dict[str, Any] | None = None
 ) -> list[LayerData]:
-    """The latent map as napari layer data.
+    """Return the latent map as napari layer data.
 
     Parameters
     ----------
@@ -92,9 +92,10 @@ def latent_layer_data(
 
 
 def keep_slider_apart(layer: Any, btf: BTF) -> None:
-    """Give a stack of latents the axes of a capture that was opened after it.
+    """Add the axes of a capture to a stack of latents that was opened before it.
 
-    Axes are matched from the last one: the slider "latent" would be that of the capture's lights.
+    napari matches axes from the last one, so the slider "latent" would also move the capture's
+    lights.
 
     Parameters
     ----------
@@ -112,14 +113,14 @@ def keep_slider_apart(layer: Any, btf: BTF) -> None:
 
 
 def _for_all(rest: NDArray[np.float32], lengths: list[int]) -> NDArray[np.float32]:
-    """A stack (K, H, W) as (K, ..., H, W): the same along the other axes, and as small."""
+    """Return a stack (K, H, W) as (K, ..., H, W), constant along the other axes, without a copy."""
     count, height, width = rest.shape
     thin = rest.reshape(count, *(1 for _ in lengths), height, width)
     return np.broadcast_to(thin, (count, *lengths, height, width))
 
 
 def _other_axes(btf: BTF | None) -> list[tuple[str, int]]:
-    """Names and lengths of the axes a capture's layer has before y and x."""
+    """Return names and lengths of the axes that a capture's layer has before y and x."""
     if btf is None:
         return []
     axes = list(zip(("view", "light"), btf.grid.shape, strict=True))
@@ -131,7 +132,7 @@ def _other_axes(btf: BTF | None) -> list[tuple[str, int]]:
 
 
 def _picture(latents: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Up to three latents as red, green and blue, each stretched over its own range."""
+    """Return up to three latents as red, green and blue, each scaled to its own range."""
     picture = np.zeros((*latents.shape[:2], 3), dtype=np.uint8)
     low, high = np.percentile(latents, _PERCENTILES, axis=(0, 1))
     span = np.maximum(high - low, 1e-6)

@@ -1,4 +1,4 @@
-"""A mask shown over a capture: one image layer, however many texels it marks."""
+"""A mask over a capture, as one image layer for any number of texels."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Overlay(OwnLayer):
         self._raise()
 
     def hide(self) -> None:
-        """Take the layer out of the viewer."""
+        """Remove the layer from the viewer."""
         self.remove()
 
     def _add(self, capture: Any, mask: NDArray[np.bool_], colour: RGB) -> None:

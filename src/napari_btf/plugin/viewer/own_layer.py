@@ -1,4 +1,4 @@
-"""Adding layers without taking the selection away from the user, and layers that a dock owns."""
+"""Add layers without changing the user's selection of layers, and layers that a dock owns."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class OwnLayer:
 
     @property
     def was_deleted(self) -> bool:
-        """Whether someone else took the layer out of the viewer."""
+        """Whether someone else removed the layer from the viewer."""
         return self._layer is not None and not self._is_there
 
     def owns(self, layer: Any) -> bool:
@@ -78,7 +78,7 @@ class OwnLayer:
             add_quietly(self._workspace.viewer, layer)
 
     def remove(self) -> None:
-        """Take the layer out of the viewer."""
+        """Remove the layer from the viewer."""
         layer, self._layer = self.layer, None
         # Forgotten first, because the viewer tells the docks while it removes the layer.
         if layer is not None:

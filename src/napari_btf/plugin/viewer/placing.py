@@ -1,4 +1,4 @@
-"""Where new images stand beside the others, and how all of them come into view."""
+"""Positions for new images beside the others, and a view of all of them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ GAP = 1.04
 def free_place(
     viewer: Any, height: int, width: int, row: int = 0, but: Sequence[Any] = ()
 ) -> tuple[float, float]:
-    """The first of the `free_places`."""
+    """Return the first of the `free_places`."""
     return next(free_places(viewer, height, width, row, but))
 
 
 def free_places(
     viewer: Any, height: int, width: int, row: int = 0, but: Sequence[Any] = ()
 ) -> Iterator[tuple[float, float]]:
-    """Where images of some texels cover no layer: (y, x) of their corners, in a row of images.
+    """Return positions (y, x) in a row of images at which images cover no layer.
 
-    Layers in ``but`` do not count: they are about to move themselves.
+    Layers in ``but`` do not count, because they are about to move.
     """
     top, step = row * GAP * height, GAP * width
     layers = [layer for layer in viewer.layers if layer.ndim >= 2 and layer not in but]
@@ -42,7 +42,7 @@ def free_places(
 
 
 def free_column(viewer: Any, model: CompressedBTF, *but: Any) -> float:
-    """Where an image of a model stands in the first row; layers that are None are not there."""
+    """Return the position of an image of a model in the first row; None layers do not count."""
     there = [layer for layer in but if layer is not None]
     return free_place(viewer, model.height, model.width, but=there)[1]
 
@@ -54,18 +54,18 @@ def _overlap(box: Any, top: float, left: float, height: int, width: int) -> bool
 
 
 class Watch:
-    """Brings all layers into view, unless the user has moved the camera since."""
+    """Zooms to all layers, unless the user has moved the camera since."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._seen: tuple[Any, ...] | None = None
 
     def begin(self) -> None:
-        """From now on a camera that moves is the user's."""
+        """From now on, a camera that moves was moved by the user."""
         self._seen = self._camera()
 
     def show_all(self) -> None:
-        """Show everything, if the camera still stands where it was."""
+        """Zoom to all layers, if the camera has not moved."""
         viewer = self._workspace.viewer
         if viewer is not None and self._camera() == self._seen:
             viewer.reset_view()

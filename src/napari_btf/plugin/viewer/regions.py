@@ -1,4 +1,4 @@
-"""The regions painted over a capture: a Labels layer, names in its tag, changes one can undo."""
+"""Regions painted over a capture: a Labels layer, names in its tag, changes that can be undone."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _NUMBERED = 255
 
 
 def default_name(label: int) -> str:
-    """What a region is called until it gets a name."""
+    """Return the name of a region that has no name yet."""
     return f"region {label}"
 
 
 class Region(NamedTuple):
-    """One row."""
+    """A row of the table of regions."""
 
     label: int
     name: str
@@ -45,14 +45,14 @@ class Region(NamedTuple):
 
     @property
     def count_text(self) -> str:
-        """How many texels, in words."""
+        """The number of texels, in words."""
         if self.chosen == self.painted:
             return f"{self.painted:,} texel" + "s" * (self.painted != 1)
         return f"{self.chosen:,} of {self.painted:,} texels"
 
 
 class Added(NamedTuple):
-    """What became of the regions of a file."""
+    """The result of adding the regions of a file."""
 
     painted: tuple[str, ...]
     """Those of which texels were painted."""
@@ -109,9 +109,9 @@ class Regions:
 
 
 class Painted:
-    """The painted regions of one capture layer, as the docks see and change them.
+    """The painted regions of one capture layer, for docks to show and change.
 
-    The Labels layer is looked up anew each time: people delete it.
+    The Labels layer is looked up at each use, because people delete it.
 
     Parameters
     ----------
@@ -135,22 +135,22 @@ class Painted:
 
     @property
     def label(self) -> int:
-        """The region that is painted: 0 for none, 1 before there is a layer."""
+        """The label of the region that is painted: 0 for none, 1 before there is a layer."""
         layer = self.layer
         return 1 if layer is None else int(layer.selected_label)
 
     @property
     def names(self) -> dict[int, str]:
-        """The names that were given, by label."""
+        """The given names, by label."""
         layer = self.layer
         return {} if layer is None else dict(layer.metadata[TAG].get("names", {}))
 
     def name(self, label: int) -> str:
-        """The name of a region."""
+        """Return the name of a region."""
         return self.names.get(label) or default_name(label)
 
     def colour(self, label: int) -> tuple[float, float, float]:
-        """The colour of a region: red, green and blue, 0..1."""
+        """Return the colour of a region: red, green and blue, 0 to 1."""
         layer = self.layer
         if layer is None:
             return 1.0, 1.0, 1.0
@@ -158,14 +158,14 @@ class Painted:
         return red, green, blue
 
     def labels(self) -> list[int]:
-        """Regions with texels, with a name, and the one that is painted."""
+        """The labels of regions with texels or a name, and of the one that is painted."""
         layer = self.layer
         if layer is None:
             return []
         return sorted({*region_counts(layer.data), *self.names, self.label} - {0})
 
     def regions(self, kept: NDArray[np.bool_]) -> list[Region]:
-        """The rows of the table, with the texels that the sampling keeps."""
+        """Return the rows of the table, with the number of texels that the sampling keeps."""
         layer = self.layer
         if layer is None:
             return []
@@ -186,7 +186,7 @@ class Painted:
     # ----------------------------------------------------------------- changes
 
     def ensure(self) -> Any:
-        """The Labels layer; made if there is none. Selected either way."""
+        """Return the Labels layer, which is created if there is none, and select it."""
         viewer, capture = self._workspace.viewer, self.capture
         layer = self.layer
         if layer is None:
@@ -209,7 +209,7 @@ class Painted:
             layer.selected_label = label
 
     def new_region(self) -> int:
-        """Begin another region; its label."""
+        """Begin another region, and return its label."""
         if self.layer is None:
             return int(self.ensure().selected_label)
         taken = {*region_counts(self.data), *self.names}
@@ -231,7 +231,7 @@ class Painted:
         return label
 
     def rename(self, label: int, name: str) -> None:
-        """Give a region another name; an empty one takes its own away.
+        """Give a region another name; an empty one removes its name.
 
         Raises
         ------
@@ -261,7 +261,7 @@ class Painted:
             layer.selected_label = others[0] if others else 1
 
     def change(self, after: NDArray[Any]) -> None:
-        """Paint another label image; one step for napari's undo."""
+        """Replace the label image, as one step of napari's undo."""
         layer = self.layer
         if layer is None:
             layer = self.ensure()
@@ -270,15 +270,15 @@ class Painted:
         layer.data_setitem(changed, after[changed])
 
     def paint(self, mask: NDArray[np.bool_], label: int) -> None:
-        """Add texels to a region, whatever they were before."""
+        """Add texels to a region, whatever region they were in."""
         after = self.data.copy()
         after[mask] = label
         self.change(after)
 
     def load(self, texels: RegionTexels) -> None:
-        """Paint the texels of a file in place of all others.
+        """Replace all regions by the texels of a file.
 
-        A region that is called as one of the file is that one; others get a free number.
+        A region of the file joins the painted region of the same name; others get a free label.
 
         Raises
         ------
@@ -293,7 +293,7 @@ class Painted:
         self.pick(labels[0])
 
     def add(self, texels: RegionTexels) -> Added:
-        """Paint those texels of a file that are in no region; the others stay as they are.
+        """Paint the texels of a file that are in no region; the others stay as they are.
 
         Raises
         ------
@@ -313,7 +313,7 @@ class Painted:
         return Added(painted, int(np.count_nonzero(~free & (before != wanted))))
 
     def _labels_for(self, regions: Sequence[str]) -> tuple[list[int], dict[int, str]]:
-        """A label for each region of a file, and the names there are then; label 1 without any."""
+        """Return a label for each region of a file, and all names; label 1 without regions."""
         names = self.names
         taken = {*region_counts(self.data), *names}
         if not regions:
@@ -330,7 +330,7 @@ class Painted:
         return labels, names
 
     def chosen_names(self, coords: NDArray[np.intp]) -> Sequence[str] | None:
-        """The region of each of some texels by name, or None if they are all in one."""
+        """Return the name of the region of each texel, or None if all are in one region."""
         labels = self.data[tuple(coords.T)]
         names = {int(label): self.name(int(label)) for label in np.unique(labels)}
         if len(names) < 2:
@@ -338,7 +338,7 @@ class Painted:
         return [names[label] for label in labels.tolist()]
 
     def by_region(self, coords: NDArray[np.intp]) -> NDArray[np.intp]:
-        """The same texels, those of the first region first."""
+        """Return the same texels, in the order of their regions."""
         return coords[np.argsort(self.data[tuple(coords.T)], kind="stable")]
 
     def _set_names(self, names: dict[int, str]) -> None:

@@ -1,4 +1,4 @@
-"""Which texels of a model are selected: one mask, whoever looks at it."""
+"""The selected texels of a model: one mask for all docks."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class TexelSelection:
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """The selected texels, (H, W); never changed in place."""
+        """The selected texels, (H, W); the array is never changed in place."""
         return self._mask
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of selected texels."""
         return int(np.count_nonzero(self._mask))
 
     def take(self, mask: NDArray[np.bool_], how: How = "replace") -> None:
-        """Select texels.
+        """Change the selection by a mask.
 
         Parameters
         ----------
@@ -64,19 +64,19 @@ class TexelSelection:
             self._set(mask.copy())
 
     def add(self, mask: NDArray[np.bool_]) -> None:
-        """Select these texels, too."""
+        """Add texels to the selection."""
         self.take(mask, "add")
 
     def subtract(self, mask: NDArray[np.bool_]) -> None:
-        """Select these texels no longer."""
+        """Remove texels from the selection."""
         self.take(mask, "subtract")
 
     def invert(self) -> None:
-        """Select all others."""
+        """Select all other texels."""
         self._set(~self._mask)
 
     def clear(self) -> None:
-        """Select none."""
+        """Select no texels."""
         self._set(np.zeros_like(self._mask))
 
     def _set(self, mask: NDArray[np.bool_]) -> None:

@@ -1,4 +1,4 @@
-"""Choices that outlast a session: napari keeps them with its own settings."""
+"""Choices that are remembered between sessions, in napari's own settings."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["recall", "remember"]
 
 
 def recall(section: str) -> dict[str, Any]:
-    """What was remembered of a section of ``configurations`` in napari.yaml, or its defaults.
+    """Return the remembered values of a section of ``configurations`` in napari.yaml.
 
-    Empty where napari does not know the plugin.
+    These are the defaults at first, and nothing if napari does not know the plugin.
     """
     try:
         found = getattr(get_plugin_settings("napari-btf"), section)

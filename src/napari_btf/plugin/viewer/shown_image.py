@@ -1,4 +1,4 @@
-"""One image layer that always shows the latest image, whatever the user does to the layer."""
+"""An image layer that always shows the latest image, whatever the user does to the layer."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ShownImage(OwnLayer):
         return super().layer
 
     def show(self, pixels: NDArray[Any], name: str, column: float, select: bool = True) -> bool:
-        """Show an image; True if that took a new layer.
+        """Show an image; return whether this took a new layer.
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class ShownImage(OwnLayer):
         self._draw(layer)
 
     def patch(self, pixels: NDArray[Any], rows: slice, columns: slice) -> bool:
-        """Show other pixels in a part of the image; False if that is no longer ours to change.
+        """Replace the pixels of a part of the image; return False if the user changed the data.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class ShownImage(OwnLayer):
         return layer is not None and tuple(layer.translate[-2:]) == (0.0, self._column)
 
     def make_room(self, column: float) -> bool:
-        """Move the layer, unless someone else moved it before; True if it moved."""
+        """Move the layer, unless the user moved it before; return whether it moved."""
         layer = self.layer
         if column == self._column or not self.is_in_place:
             return False

@@ -1,4 +1,4 @@
-"""What the docks of one viewer share: the captures, the model, the angles on the canvas."""
+"""The workspace: what the docks of one viewer share, and the text on the canvas."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Angles = tuple[float, float]
 
 
 class Workspace:
-    """Shared state of the docks of one viewer; holds the viewer weakly.
+    """The state that the docks of one viewer share. It holds the viewer weakly.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Workspace:
 
     @property
     def viewer(self) -> Any:
-        """The viewer, or None once it is gone."""
+        """The viewer, or None after it is gone."""
         return self._viewer()
 
     def show_relit(self, text: str) -> None:
@@ -121,7 +121,7 @@ _workspaces: weakref.WeakKeyDictionary[Any, Workspace] = weakref.WeakKeyDictiona
 
 
 def workspace_of(viewer: Any) -> Workspace:
-    """The workspace of a viewer; made when first asked for."""
+    """Return the workspace of a viewer, which is made at the first call."""
     # Docks get the viewer behind a proxy that comes and goes; the viewer itself is the key.
     viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _workspaces:
@@ -137,7 +137,7 @@ def saved_anywhere(model: CompressedBTF, path: Path) -> None:
 
 
 def current_workspace() -> Workspace | None:
-    """The workspace of the window in front, or None without a window."""
+    """Return the workspace of the window in front, or None without a window."""
     import napari
 
     viewer = napari.current_viewer()

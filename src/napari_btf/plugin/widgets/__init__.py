@@ -1,1 +1,1 @@
-"""Views that know no capture."""
+"""Views that know neither captures nor models: setters in, signals out."""

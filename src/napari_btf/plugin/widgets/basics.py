@@ -16,7 +16,7 @@ __all__ = ["attempt", "row_of"]
 
 
 def attempt(action: Callable[[], object]) -> bool:
-    """Whether an action succeeded; what is wrong becomes a notification."""
+    """Run an action; an error becomes a notification. Return whether it succeeded."""
     try:
         action()
     except BTFError as error:
@@ -26,7 +26,7 @@ def attempt(action: Callable[[], object]) -> bool:
 
 
 def row_of(*buttons: QPushButton) -> QHBoxLayout:
-    """Buttons side by side."""
+    """Return a layout of buttons side by side."""
     row = QHBoxLayout()
     for button in buttons:
         row.addWidget(button)

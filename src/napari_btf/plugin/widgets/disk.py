@@ -1,4 +1,4 @@
-"""The hemisphere of directions as a stereographic disk: a view, setters in, signals out."""
+"""The hemisphere of directions as a stereographic disk. A view: setters in, signals out."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ class Disk(Dots):
         self._painted: QPixmap | None = None
 
     def sizeHint(self) -> QSize:
-        """As large as is pleasant; any size from 150 to 400 pixels is legible."""
+        """A comfortable size; any size from 150 to 400 pixels is legible."""
         return QSize(220, 220)
 
     @property
     def vectors(self) -> NDArray[np.float64]:
-        """The directions shown, (N, 3)."""
+        """The directions that are shown, (N, 3)."""
         return self._vectors
 
     def set_directions(self, vectors: ArrayLike, colours: ArrayLike | None = None) -> None:
-        """Show other directions; none of them is marked or hollow.
+        """Show other directions, none of them marked or hollow.
 
         Parameters
         ----------
@@ -81,12 +81,12 @@ class Disk(Dots):
 
     @property
     def colours(self) -> NDArray[np.uint8] | None:
-        """The colours of the dots, (N, 3), or None where all have the colour of text."""
+        """The colours of the dots, (N, 3), or None if all have the colour of text."""
         return self._colours
 
     @property
     def hollow(self) -> NDArray[np.bool_]:
-        """Which dots are circles, (N,)."""
+        """Mask of the dots that are circles, (N,)."""
         return self._hollow
 
     def set_hollow(self, hollow: ArrayLike) -> None:
@@ -102,7 +102,7 @@ class Disk(Dots):
             self._paint_anew()
 
     def place_of(self, i: int) -> QPointF:
-        """Where a dot is, in the coordinates of the widget."""
+        """Return the position of a dot in the coordinates of the widget."""
         return QPointF(*self._picture().places[i])
 
     # ----------------------------------------------------------------- mouse
@@ -114,7 +114,7 @@ class Disk(Dots):
             self._pick(event.position())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Say which dot is below the mouse; pick on while a button is held."""
+        """Report the dot under the mouse, and pick dots while a button is held."""
         if event.buttons() & Qt.MouseButton.LeftButton:
             self._pick(event.position())
         self._hover(event)
@@ -129,7 +129,7 @@ class Disk(Dots):
             QToolTip.hideText()
 
     def _nearest(self, place: QPointF) -> tuple[int, float]:
-        """The dot nearest to a place and how far it is, in pixels; -1 where there are none."""
+        """Return the nearest dot and its distance in pixels; -1 without dots."""
         if not len(self._points):
             return -1, np.inf
         apart = np.linalg.norm(self._picture().places - [place.x(), place.y()], axis=1)
@@ -145,17 +145,17 @@ class Disk(Dots):
     # ----------------------------------------------------------------- painting
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
+        """Adapt to the theme."""
         super().changeEvent(event)
         self._paint_anew()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Fill the new size."""
+        """Adapt to the new size."""
         super().resizeEvent(event)
         self._paint_anew()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Show what was painted, and over it what changes with the mouse and the sliders."""
+        """Paint the picture, then the marks that change with the mouse and the sliders."""
         picture, ratio = self._picture(), self.devicePixelRatioF()
         if self._painted is None or self._painted.devicePixelRatio() != ratio:
             self._painted = picture.paint(ratio)
@@ -175,7 +175,7 @@ class Disk(Dots):
         painter.end()
 
     def _filling(self, picture: DiskPicture) -> QBrush:
-        """What is inside the highlighted dot: its own colour, where colours mean something."""
+        """Return the colour inside the highlighted dot: its own one, if colours have a meaning."""
         if self._hollow[self._marked]:
             return self.palette().window()
         if self._colours is None:

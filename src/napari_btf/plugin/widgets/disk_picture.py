@@ -1,4 +1,4 @@
-"""The still part of a disk of directions: rings, azimuths, dots."""
+"""The static part of a disk of directions: rings, azimuths, dots."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MANY = 2000
 
 @dataclass(frozen=True, eq=False)
 class DiskPicture:
-    """How dots are painted in a given space.
+    """Paints rings and dots into a given space.
 
     Parameters
     ----------
@@ -62,12 +62,12 @@ class DiskPicture:
 
     @property
     def centre(self) -> QPointF:
-        """The place of the normal, in pixels."""
+        """The position of the normal, in pixels."""
         return QPointF(self.size.width() / 2, self.size.height() / 2)
 
     @property
     def rim(self) -> float:
-        """Radius of the horizon in pixels; around it is room for the azimuths."""
+        """The radius of the horizon in pixels, which leaves room for the azimuths."""
         if self.faint:
             return max(10.0, min(self.size.width(), self.size.height()) / 2 - _MARGIN)
         metrics = QFontMetricsF(self._label_font())
@@ -82,7 +82,7 @@ class DiskPicture:
 
     @property
     def dot_size(self) -> float:
-        """Diameter of a dot: smaller where there are many, larger where its colour matters."""
+        """Diameter of a dot: smaller if there are many, larger if its colour matters."""
         between = self.rim * np.sqrt(np.pi / max(1, len(self.points)))
         if self.faint:
             return float(np.clip(between / 4, 1.2, 3.0))
@@ -92,7 +92,7 @@ class DiskPicture:
 
     @property
     def accent(self) -> QColor:
-        """The colour of what is marked."""
+        """The colour of marks."""
         # The highlight colour of themes is often a grey, which would not stand out of dots.
         dark = self.palette.window().color().lightnessF() < 0.5
         return QColor(255, 170, 40) if dark else QColor(205, 80, 0)
@@ -102,13 +102,13 @@ class DiskPicture:
         return self.ink(0.4 if self.faint else 0.75)
 
     def ink(self, strength: float) -> QColor:
-        """The colour of text, from 0 (invisible) to 1."""
+        """Return the colour of text, with an opacity from 0 to 1."""
         colour = QColor(self.palette.windowText().color())
         colour.setAlphaF(strength)
         return colour
 
     def paint(self, ratio: float) -> QPixmap:
-        """Paint everything, for a screen of so many pixels per unit."""
+        """Paint everything, for a screen with a number of pixels per unit."""
         picture = QPixmap(self.size * ratio)
         picture.setDevicePixelRatio(ratio)
         picture.fill(Qt.GlobalColor.transparent)
@@ -152,7 +152,7 @@ class DiskPicture:
             painter.drawEllipse(QPointF(x, y), size / 2, size / 2)
 
     def _by_colour(self) -> Iterator[tuple[QColor, NDArray[np.intp]]]:
-        """Filled dots of one colour, for each colour: changing the pen is what takes time."""
+        """Return filled dots by colour, because changing the pen is slow."""
         filled = np.flatnonzero(~self.hollow)
         if self.colours is None or not len(filled):
             yield self._dot_colour, filled
@@ -186,7 +186,7 @@ class DiskPicture:
             self._paint_label(painter, text, phi, across, rim + metrics.height() / 2 + 1)
 
     def _free_azimuth(self, radius: float) -> float:
-        """Where a circle (pixels) is farthest from dots."""
+        """Return the azimuth at which a circle is farthest from the dots."""
         if not len(self.points):
             return float(_LABEL_AZIMUTHS[-1])
         angles = np.deg2rad(_LABEL_AZIMUTHS)
@@ -197,7 +197,7 @@ class DiskPicture:
     def _paint_label(
         self, painter: QPainter, text: str, azimuth: float, across: float, up: float
     ) -> None:
-        """Write a text on an ellipse around the centre; it dims what it hides."""
+        """Paint a text on an ellipse around the centre, over a dimmed background."""
         metrics = painter.fontMetrics()
         box = QRectF(0, 0, metrics.horizontalAdvance(text) + 3, metrics.height() - 2)
         angle = np.deg2rad(azimuth)
@@ -211,7 +211,7 @@ class DiskPicture:
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
 
     def _label_font(self, factor: float = 1.0) -> QFont:
-        """The font, smaller in a small disk."""
+        """Return the font, which is smaller in a small disk."""
         font = QFont(self.font)
         room = min(self.size.width(), self.size.height()) / 16
         pixels = min(QFontMetricsF(font).height() * 0.78, room) * factor

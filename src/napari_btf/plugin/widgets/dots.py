@@ -1,4 +1,4 @@
-"""Many dots, of which one may be marked, and one lies below the mouse: what such views share."""
+"""A base class of views with many dots, of which one is marked and one is under the mouse."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ REACH = 12.0
 
 
 class Dots(QWidget):
-    """A view of many dots, of any size from a smallest one on.
+    """A view of many dots, with a smallest size.
 
     Signals
     -------
     hovered
-        The number of the dot below the mouse, -1 when there is none any more.
+        The number of the dot under the mouse, -1 when there is none any more.
     """
 
     hovered = Signal(int)
@@ -37,7 +37,7 @@ class Dots(QWidget):
 
     @property
     def marked(self) -> int:
-        """The marked dot, -1 if there is none."""
+        """The index of the marked dot, -1 for none."""
         return self._marked
 
     def set_marked(self, i: int) -> None:
@@ -47,7 +47,7 @@ class Dots(QWidget):
             self.update()
 
     def leaveEvent(self, event: QEvent) -> None:
-        """Forget the dot below the mouse."""
+        """Forget the dot under the mouse."""
         self._point_at(-1)
         super().leaveEvent(event)
 

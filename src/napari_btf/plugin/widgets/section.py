@@ -1,4 +1,4 @@
-"""A part of a dock that folds away, and controls that say why they are disabled."""
+"""A part of a dock that can be folded, and controls that explain why they are disabled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNLIMITED = 16_777_215
 
 
 class Section(QCollapsible):
-    """A titled part that folds; its content may change its height while it is open."""
+    """A titled part that can be folded; the height of its content may change while it is open."""
 
     def __init__(self, title: str, content: QWidget, *, open_first: bool = False) -> None:
         # The arrow is part of the title: icons would keep the colours of the first theme.
@@ -50,7 +50,7 @@ class Section(QCollapsible):
 
 
 class Scrolled(QScrollArea):
-    """A dock's content that may be higher than the dock, but never wider."""
+    """The scrolled content of a dock, which may be higher than the dock, but not wider."""
 
     def __init__(self, content: QWidget) -> None:
         super().__init__()
@@ -61,18 +61,18 @@ class Scrolled(QScrollArea):
         content.installEventFilter(self)
 
     def minimumSizeHint(self) -> QSize:
-        """As wide as the content needs, with room for the scroll bar."""
+        """As wide as the content, with room for the scroll bar."""
         bar = self.verticalScrollBar().sizeHint().width()
         return QSize(self.widget().minimumSizeHint().width() + bar, 120)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Claim another width when the content does."""
+        """Adapt the width to the content."""
         if event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return bool(super().eventFilter(watched, event))
 
 
 def allow(control: QWidget, tip: str, why_not: str = "") -> None:
-    """Enable a control, or disable it and have its tool tip say why."""
+    """Enable a control, or disable it with a tool tip that says why."""
     control.setEnabled(not why_not)
     control.setToolTip(why_not or tip)

@@ -1,4 +1,4 @@
-"""A text of several lines in a dock."""
+"""A text that is wrapped to the width of a dock."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["Note"]
 
 
 class Note(QLabel):
-    """A wrapped text that claims the height it takes.
+    """A wrapped text that reserves the height it needs.
 
-    Docks do not ask a text how high it is at their width; they would squeeze what is above it.
+    Docks do not ask a text for its height at their width; they would squeeze the widgets above it.
     """
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:

@@ -26,8 +26,8 @@ __all__ = ["SegmentBox"]
 
 _METHODS = {"k-means": "kmeans", "Gaussian mixture": "gmm", "HDBSCAN": "hdbscan"}
 _FEATURES = {"by latents": "latents", "by colour": "chromaticity"}
-_BY = "Colour leaves out how bright a texel is: threads and folds are not parted into sides"
-_START = "Part the texels by their latents; the materials become a Labels layer"
+_BY = "Colour leaves out how bright a texel is: the two sides of a thread or fold stay together"
+_START = "Segment the texels into materials by their latents; the materials become a Labels layer"
 _GROW = "Take up the texels whose latents are at most so far from those of the selection"
 _BEST = "\N{NO-BREAK SPACE}✓"
 
