@@ -252,3 +252,18 @@ def test_a_hidden_dock_is_up_to_date_when_it_comes_back(hand: Hand, capture: Any
     regions.paint_polygon(SQUARE, 1)
     hand.dock.show()
     hand.reads(chosen(100))
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (1, "texel"),
+        (2, "nd texel"),
+        (3, "rd texel"),
+        (11, "th texel"),
+        (21, "st texel"),
+    ],
+)
+def test_the_step_reads_as_it_is_spoken(hand: Hand, step: int, said: str) -> None:
+    hand.dock.sampling.step.value = step
+    assert hand.dock.sampling.unit.text() == said

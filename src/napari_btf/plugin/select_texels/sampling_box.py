@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from magicgui.widgets import ComboBox, SpinBox
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QSizePolicy, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from napari_btf.texels.sampling import Sampling
 
@@ -13,7 +13,7 @@ __all__ = ["SamplingBox"]
 #: Of a step, and of what spin boxes hold.
 _MOST_STEP, _MOST = 1000, 2**31 - 1
 
-BY_STEP, AT_RANDOM = "one of every", "at random"
+BY_STEP, AT_RANDOM = "every", "at random"
 
 
 class SamplingBox(QWidget):
@@ -46,13 +46,16 @@ class SamplingBox(QWidget):
             "Sample each region separately, with its own grid or its own number of texels"
         )
 
+        # The row reads as it is spoken: every 3 rd texel, at random 1000 texels.
+        self.unit = QLabel()
         row = QHBoxLayout()
         row.addWidget(self.way.native, 1)
         row.addWidget(self.step.native, 2)
         row.addWidget(self.number.native, 2)
+        row.addWidget(self.unit)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("texels", row)
+        form.addRow("keep", row)
         form.addRow("seed", self.seed.native)
         form.addRow("", self.each)
         self._seed_row = form.labelForField(self.seed.native), self.seed.native
@@ -94,7 +97,17 @@ class SamplingBox(QWidget):
 
     def _show_way(self) -> None:
         at_random = self.way.value == AT_RANDOM
+        self.unit.setText("texels" if at_random else f"{_ordinal(self.step.value)} texel".strip())
         self.step.native.setVisible(not at_random)
         self.number.native.setVisible(at_random)
         for part in self._seed_row:
             part.setVisible(at_random)
+
+
+def _ordinal(number: int) -> str:
+    """Return the ending of an ordinal number, such as the "rd" of 3rd; "" for 1."""
+    if number == 1:
+        return ""
+    if number % 100 in (11, 12, 13):
+        return "th"
+    return {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
