@@ -13,7 +13,7 @@ from napari_btf.plugin.directions import Directions
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
-from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE
+from napari_btf.plugin.viewer.choosers import NO_CAPTURE
 from napari_btf.plugin.viewer.layers import (
     TAG,
     azimuth_of,

@@ -15,12 +15,11 @@ from napari_btf.errors import BTFError
 from napari_btf.evaluate.comparison import check_match
 from napari_btf.evaluate.metrics import psnr
 from napari_btf.plugin.jobs.background import Latest
-from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin.settings import recall, remember
+from napari_btf.plugin.viewer.choosers import NO_CAPTURE, CaptureChooser, ModelChooser
 from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.layers import observation_at
-from napari_btf.plugin.viewer.model_chooser import ModelChooser
 from napari_btf.plugin.viewer.placing import free_place
-from napari_btf.plugin.viewer.settings import recall, remember
 from napari_btf.plugin.viewer.shown_image import ShownImage
 from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.plugin.widgets.section import allow

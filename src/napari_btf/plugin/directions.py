@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_btf.directions import AzimuthConvention, angle_between
-from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin.viewer.choosers import NO_CAPTURE, CaptureChooser
 from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.layers import (
     angles_text,

@@ -20,8 +20,8 @@ from napari_btf.plugin.latent_space.map.colouring import coloured, coloured_by_l
 from napari_btf.plugin.latent_space.region_link import RegionLink
 from napari_btf.plugin.latent_space.segment.segment import Segment
 from napari_btf.plugin.latent_space.selection_box import SelectionBox
+from napari_btf.plugin.viewer.choosers import ModelChooser
 from napari_btf.plugin.viewer.following import follow_while_shown
-from napari_btf.plugin.viewer.model_chooser import ModelChooser
 from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.plugin.widgets.basics import attempt, row_of
 from napari_btf.plugin.widgets.section import Scrolled, Section, allow

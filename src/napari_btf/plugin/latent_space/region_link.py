@@ -10,7 +10,7 @@ from superqt.utils import qthrottled
 from napari_btf.errors import UsageError
 from napari_btf.plugin.viewer.grid_layers import base_of
 from napari_btf.plugin.viewer.own_layer import keep_selection
-from napari_btf.plugin.viewer.regions import Painted
+from napari_btf.plugin.viewer.painted import Painted
 from napari_btf.texels.sampling import region_counts
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.codec.model import CompressedBTF
-    from napari_btf.plugin.viewer.regions import Added
+    from napari_btf.plugin.viewer.painted import Added
     from napari_btf.plugin.viewer.workspace import Workspace
     from napari_btf.texels.coordinates import RegionTexels
 

@@ -21,9 +21,9 @@ from napari_btf.plugin.select_texels.region_box import NO_REGION, RegionBox
 from napari_btf.plugin.select_texels.sampling_box import SamplingBox
 from napari_btf.plugin.select_texels.structure import Structure
 from napari_btf.plugin.select_texels.texel_disk import TexelDisk
-from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin.viewer.choosers import NO_CAPTURE, CaptureChooser
 from napari_btf.plugin.viewer.overlay import Overlay
-from napari_btf.plugin.viewer.regions import Painted
+from napari_btf.plugin.viewer.painted import Painted
 from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.plugin.widgets.basics import attempt, row_of
 from napari_btf.plugin.widgets.section import Scrolled, Section, allow

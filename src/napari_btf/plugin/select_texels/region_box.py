@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_btf.plugin.select_texels.region_table import RegionTable
-from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE
+from napari_btf.plugin.viewer.choosers import NO_CAPTURE
 from napari_btf.plugin.widgets.basics import attempt, row_of
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.texels.regions import inverted
@@ -18,7 +18,7 @@ from napari_btf.texels.regions import inverted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_btf.plugin.viewer.regions import Painted, Region
+    from napari_btf.plugin.viewer.painted import Painted, Region
 
 __all__ = ["NO_REGION", "RegionBox"]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QPaintEvent
 
-    from napari_btf.plugin.viewer.regions import Region
+    from napari_btf.plugin.viewer.painted import Region
 
 __all__ = ["RegionTable"]
 

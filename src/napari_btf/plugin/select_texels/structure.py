@@ -19,7 +19,7 @@ from napari_btf.errors import BTFError
 from napari_btf.plugin.jobs.background import Background
 from napari_btf.plugin.select_texels.superpixels import Parts
 from napari_btf.plugin.select_texels.threshold import Threshold
-from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE
+from napari_btf.plugin.viewer.choosers import NO_CAPTURE
 from napari_btf.plugin.viewer.following import MouseEvents
 from napari_btf.plugin.viewer.layers import capture_of, texel_at
 from napari_btf.plugin.viewer.overlay import Overlay
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.btf import BTF
-    from napari_btf.plugin.viewer.regions import Painted
+    from napari_btf.plugin.viewer.painted import Painted
     from napari_btf.plugin.viewer.workspace import Workspace
     from napari_btf.progress import Job
 

@@ -18,18 +18,17 @@ from qtpy.QtWidgets import (
 )
 
 from napari_btf.errors import BTFError
+from napari_btf.plugin.settings import recall, remember
 from napari_btf.plugin.train.curve import Curve
 from napari_btf.plugin.train.form import TrainingForm
 from napari_btf.plugin.train.job import Run
 from napari_btf.plugin.train.preview import PreviewLayer
 from napari_btf.plugin.train.summary import Summary
-from napari_btf.plugin.viewer.capture_chooser import NO_CAPTURE
+from napari_btf.plugin.viewer.choosers import NO_CAPTURE, ModelChooser
 from napari_btf.plugin.viewer.following import follow_while_shown
-from napari_btf.plugin.viewer.model_chooser import ModelChooser
 from napari_btf.plugin.viewer.model_layers import model_of
 from napari_btf.plugin.viewer.own_layer import add_quietly
 from napari_btf.plugin.viewer.placing import Watch, free_place
-from napari_btf.plugin.viewer.settings import recall, remember
 from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.plugin.widgets.section import Scrolled, allow
 from napari_btf.plugin.widgets.wrapped_text import Note

@@ -25,7 +25,7 @@ from napari_btf.codec.fitting.settings import FitSettings, NetworkSettings
 from napari_btf.errors import UsageError
 from napari_btf.plugin.train.in_thread import Plan
 from napari_btf.plugin.train.texels_box import TexelChooser
-from napari_btf.plugin.viewer.capture_chooser import CaptureChooser
+from napari_btf.plugin.viewer.choosers import CaptureChooser
 from napari_btf.plugin.widgets.section import Section
 from napari_btf.training import hold_out_lights
 

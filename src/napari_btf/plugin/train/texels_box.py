@@ -9,13 +9,13 @@ from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QComboBox
 
 from napari_btf.plugin.viewer.layers import TAG
-from napari_btf.plugin.viewer.regions import default_name
+from napari_btf.plugin.viewer.painted import default_name
 from napari_btf.texels.sampling import masked_texels, region_counts, sampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_btf.plugin.viewer.capture_chooser import CaptureChooser
+    from napari_btf.plugin.viewer.choosers import CaptureChooser
     from napari_btf.plugin.viewer.workspace import Workspace
 
 __all__ = ["PAINTED", "WHOLE", "TexelChooser"]
