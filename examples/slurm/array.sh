@@ -12,7 +12,9 @@
 list=${1:?a list of captures} models=${2:?a folder for the models}
 shift 2
 capture=$(sed -n "${SLURM_ARRAY_TASK_ID}p" "$list")
-model=$models/$(basename "${capture:?not in the list}").safetensors
+# Not within $(...) below, which would end alone.
+: "${capture:?not in the list}"
+model=$models/$(basename "$capture").safetensors
 python=${BTF_PYTHON:-$HOME/btf/bin/python}
 [ -z "$BTF_MODULES" ] || module load $BTF_MODULES
 

@@ -407,3 +407,13 @@ class TestRealCaptures:
         theta, phi = vectors_to_angles(btf.light)
         assert (theta[0], phi[0]) == (pytest.approx(50.69), pytest.approx(250.05))
         assert not btf.is_grid
+
+
+def test_an_empty_path_is_not_the_current_folder(
+    write_capture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write_capture())
+    assert recognises(".")
+    assert not recognises("")
+    with pytest.raises(CaptureError, match="the path is empty"):
+        read("")

@@ -33,7 +33,8 @@ _FORMATS = (ubo2014, texel_store, image_stack, image_folder, rti)
 
 def recognises(path: str | Path) -> bool:
     """Return whether a path looks like a capture; checks only a few names and never raises."""
-    return any(module.recognises(Path(path)) for module in _FORMATS)
+    # An empty path would stand for the current folder.
+    return bool(str(path)) and any(module.recognises(Path(path)) for module in _FORMATS)
 
 
 def read(
@@ -75,6 +76,8 @@ def read(
         If the pattern is invalid, the capture has no image names to search, or the azimuth
         convention is invalid.
     """
+    if not str(path):
+        raise CaptureError(None, "the path is empty", "name a capture")
     path = Path(path)
     if isinstance(azimuth, str):
         azimuth = AzimuthConvention.parse(azimuth)

@@ -398,9 +398,7 @@ def test_directions_beyond_the_captured_ones_are_told(
     move(dock, (60, 90))
     assert dock.note.isHidden()
     dock.light_theta.setValue(80)
-    assert dock.note.text() == (
-        "Lights were captured up to 60° from the normal; showing light 60,90."
-    )
+    assert dock.note.text() == ("Lights were captured up to 60° from the normal; showing 60°, 90°.")
     assert dock.note.isVisible()
     expected = napari_btf.relight(model, (80, 90), (0, 0))
     qtbot.waitUntil(lambda: is_showing(loaded, expected))

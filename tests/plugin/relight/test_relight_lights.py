@@ -156,9 +156,9 @@ def test_lights_on_radiance(
 def test_a_light_beyond_the_captured_ones_is_told(qtbot: QtBot, dock: Relight) -> None:
     dock.lights.add.click()
     set_light(dock, 85, 10)
-    assert "lights were captured up to 60° from the normal" in dock.note.text()
+    assert "Lights were captured up to 60° from the normal" in dock.note.text()
     dock.lights.list.setCurrentRow(0)
-    assert "lights were captured up to 60° from the normal" in dock.note.text()
+    assert "Lights were captured up to 60° from the normal" in dock.note.text()
     dock.lights.list.setCurrentRow(1)
     dock.lights.remove.click()
     assert dock.note.isHidden()
