@@ -57,7 +57,7 @@ class AutoencoderTask:
 
     @property
     def groups(self) -> list[dict[str, Any]]:
-        """One group of all parameters."""
+        """One parameter group for Adam, with all parameters of the autoencoder."""
         return [{"params": self._autoencoder.parameters, "lr": _RATE, "eps": _EPSILON}]
 
     def steps_of(self, epochs: int) -> int:

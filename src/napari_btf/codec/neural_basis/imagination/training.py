@@ -62,7 +62,7 @@ class ShadingTask:
 
     @property
     def groups(self) -> list[dict[str, Any]]:
-        """One group of all parameters."""
+        """One parameter group for Adam, with all parameters of the network."""
         return [{"params": self._network.parameters, "lr": self._rate}]
 
     def gradients(self) -> float:

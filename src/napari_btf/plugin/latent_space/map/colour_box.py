@@ -21,7 +21,9 @@ BY = {
 
 
 class ColourBox(QWidget):
-    """The colouring, the index of the latent for colours by a latent, and a legend.
+    """The choice of what colours the points, with the number of a latent if that is a latent.
+
+    Below it is a legend.
 
     Signals
     -------
