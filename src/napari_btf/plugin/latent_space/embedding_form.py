@@ -57,7 +57,7 @@ class EmbeddingForm(QWidget):
         self.texels.setToolTip("Which texels become points")
         self.step = QSpinBox()
         self.step.setRange(2, 1000)
-        self.step.setToolTip("Every how-manieth in both directions")
+        self.step.setToolTip("Of how many rows and columns one is taken")
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setToolTip("Of all random choices: the same seed gives the same picture")

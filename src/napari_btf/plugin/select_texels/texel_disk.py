@@ -54,6 +54,10 @@ class TexelDisk(QWidget):
         self.disk.setMinimumSize(180, 190)
         self.disk.setAccessibleName("ABRDF")
         self.note = Note(_HINT)
+        self.note.setToolTip(
+            "ABRDF, apparent BRDF: how bright one texel is for each light and view, with the "
+            "shadows and the highlights of its neighbourhood"
+        )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)

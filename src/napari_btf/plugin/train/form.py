@@ -51,7 +51,7 @@ BUDGETS = {
         "target_psnr", 32.0, "The smallest file of this quality: PSNR on the captured directions"
     ),
     "latents per texel": _Budget(
-        "latents", 16.0, "Numbers kept for each texel, as fine as is worth it"
+        "latents", 16.0, "Latents: the numbers that the model keeps for each texel"
     ),
 }
 _NONE = "none"
@@ -144,7 +144,8 @@ class TrainingForm(QWidget):
             form,
             "texels",
             self.texels,
-            "The texels to learn from; the whole image is encoded in any case",
+            "The texels to learn from; the whole image is encoded in any case. A texel is one "
+            "point of the surface: the same pixel of all images",
         )
         _add_row(form, "size by", _side_by_side(self.budget, self.amount), _SIZE)
         for row in self._usual:
