@@ -113,7 +113,7 @@ def test_directions_beyond_the_capture_are_said(model: Path, tmp_path: Path) -> 
 
 def test_demo_runs_the_whole_line(tmp_path: Path) -> None:
     folder = tmp_path / "results"
-    out = ok(program("demo", "--out", folder))
+    out = ok(btf("demo", "--out", folder))
     assert "napari-btf demo --gui" in out
     summary = json.loads((folder / "summary.json").read_text())
     assert f"PSNR {summary['psnr_train']:.2f} dB" in out

@@ -17,6 +17,29 @@ from command_line import Run, btf, ok, refused
 
 
 class TestWrongInput:
+    def test_empty_paths(self, write_capture: Callable[..., Path], tmp_path: Path) -> None:
+        """An unset variable of a script must not stand for the current folder."""
+        capture, out = write_capture(), tmp_path / "out"
+        for arguments in (
+            ["info", ""],
+            ["info", " "],
+            ["train", "", "--out", out],
+            ["train", capture, "", "--out-dir", out],
+            ["train", capture, "--out", ""],
+            ["train", capture, "--out-dir", ""],
+            ["train", capture, "--out", out, "--texels", ""],
+            ["train", capture, "--out", out, "--hold-out-lights", ""],
+            ["relight", capture, "--light", "0,0", "--out", ""],
+            ["convert", capture, ""],
+            ["embed", "", "--out", out],
+            ["export", "", "--to", "csv"],
+            ["evaluate", capture, ""],
+            ["sample", ""],
+            ["demo", "--out", ""],
+        ):
+            refused(btf(*arguments), "a path is empty", "name a file or a folder")
+        assert list(tmp_path.iterdir()) == [capture]
+
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows words it otherwise")
     def test_names_no_file_can_have(
         self, write_capture: Callable[..., Path], tmp_path: Path

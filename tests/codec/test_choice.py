@@ -32,8 +32,8 @@ def test_auto_takes_parallax_where_many_views_were_captured(make_btf: Make) -> N
 
 
 def test_parallax_keeps_to_its_bytes(make_btf: Make) -> None:
-    btf = make_btf(views=16, lights=16, height=40, width=40)
-    network = NetworkSettings(epochs=1)
+    btf = make_btf(views=4, lights=10, height=40, width=40)
+    network = NetworkSettings(epochs=2)
     for size in (24, 48):
         settings = FitSettings(network=network, bytes_per_texel=size, codec="parallax")
         model = finish(fit(btf, settings=settings))

@@ -301,89 +301,78 @@ def run_python(code: str) -> str:
 
 
 @pytest.mark.usefixtures("display")
-def test_opening_everything_does_not_import_what_takes_seconds() -> None:
-    output = run_python("""
+def test_opening_everything_does_not_import_what_takes_seconds(tmp_path: Path, model: Any) -> None:
+    path = model.save(tmp_path / "cloth.safetensors")
+    output = run_python(f"""
+slow = {{"torch", "sklearn", "openTSNE", "umap"}}
 viewer.open_sample("napari-btf", "weave")
 run_until(lambda: all(dock.isVisible() for dock in docks))
-slow = {"torch", "sklearn", "openTSNE", "umap"}
-print(len(viewer.layers), slow & {*sys.modules})
-viewer.close()
-""")
-    assert output == "1 set()"
-
-
-@pytest.mark.usefixtures("display")
-def test_the_first_map_needs_nothing_that_takes_seconds(tmp_path: Path, model: Any) -> None:
-    path = model.save(tmp_path / "cloth.safetensors")
-    output = run_python(f"""
+print(len(viewer.layers), slow & {{*sys.modules}})
+# The first map of a model neither.
 viewer.open({str(path)!r}, plugin="napari-btf")
 run_until(lambda: len(docks[3].map.points) > 0)
-print(len(docks[3].map.points), {{"torch", "sklearn", "openTSNE", "umap"}} & {{*sys.modules}})
+print(len(docks[3].map.points), slow & {{*sys.modules}})
 viewer.close()
 """)
-    assert output == "768 set()"
+    assert output.splitlines() == ["1 set()", "768 set()"]
 
 
-@pytest.mark.usefixtures("display")
 @pytest.mark.parametrize("is_alone", [True, False])
 def test_a_model_that_is_opened_covers_nothing(
-    tmp_path: Path, model: Any, capture: Any, is_alone: bool
+    make_napari_viewer: Callable[..., Viewer],
+    qtbot: QtBot,
+    tmp_path: Path,
+    model: Any,
+    capture: Any,
+    is_alone: bool,
 ) -> None:
     path = model.save(tmp_path / "cloth.safetensors")
-    paths = [str(path)] if is_alone else [str(capture.folder), str(path)]
-    output = run_python(f"""
-for path in {paths!r}:
-    viewer.open(path, plugin="napari-btf")
-run_until(lambda: docks[2].image_layer() is not None)
-run_until(lambda: not docks[2].renderer.busy)
-shown = {{layer.name.split()[0]: layer for layer in viewer.layers}}
-for name, layer in sorted(shown.items()):
-    print(name, *(round(x / size / 1.04) for x, size in zip(layer.translate[-2:], (24, 32))))
-# All of it is in view, and stays so when it is asked for.
-before = viewer.camera.zoom, *viewer.camera.center
-viewer.reset_view()
-print(before == (viewer.camera.zoom, *viewer.camera.center))
-viewer.close()
-""")
-    expected = (
-        ["latents 0 0", "more 1 0", "relit 0 1", "True"]
-        if is_alone
-        else ["cloth 0 0", "latents 1 0", "more 1 1", "relit 0 1", "True"]
-    )
-    assert output.splitlines() == expected
+    viewer = make_napari_viewer(show=True)
+    docks = [
+        viewer.window.add_plugin_dock_widget("napari-btf", name)[1]
+        for name in ("Select texels", "Train", "Relight", "Latent space")
+    ]
+    for some in [path] if is_alone else [capture.folder, path]:
+        viewer.open(some, plugin="napari-btf")
+    relight = docks[2]
+    qtbot.waitUntil(lambda: relight.image_layer() is not None and not relight.renderer.busy)
+    places = {
+        layer.name.split()[0]: tuple(
+            round(x / size / 1.04) for x, size in zip(layer.translate[-2:], (24, 32), strict=True)
+        )
+        for layer in viewer.layers
+    }
+    beside = {"relit": (0, 1), "more": (1, 0), "latents": (0, 0)}
+    below = {"relit": (0, 1), "more": (1, 1), "latents": (1, 0), "cloth": (0, 0)}
+    assert places == (beside if is_alone else below)
+    # All of it is in view, and stays so when it is asked for.
+    before = viewer.scene.camera.zoom, *viewer.scene.camera.center
+    viewer.reset_view()
+    assert before == (viewer.scene.camera.zoom, *viewer.scene.camera.center)
 
 
 @pytest.mark.usefixtures("display")
-def test_a_window_may_close_in_the_middle_of_tsne(tmp_path: Path, model: Any) -> None:
+def test_a_window_may_close_in_the_middle_of_everything(
+    tmp_path: Path, model: Any, capture: Any
+) -> None:
+    """While a training and t-SNE run, which both hear of it at their next report."""
     path = model.save(tmp_path / "cloth.safetensors")
     output = run_python(f"""
-viewer.open({str(path)!r}, plugin="napari-btf")
-dock = docks[3]
-run_until(lambda: len(dock.map.points) > 0 and not dock.embeddings.run.running)
-dock.form.set_method("tsne")
-pictures = []
-dock.embeddings.run.previewed.connect(pictures.append)
-dock.form.start.click()
-run_until(lambda: len(pictures) > 1)
-viewer.close()
-# The thread hears of it at its next report.
-print(QThreadPool.globalInstance().waitForDone(60_000))
-""")
-    assert output == "True"
-
-
-@pytest.mark.usefixtures("display")
-def test_closing_the_window_ends_the_training(capture: Any) -> None:
-    output = run_python(f"""
 viewer.open({str(capture.folder)!r}, plugin="napari-btf")
-train = docks[1]
-run_until(train.isVisible)
+viewer.open({str(path)!r}, plugin="napari-btf")
+train, space = docks[1], docks[3]
+run_until(lambda: len(space.map.points) > 0 and not space.embeddings.run.running)
 train.form.seconds.setValue(600)
 train.form.codec.setCurrentText("parallax")
 train.start()
-run_until(lambda: train.message.text().startswith("Training"))
+space.form.set_method("tsne")
+pictures = []
+space.embeddings.run.previewed.connect(pictures.append)
+space.form.start.click()
+run_until(lambda: len(pictures) > 1 and train.message.text().startswith("Training"))
+assert space.embeddings.run.running
 viewer.close()
-print(QThreadPool.globalInstance().waitForDone(20_000))
+print(QThreadPool.globalInstance().waitForDone(60_000))
 """)
     assert output == "True"
 

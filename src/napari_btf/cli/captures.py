@@ -17,7 +17,7 @@ __all__ = ["convert", "info", "sample"]
 
 def sample(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", callback=reachable, help="New or empty folder.")
+        Path, typer.Argument(metavar="DIR", parser=reachable, help="New or empty folder.")
     ],
 ) -> None:
     """Write the sample capture (woven cloth, 7 views x 81 lights) as a folder of images."""
@@ -55,7 +55,7 @@ def convert(
     capture: Capture,
     store: Annotated[
         Path,
-        typer.Argument(metavar="STORE.zarr", callback=reachable, help="Texel store to write."),
+        typer.Argument(metavar="STORE.zarr", parser=reachable, help="Texel store to write."),
     ],
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an older store of the same name.")

@@ -49,17 +49,21 @@ def log_json(wanted: bool = True) -> None:
     _LOG_JSON.set(wanted)
 
 
-def reachable(path: Path | None) -> Path | None:
-    """Return a path, after checking that a file can have this name and that it can be reached.
+def reachable(given: str | Path) -> Path:
+    """Parse a path of the command line: a file can have this name, and it can be reached.
+
+    This must parse the text itself, because ``Path("")`` is the current folder.
 
     Raises
     ------
     UsageError
-        If the name is too long, a folder may not be read, or links form a loop.
+        If the path is empty, the name is too long, a folder may not be read, or links form a loop.
     """
+    if not str(given).strip():
+        raise UsageError(None, "a path is empty", "name a file or a folder")
+    path = Path(given)
     try:
-        if path is not None:
-            path.stat()
+        path.stat()
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:

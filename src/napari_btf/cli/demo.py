@@ -15,7 +15,7 @@ __all__ = ["demo"]
 
 def demo(
     out: Annotated[
-        Path, typer.Option(metavar="DIR", callback=reachable, help="Folder for the results.")
+        Path, typer.Option(metavar="DIR", parser=reachable, help="Folder for the results.")
     ] = Path("napari-btf-demo"),
     gui: Annotated[bool, typer.Option("--gui", help="Open the result in napari.")] = False,
 ) -> None:

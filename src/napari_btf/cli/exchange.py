@@ -32,14 +32,14 @@ def export(
     model: Model,
     to: Annotated[ExportFormat, typer.Option(help="Format of the files.")],
     out: Annotated[
-        Path, typer.Option(metavar="DIR", callback=reachable, help="Folder for the files.")
+        Path, typer.Option(metavar="DIR", parser=reachable, help="Folder for the files.")
     ],
     tag: Annotated[str, typer.Option(help="Last part of the file names.")] = "0",
     embedding: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.csv",
-            callback=reachable,
+            parser=reachable,
             help="Export the embedding in this file, written by embed, instead of computing one "
             "by t-SNE (some minutes for 256 x 256 texels).",
         ),
@@ -101,11 +101,11 @@ def _embedding(model: CompressedBTF, path: Path | None) -> tuple[ArrayLike, Arra
 
 def import_csv(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", callback=reachable, help="Folder of CSV files.")
+        Path, typer.Argument(metavar="DIR", parser=reachable, help="Folder of CSV files.")
     ],
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="MODEL", callback=reachable, help="Model file to write."),
+        typer.Option("--out", metavar="MODEL", parser=reachable, help="Model file to write."),
     ],
     tag: Annotated[str, typer.Option(help="Last part of the file names.")] = "0",
     size: Annotated[
@@ -118,7 +118,7 @@ def import_csv(
         Path | None,
         typer.Option(
             metavar="CAPTURE",
-            callback=reachable,
+            parser=reachable,
             help="Capture that the model was trained on. It gives the size and the directions, "
             "which the files do not contain; without it, directions up to THETA 75 are assumed.",
         ),

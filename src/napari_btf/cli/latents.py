@@ -37,7 +37,7 @@ def embed(
         Path,
         typer.Option(
             metavar="FILE.csv",
-            callback=reachable,
+            parser=reachable,
             help="File to write, with the columns tsne_x,tsne_y,image_x,image_y, and region if "
             "the file of --texels has it.",
         ),
@@ -59,7 +59,7 @@ def embed(
         Path | None,
         typer.Option(
             metavar="FILE.csv",
-            callback=reachable,
+            parser=reachable,
             help="Place only the texels in this file (header x,y or x,y,region).",
         ),
     ] = None,
@@ -88,10 +88,10 @@ def embed(
 def plot(
     table: Annotated[
         Path,
-        typer.Argument(metavar="FILE.csv", callback=reachable, help="Embedding, made by embed."),
+        typer.Argument(metavar="FILE.csv", parser=reachable, help="Embedding, made by embed."),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="FILE.png", callback=reachable, help="Image to write.")
+        Path, typer.Option(metavar="FILE.png", parser=reachable, help="Image to write.")
     ],
     color: Annotated[
         str,
@@ -105,7 +105,7 @@ def plot(
     model: Annotated[
         Path | None,
         typer.Option(
-            metavar="MODEL", callback=reachable, help="The .safetensors file that was embedded."
+            metavar="MODEL", parser=reachable, help="The .safetensors file that was embedded."
         ),
     ] = None,
     size: Annotated[

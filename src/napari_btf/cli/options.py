@@ -37,16 +37,8 @@ _CAPTURE = (
 )
 
 
-def _all_reachable(paths: list[Path]) -> list[Path]:
-    for path in paths:
-        reachable(path)
-    return paths
-
-
-Capture = Annotated[Path, typer.Argument(metavar="CAPTURE", callback=reachable, help=_CAPTURE)]
-Captures = Annotated[
-    list[Path], typer.Argument(metavar="CAPTURE", callback=_all_reachable, help=_CAPTURE)
-]
+Capture = Annotated[Path, typer.Argument(metavar="CAPTURE", parser=reachable, help=_CAPTURE)]
+Captures = Annotated[list[Path], typer.Argument(metavar="CAPTURE", parser=reachable, help=_CAPTURE)]
 Pattern = Annotated[
     str | None,
     typer.Option(
@@ -84,7 +76,7 @@ LogJson = Annotated[
 #: The argument of all commands that read a model.
 Model = Annotated[
     Path,
-    typer.Argument(metavar="MODEL", callback=reachable, help="A .safetensors file made by train."),
+    typer.Argument(metavar="MODEL", parser=reachable, help="A .safetensors file made by train."),
 ]
 
 
@@ -129,7 +121,7 @@ def _training_parameters() -> list[inspect.Parameter]:
         # Where Python accepts a file or an array, the command line accepts only a file.
         is_file = Path in get_args(kinds[option.name])
         kind = Path | None if is_file else kinds[option.name]
-        declared = typer.Option(callback=reachable if is_file else None, **option.metadata)
+        declared = typer.Option(parser=reachable if is_file else None, **option.metadata)
         parameters.append(
             inspect.Parameter(
                 option.name,

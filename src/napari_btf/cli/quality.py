@@ -44,7 +44,7 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="FILE.png",
-            callback=reachable,
+            parser=reachable,
             help="Image to write, with the mean error of each texel.",
         ),
     ] = None,
@@ -52,7 +52,7 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="FILE.csv",
-            callback=reachable,
+            parser=reachable,
             help="Table to write, with the quality for each pair of directions.",
         ),
     ] = None,

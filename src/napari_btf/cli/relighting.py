@@ -51,7 +51,7 @@ def relight(
         Path,
         typer.Option(
             metavar="FILE",
-            callback=reachable,
+            parser=reachable,
             help="Image to write (.png, .tif, .exr, ...). With --path, a movie: .mp4, .gif, or a "
             "new folder of .png images.",
         ),
@@ -167,14 +167,14 @@ def normals(
         Path,
         typer.Option(
             metavar="IMAGE",
-            callback=reachable,
+            parser=reachable,
             help="Normal map to write: .tif and .exr store vectors, other formats store colours "
             "(n / 2 + 1 / 2).",
         ),
     ],
     albedo: Annotated[
         Path | None,
-        typer.Option(metavar="IMAGE", callback=reachable, help="Albedo image to write."),
+        typer.Option(metavar="IMAGE", parser=reachable, help="Albedo image to write."),
     ] = None,
     view: View = None,
 ) -> None:

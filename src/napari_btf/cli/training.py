@@ -29,13 +29,13 @@ def train(
     *,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="MODEL", callback=reachable, help="Model file to write."),
+        typer.Option("--out", metavar="MODEL", parser=reachable, help="Model file to write."),
     ] = None,
     out_dir: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            callback=reachable,
+            parser=reachable,
             help="Folder for the models of several captures, each named after its capture, and "
             "for summary.csv.",
         ),

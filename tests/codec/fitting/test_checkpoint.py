@@ -20,7 +20,7 @@ from napari_btf.errors import ModelFileError, UsageError
 from napari_btf.progress import finish
 
 SIZE = 12
-SETTINGS = FitSettings(latents=6, codec="parallax", network=NetworkSettings(epochs=60))
+SETTINGS = FitSettings(latents=6, codec="parallax", network=NetworkSettings(epochs=30))
 OTHERS = {
     codec: FitSettings(4, NetworkSettings(epochs=30), codec=codec)
     for codec in ("abrdf-conv", "mlp", "neural-basis")
@@ -118,7 +118,7 @@ def test_other_settings_or_captures_are_refused(tmp_path: Path) -> None:
     for btf, coords, settings in others:
         with pytest.raises(UsageError, match="of another capture or has other settings"):
             finish(fit(btf, coords, settings, checkpoint=Checkpoint(path, resume=True)))
-    longer = replace(SETTINGS, network=NetworkSettings(epochs=70))
+    longer = replace(SETTINGS, network=NetworkSettings(epochs=35))
     model = finish(fit(small_capture(), None, longer, checkpoint=Checkpoint(path, resume=True)))
     assert isinstance(model, ParallaxBTF)
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 import napari_btf
 from napari_btf.plugin.relight import Relight
-from napari_btf.plugin.viewer.workspace import workspace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from napari.components import ViewerModel
     from napari.utils.notifications import Notification
     from pytestqt.qtbot import QtBot
 
@@ -22,13 +18,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def dock(
-    qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
-) -> Relight:
-    """The dock with its first image, and devices that every machine has and that none has."""
-    workspace_of(loaded).models.current = model
-    dock = open_dock(Relight, loaded)
-    qtbot.waitUntil(lambda: dock.image_layer() is not None)
+def dock(dock: Relight) -> Relight:
+    """The dock with devices that every machine has and that none has."""
     assert dock.decoder.choice.itemData(1) == "cuda"
     dock.decoder.choice.addItem("torch on the processor", "cpu")
     dock.decoder.choice.addItem("the moon", "moon")

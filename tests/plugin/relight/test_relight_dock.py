@@ -33,17 +33,6 @@ LEFT = Qt.MouseButton.LeftButton
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 
 
-@pytest.fixture
-def dock(
-    qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
-) -> Relight:
-    """The dock beside a capture and its model, with its first image."""
-    workspace_of(loaded).models.current = model
-    dock = open_dock(Relight, loaded)
-    qtbot.waitUntil(lambda: dock.image_layer() is not None)
-    return dock
-
-
 def sliders(dock: Relight) -> tuple[Any, ...]:
     return dock.light_theta, dock.light_phi, dock.view_theta, dock.view_phi
 

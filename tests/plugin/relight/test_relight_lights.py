@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 from PIL import Image
 from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtGui import QColor
@@ -34,17 +33,6 @@ if TYPE_CHECKING:
 
 Angles = tuple[float, float]
 ORANGE = (1.0, 128 / 255, 0.0)
-
-
-@pytest.fixture
-def dock(
-    qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
-) -> Relight:
-    """The dock beside a capture and its model, with its first image."""
-    workspace_of(loaded).models.current = model
-    dock = open_dock(Relight, loaded)
-    qtbot.waitUntil(lambda: dock.image_layer() is not None)
-    return dock
 
 
 def set_light(dock: Relight, theta: float, phi: float) -> None:

@@ -19,25 +19,12 @@ from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.relighting.motion import Pose, along, circle, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari.components import ViewerModel
     from pytestqt.qtbot import QtBot
 
     from napari_btf import CompressedBTF
 
 Angles = tuple[float, float]
-
-
-@pytest.fixture
-def dock(
-    qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
-) -> Relight:
-    """The dock beside a capture and its model, with its first image."""
-    workspace_of(loaded).models.current = model
-    dock = open_dock(Relight, loaded)
-    qtbot.waitUntil(lambda: dock.image_layer() is not None)
-    return dock
 
 
 def angle(a: Angles, b: Angles) -> float:

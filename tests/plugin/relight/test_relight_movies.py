@@ -18,7 +18,6 @@ from napari_btf.relighting import Light, Relighter, find_environment
 from napari_btf.relighting.motion import Pose, recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from napari.components import ViewerModel
@@ -33,13 +32,8 @@ needs_mp4 = pytest.mark.skipif(
 
 
 @pytest.fixture
-def dock(
-    qtbot: QtBot, loaded: ViewerModel, open_dock: Callable[..., Any], model: CompressedBTF
-) -> Relight:
-    """The dock beside a capture and its model, with its first image."""
-    workspace_of(loaded).models.current = model
-    dock = open_dock(Relight, loaded)
-    qtbot.waitUntil(lambda: dock.image_layer() is not None)
+def dock(dock: Relight) -> Relight:
+    """The dock with a light beside the normal, and short movies."""
     dock.light_theta.setValue(40)
     dock.light_phi.setValue(10)
     dock.movie.fps.setValue(4)

@@ -87,7 +87,7 @@ def fit_neural_basis(
     stop : callable, optional
         Asked often; true ends the training early.
     checkpoint : Checkpoint, optional
-        Where the training of that network is noted, opened; what was found there is gone on from.
+        The checkpoint of the training of that network, opened; it continues from the state in it.
 
     Yields
     ------

@@ -55,7 +55,7 @@ def fit_parallax(
     stop : callable, optional
         Asked often; true ends the training early and keeps the best so far.
     checkpoint : Checkpoint, optional
-        Where to note how far it is, opened; what was found there is gone on from. With a capture
+        The checkpoint, opened; the training continues from the state in it. With a capture
         that is not held in memory as a whole, or settings in seconds, the outcome is close to that
         without interruption, else the same.
 

@@ -68,7 +68,7 @@ def fit_texel_network(
     stop : callable, optional
         Asked often; true ends the training early and keeps the best so far.
     checkpoint : Checkpoint, optional
-        Where to note how far it is, opened; what was found there is gone on from.
+        The checkpoint, opened; the training continues from the state in it.
 
     Yields
     ------

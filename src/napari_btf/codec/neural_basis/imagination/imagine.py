@@ -137,7 +137,7 @@ def imagine(
     stop : callable
         Asked often; true ends the training. Before its middle, nothing is imagined then.
     checkpoint : Checkpoint
-        Where the training is noted, and what it goes on from.
+        The checkpoint of the training, opened; the training continues from the state in it.
 
     Yields
     ------
