@@ -16,7 +16,6 @@ from napari_btf.files import write_file
 from napari_btf.running.interrupts import ToBeResumed
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
@@ -24,9 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Checkpoint",
     "Notes",
-    "adam_notes",
     "checkpoint_path",
-    "restore_adam",
     "training_key",
 ]
 
@@ -174,33 +171,6 @@ def training_key(btf: BTF, coords: ArrayLike | None, settings: dict[str, Any]) -
     if coords is not None:
         digest.update(np.asarray(coords, dtype=np.int64).tobytes())
     return digest.hexdigest()
-
-
-def adam_notes(optimizer: torch.optim.Adam) -> dict[str, NDArray[np.float32]]:
-    """Return the moments and step counts of Adam as arrays, by names that `restore_adam` knows."""
-    return {
-        f"adam_{i}_{name}": value.detach().cpu().numpy()
-        for i, parameter in enumerate(_parameters(optimizer))
-        for name, value in optimizer.state[parameter].items()
-    }
-
-
-def restore_adam(optimizer: torch.optim.Adam, tensors: dict[str, NDArray[Any]]) -> None:
-    """Set a new optimizer to the state that `adam_notes` returned for another one."""
-    import torch
-
-    for i, parameter in enumerate(_parameters(optimizer)):
-        prefix = f"adam_{i}_"
-        for name, values in tensors.items():
-            if name.startswith(prefix):
-                value, part = torch.from_numpy(values), name.removeprefix(prefix)
-                # Adam counts its steps on the CPU. An array from a file has one dimension or more.
-                value = value.reshape(()) if part == "step" else value.to(parameter.device)
-                optimizer.state[parameter][part] = value
-
-
-def _parameters(optimizer: torch.optim.Adam) -> list[torch.Tensor]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _read(path: Path) -> tuple[Notes, str]:

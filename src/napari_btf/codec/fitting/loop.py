@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.codec.fitting.checkpoint import Checkpoint, Notes, adam_notes, restore_adam
+from napari_btf.codec.fitting.adam import Adam
+from napari_btf.codec.fitting.checkpoint import Checkpoint, Notes
 from napari_btf.codec.fitting.processes import World
 from napari_btf.codec.fitting.settings import one_core
 from napari_btf.progress import Progress
@@ -94,7 +95,7 @@ class Loop:
         self._task, self._stage = task, stage
         self._checkpoint, self._here = checkpoint or Checkpoint(), here or World()
         self._rates = [group["lr"] for group in task.groups]
-        self._optimizer = self._new_optimizer()
+        self._optimizer = Adam(self._task.groups)
         self._at = _Standing()
         # The best state, or the latest one that is known to be good.
         self._kept = self._state()
@@ -181,9 +182,8 @@ class Loop:
                 return
             if keep:
                 self._kept = self._state()
-            for group, full in zip(self._optimizer.param_groups, self._rates, strict=True):
-                group["lr"] = self._at.slower * self._stage.rate(full, done)
-            self._optimizer.step()
+            slower, rate = self._at.slower, self._stage.rate
+            self._optimizer.step([slower * rate(full, done) for full in self._rates])
 
     def _accepts(self, error: float) -> bool:
         """Whether the error of a batch is normal; otherwise return to the state that was kept."""
@@ -199,7 +199,7 @@ class Loop:
     def _go_back(self) -> None:
         """Return to the state that was kept, without momentum and with half the learning rate."""
         self._restore(self._kept)
-        self._optimizer = self._new_optimizer()
+        self._optimizer = Adam(self._task.groups)
         self._at.slower /= 2.0
         # That state may have larger errors than the latest ones.
         self._at.train_error, self._at.least_error = None, np.inf
@@ -213,11 +213,6 @@ class Loop:
             with one_core():
                 self._accepts(self._task.gradients())
 
-    def _new_optimizer(self) -> torch.optim.Adam:
-        import torch
-
-        return torch.optim.Adam([dict(group) for group in self._task.groups])
-
     def _state(self) -> list[torch.Tensor]:
         """Return a copy of all tensors."""
         return [tensor.detach().clone() for tensor in self._task.tensors]
@@ -229,7 +224,7 @@ class Loop:
 
     def _notes(self) -> Notes:
         """Return all that is needed to resume the training from its present state."""
-        tensors: dict[str, NDArray[Any]] = dict(adam_notes(self._optimizer))
+        tensors: dict[str, NDArray[Any]] = self._optimizer.notes()
         for name, state in (("now", self._state()), ("kept", self._kept)):
             tensors |= {f"{name}_{i}": tensor.cpu().numpy() for i, tensor in enumerate(state)}
         facts = {
@@ -247,6 +242,6 @@ class Loop:
             for name in ("now", "kept")
         )
         self._restore(now)
-        restore_adam(self._optimizer, notes.tensors)
+        self._optimizer.restore(notes.tensors)
         self._at = _Standing(**notes.facts["at"])
         self._task.random.bit_generator.state = notes.facts["random"]

@@ -27,7 +27,7 @@ class Task(Protocol):
 
     @property
     def groups(self) -> list[dict[str, Any]]:
-        """Parameter groups for `torch.optim.Adam`, each with its full learning rate ``"lr"``."""
+        """Parameter groups for `Adam`, each with its full learning rate ``"lr"``."""
 
     def gradients(self) -> float:
         """Compute the gradients of a random batch; return its mean squared error."""
