@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SCRIPTS = Path(__file__).parents[2] / "examples" / "slurm"
-OPTIONS = ["--codec", "parallax", "--latents", "6", "--epochs", "6"]
+OPTIONS = ["--codec", "parallax", "--latents", "6", "--epochs", "60"]
 
 Job = Callable[..., "subprocess.Popen[str]"]
 
