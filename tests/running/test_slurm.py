@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SCRIPTS = Path(__file__).parents[2] / "examples" / "slurm"
-OPTIONS = ["--codec", "parallax", "--latents", "6", "--epochs", "60"]
+OPTIONS = ["--codec", "parallax", "--latents", "6", "--epochs", "25"]
 
 Job = Callable[..., "subprocess.Popen[str]"]
 
