@@ -267,8 +267,8 @@ class Spectrum:
             list(pool.map(back, range(count)))
         return out
 
-    def _draw(self, size: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Draw some coefficients of each latent, (K, M), and the band of each, (M,).
+    def _draw(self, size: int) -> tuple[NDArray[np.float32], _Bands]:
+        """Draw some coefficients of each latent, (K, M), and the band of each.
 
         Bands are intervals of the distance from the lowest frequency, on a logarithmic scale.
         """
@@ -279,9 +279,25 @@ class Spectrum:
         bands = np.minimum((bands * _BANDS).astype(np.int64), _BANDS - 1).reshape(-1)
         flat = self.planes.reshape(len(self.planes), -1)
         if flat.shape[1] <= size:
-            return flat, bands
+            return flat, _Bands(bands)
         some = np.random.default_rng(0).choice(flat.shape[1], size, replace=False)
-        return flat[:, some], bands[some]
+        return flat[:, some], _Bands(bands[some])
+
+
+class _Bands:
+    """The bands of coefficients, and their order, which makes maxima of bands quick.
+
+    Parameters
+    ----------
+    of : ndarray of int, shape (M,)
+        The band of each coefficient.
+    """
+
+    def __init__(self, of: NDArray[np.int64]) -> None:
+        self.of = of
+        self.order = np.argsort(of, kind="stable")
+        #: The bands that have coefficients, and where each of them begins in ``order``.
+        self.present, self.begins = np.unique(of[self.order], return_index=True)
 
 
 def code_latents(latents: NDArray[np.floating], step: float) -> CodedLatents:
@@ -294,16 +310,16 @@ def _quantise(values: NDArray[np.float32], step: float) -> NDArray[np.int32]:
     return np.where(values < 0, -codes, codes)
 
 
-def _entropy(codes: NDArray[np.int32], bands: NDArray[np.int64]) -> float:
+def _entropy(codes: NDArray[np.int32], bands: _Bands) -> float:
     """Return the bits of codes whose frequencies differ from band to band."""
     most = 127
     largest = np.zeros(_BANDS, dtype=np.int64)
-    np.maximum.at(largest, bands, np.abs(codes))
+    largest[bands.present] = np.maximum.reduceat(np.abs(codes)[bands.order], bands.begins)
     # The last bits of large codes are practically random. A sample that is smaller than the number
     # of different codes would make them look cheaper than they are.
     random_bits = np.ceil(np.log2((largest + 1) / (most + 1))).clip(0).astype(np.int32)
     joint = np.bincount(
-        bands * (2 * most + 2) + (codes >> random_bits[bands]) + most + 1,
+        bands.of * (2 * most + 2) + (codes >> random_bits[bands.of]) + most + 1,
         minlength=_BANDS * (2 * most + 2),
     ).reshape(_BANDS, -1)
     total = joint.sum(axis=1, keepdims=True)
