@@ -74,9 +74,9 @@ def test_texels_and_their_regions(run: Run, model: Path, table: Path, tmp_path: 
 
 def drawn(path: Path) -> set[tuple[int, ...]]:
     """The colours of a picture that cover more than the edge of a dot."""
-    pixels = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)
-    colours, counts = np.unique(pixels, axis=0, return_counts=True)
-    return {tuple(map(int, colour)) for colour in colours[counts >= 5]}
+    with Image.open(path) as image:
+        counted = image.convert("RGB").getcolors(image.width * image.height)
+    return {colour for count, colour in counted if count >= 5}
 
 
 def colours_of(loaded: CompressedBTF, table: Path, what: str) -> np.ndarray:

@@ -46,10 +46,10 @@ def test_evaluate(write_capture: Callable[..., Path], tmp_path: Path) -> None:
     assert [(row["theta_l"], row["phi_l"]) for row in unseen] == [(27, 137), (39, 274)]
     assert len(table.read_text().splitlines()) == 21
     with Image.open(image) as opened:
-        pixels = np.asarray(opened.convert("RGB"))
+        colours = opened.convert("RGB").getcolors(opened.width * opened.height)
     # The colours of the heat map from dark to bright, and its bar beside it.
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
-    assert pixels.shape[1] > 600
+    assert len(colours) > 100
+    assert opened.width > 600
 
     text = ok(program("evaluate", model, capture, "--no-baselines"))
     assert f"{figures['psnr_seen']:.2f}" in text
