@@ -6,8 +6,8 @@
 - ``light``, ``view``: arrays (observation, component) of unit vectors.
 - the attribute ``napari-btf`` of the group: format, version, and the origin of the values.
 
-`napari_btf.formats.conversion` writes stores; `forms` checks what their metadata claim, `shards` and
-`vectors` read the chunks.
+`napari_btf.formats.conversion` writes stores. Here, `forms` checks what their metadata claim, and
+`shards` and `vectors` read the chunks.
 """
 
 from __future__ import annotations
