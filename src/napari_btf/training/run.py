@@ -185,8 +185,8 @@ def _check_values(btf: BTF) -> Job[None]:
         if wrong:
             raise CaptureError(
                 btf.source or None,
-                f"observation {i} holds {wrong:,} values that are infinite or not numbers, or beyond "
-                f"{most:.1e}, the largest number that a model can hold",
+                f"observation {i} holds {wrong:,} values that are infinite or not numbers, or "
+                f"beyond {most:.1e}, the largest number that a model can hold",
                 "mend it, or leave it out",
             )
         if is_report_due(i + 1, len(btf)):

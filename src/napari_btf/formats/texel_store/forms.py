@@ -167,7 +167,7 @@ def _metadata(folder: Path) -> dict[str, Any]:
 def _check_compression(sharding: dict[str, Any], name: str) -> None:
     """Raise a ValueError unless the chunks in shards are compressed as `Shards` reads them."""
     codecs, index = sharding.get("codecs"), sharding.get("index_codecs")
-    if not (
+    if not isinstance(codecs, list) or not (
         _is_codec(codecs, "bytes", "blosc", "crc32c")
         and _is_codec(index, "bytes", "crc32c")
         and sharding.get("index_location", "end") == "end"
@@ -207,7 +207,8 @@ def _chunk_shape(found: dict[str, Any], name: str) -> tuple[int, ...]:
 def _dtype(found: dict[str, Any], name: str) -> np.dtype[Any]:
     if found["data_type"] not in _TYPES:
         raise ValueError(f"{name} has values of the type {found['data_type']!r:.40}")
-    return np.dtype(found["data_type"])
+    dtype: np.dtype[Any] = np.dtype(found["data_type"])
+    return dtype
 
 
 def _lengths(found: Any, what: str) -> tuple[int, ...]:

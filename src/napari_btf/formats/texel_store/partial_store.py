@@ -172,7 +172,7 @@ class PartialStore:
             expected = self.shards.shape, self.shards.chunk, self.shards.shard, self.shards.dtype
             if (form.shape, form.chunk, form.shard, form.dtype) != expected:
                 raise ValueError("not the array that was created")
-            array = open_observations(self.folder)
+            array: zarr.Array[Any] = open_observations(self.folder)
         except Exception as error:
             raise StoreError(
                 self.folder,
