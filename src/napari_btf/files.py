@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING
 from napari_btf.errors import BTFError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["replacing", "write_file", "write_files"]
 
 
-def write_file(path: str | Path, content: bytes, failure: type[BTFError] = UsageError) -> Path:
+def write_file(
+    path: str | Path,
+    content: bytes,
+    failure: type[BTFError] = UsageError,
+    check: Callable[[bytes, Path], None] | None = None,
+) -> Path:
     """Write a file completely or not at all, by renaming a complete temporary file.
 
     Parameters
@@ -28,6 +33,9 @@ def write_file(path: str | Path, content: bytes, failure: type[BTFError] = Usage
     content : bytes
     failure : type of BTFError
         Class of the error that is raised if the file cannot be written.
+    check : callable, optional
+        ``check(content, path)`` is called with what was read back from the temporary file, before
+        it replaces an older one. It raises an error if that is not what the file should be.
 
     Returns
     -------
@@ -37,14 +45,15 @@ def write_file(path: str | Path, content: bytes, failure: type[BTFError] = Usage
     Raises
     ------
     BTFError
-        Of the class ``failure``. An older file is then unchanged, and no temporary file remains.
+        Of the class ``failure``, or what ``check`` raises. An older file is then unchanged, and no
+        temporary file remains.
     """
     path = Path(path)
     try:
         if path.is_dir():
             raise failure(path, "it is a folder", "give the name of a file")
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path.resolve(), content)
+        _replace(path.resolve(), content, check)
     # Path.resolve reports a link to itself as a RuntimeError before Python 3.13.
     except (OSError, RuntimeError, ValueError) as error:
         raise _write_error(failure, path, error) from error
@@ -134,14 +143,20 @@ def _write(temporary: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _replace(target: Path, content: bytes) -> None:
+def _replace(
+    target: Path, content: bytes, check: Callable[[bytes, Path], None] | None = None
+) -> None:
     if target.exists() and not target.is_file():
+        if check is not None:
+            check(content, target)
         target.write_bytes(content)
         return
     # The name is not derived from the target's, which may already have the maximum length.
     temporary = target.with_name(f".napari-btf-{secrets.token_hex(6)}.partial")
     try:
         _write(temporary, content)
+        if check is not None:
+            check(temporary.read_bytes(), target)
         if target.exists():
             temporary.chmod(target.stat().st_mode & 0o777)
         temporary.replace(target)

@@ -14,10 +14,9 @@ from napari_btf.codec.decoding.compiled import kernels
 from napari_btf.codec.decoding.layers import in_chunks
 from napari_btf.codec.decoding.part import Part
 from napari_btf.codec.latents.stored import check_latent_type
-from napari_btf.codec.writing import FORMAT, VERSION, file_bytes
+from napari_btf.codec.writing import FORMAT, VERSION, file_bytes, write_model
 from napari_btf.directions import Angles, unit_vector
-from napari_btf.errors import ModelFileError, UsageError
-from napari_btf.files import write_file
+from napari_btf.errors import UsageError
 from napari_btf.values import ValueScale
 
 if TYPE_CHECKING:
@@ -377,9 +376,10 @@ class CompressedBTF(ABC):
         Raises
         ------
         ModelFileError
-            If the place cannot be written to; an older file there stays as it was.
+            If the place cannot be written to, or the model could not be read again, because its
+            training has failed; an older file there stays as it was.
         """
-        return write_file(path, self.to_bytes(), ModelFileError)
+        return write_model(path, self.to_bytes())
 
 
 def shade_into(shade: Shade, out: NDArray[np.float32], chunk: slice, scratch: Scratch) -> None:

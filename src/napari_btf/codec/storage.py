@@ -7,16 +7,19 @@ the table says which tensors there must be (``expected``), and makes the model o
 from __future__ import annotations
 
 import json
+import os
 import reprlib
+from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
 from napari_btf.codec.latents.stored import check_latent_type
+from napari_btf.codec.room import check_claim, check_memory
 from napari_btf.codec.table import TABLE
-from napari_btf.codec.writing import FORMAT, KEY, VERSION, every_pair
+from napari_btf.codec.writing import FORMAT, KEY, VERSION, every_pair, read_back_by
 from napari_btf.errors import ModelFileError
 from napari_btf.values import DTYPES
 
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["load", "save"]
 
 
-_HEADER_LIMIT = 1 << 24
+_REMEDY = "expected a .safetensors file written by napari-btf train"
+#: Largest size of the header in bytes; those that were ever written take less than 10 kB.
+_HEADER_LIMIT = 1 << 20
 _ITEM_BYTES = {"U8": 1, "F16": 2, "F32": 4, "I32": 4, "I64": 8}
 
 #: Counts in the description, with their smallest and largest possible values.
@@ -38,9 +43,10 @@ _COUNTS = (
     ("channels", 1, 2**16),
     ("latents", 1, 2**12),
 )
-#: Largest number of values in a latent map, because loading allocates them beyond the file size.
-_LARGEST_MAP = 2**32
-_MOST_PAIRS = 2**24
+#: No capture has more pairs; their directions take 48 bytes each in memory.
+_MOST_PAIRS = 2**20
+_MOST_AXES = 4
+_LONGEST_SOURCE = 255
 #: The largest absolute value in a tensor; weights stay so small that no product overflows.
 _MOST = 1e18
 
@@ -64,18 +70,52 @@ def load(path: str | Path, latents_as: str = "float32") -> CompressedBTF:
     UsageError
         If they cannot be that.
     ModelFileError
-        If it is not a model, is damaged, or of a kind this version does not know.
+        If it is not a model, is damaged, of a kind this version does not know, or larger than the
+        memory there is.
     """
     path = Path(path)
     check_latent_type(latents_as)
-    description, table = _header(path)
-    _check(path, description, table)
+    try:
+        # A pipe or a device would be read without end.
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ModelFileError(path, "it is not a file", _REMEDY)
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            description = _checked_description(path, file, size)
+            check_memory(path, description)
+            file.seek(0)
+            # Not mapped, because a file that shrinks meanwhile would end the process.
+            content = file.read(size)
+    except FileNotFoundError as error:
+        raise ModelFileError(path, "there is no such file", "check the path") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(path, f"it cannot be read ({reason})", _REMEDY) from error
+    model = _unpacked(path, description, content, latents_as)
+    return model.with_latents_as(latents_as) if model.latents_as != latents_as else model
+
+
+def _read_back(content: bytes, path: Path) -> None:
+    """Raise a ModelFileError for the content of a file that `load` would refuse."""
+    _unpacked(path, _checked_description(path, BytesIO(content), len(content)), content, "float32")
+
+
+# Nothing is saved that could not be loaded.
+read_back_by(_read_back)
+
+
+def _unpacked(
+    path: Path, description: dict[str, Any], content: bytes, latents_as: str
+) -> CompressedBTF:
+    """Return the model in the content of a file whose description has been checked."""
+    import safetensors.numpy
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
 
     source = description.get("source", "")
+    source = source[:_LONGEST_SOURCE] if isinstance(source, str) else ""
+    codec = TABLE[description["architecture"]]
     try:
-        tensors = load_file(path)
+        tensors = safetensors.numpy.load(content)
         _check_values(path, tensors)
         light, view = _unpack_directions(tensors)
         common = {
@@ -83,18 +123,22 @@ def load(path: str | Path, latents_as: str = "float32") -> CompressedBTF:
             "view": view,
             "dtype": np.dtype(description["dtype"]),
             # JSON can contain lone surrogates, which no stream can print.
-            "source": source.encode(errors="replace").decode() if isinstance(source, str) else "",
+            "source": source.encode(errors="replace").decode(),
             "path": path,
         }
-        codec = TABLE[description["architecture"]]
         if codec.model.has_small_latents:
             common["latents_as"] = latents_as
-        model = codec.unpack(description, tensors, common)
-    except (SafetensorError, OSError) as error:
+        # Values that no training gives overflow before they are refused.
+        with np.errstate(all="ignore"):
+            return codec.unpack(description, tensors, common)
+    except SafetensorError as error:
         raise ModelFileError(path, "it is damaged or truncated", "copy it again") from error
     except ValueError as error:
         raise ModelFileError(path, f"it is damaged ({error})", "copy it again") from error
-    return model.with_latents_as(latents_as) if model.latents_as != latents_as else model
+    except MemoryError as error:
+        raise ModelFileError(
+            path, "it takes more memory than there is", "end other programs"
+        ) from error
 
 
 def _unpack_directions(
@@ -115,7 +159,7 @@ def _expected_directions(
 ) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
     lights, views = max(1, shapes["lights"][0]), max(1, shapes["views"][0])
     pairs = shapes["pairs"][0]
-    if not pairs and lights * views > _MOST_PAIRS:
+    if (pairs or lights * views) > _MOST_PAIRS:
         raise ValueError("there are more pairs of directions than any capture has")
     return {
         "lights": ((lights, 3), ("F32",)),
@@ -129,29 +173,31 @@ def _pair_count(shapes: dict[str, tuple[int, ...]]) -> int:
     return shapes["pairs"][0] or shapes["lights"][0] * shapes["views"][0]
 
 
-def _header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read the description and the table of tensors of a model file, but no tensor."""
-    remedy = "expected a .safetensors file written by napari-btf train"
+def _checked_description(path: Path, file: BinaryIO, size: int) -> dict[str, Any]:
+    """Read the description of a model file and check what it claims, before any tensor is read.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    file : file
+    size : int
+        Its bytes.
+    """
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            length = int.from_bytes(file.read(8), "little")
-            if not 0 < length <= min(_HEADER_LIMIT, size - 8):
-                raise ModelFileError(path, "it is not a model file", remedy)
-            table = json.loads(file.read(length))
-            description = json.loads(table.pop("__metadata__")[KEY])
-    except FileNotFoundError as error:
-        raise ModelFileError(path, "there is no such file", "check the path") from error
-    except OSError as error:
-        raise ModelFileError(
-            path, f"it cannot be read ({error.strerror or error})", remedy
-        ) from error
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= min(_HEADER_LIMIT, size - 8):
+            raise ModelFileError(path, "it is not a model file", _REMEDY)
+        table = json.loads(file.read(length))
+        description = json.loads(table.pop("__metadata__")[KEY])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelFileError(path, "it is not a napari-btf model", remedy) from error
-    return description, table
+        raise ModelFileError(path, "it is not a napari-btf model", _REMEDY) from error
+    _check(path, description, table, size)
+    check_claim(path, description, size)
+    return cast("dict[str, Any]", description)
 
 
-def _check(path: Path, description: Any, table: dict[str, Any]) -> None:
+def _check(path: Path, description: Any, table: dict[str, Any], bytes_there: int) -> None:
     """Raise a ModelFileError for a file that this version cannot read.
 
     This happens before any memory is allocated.
@@ -184,14 +230,18 @@ def _check(path: Path, description: Any, table: dict[str, Any]) -> None:
         ]
         size = 8 + sum(_ITEM_BYTES.get(types[name], 0) * prod(shapes[name]) for name in table)
     except (KeyError, TypeError, ValueError, IndexError) as error:
+        # The words of other exceptions are Python's, not ours.
+        reason = f"{error!s:.100}" if isinstance(error, ValueError) else "of another form"
         raise ModelFileError(
-            path, f"its description is not complete or wrong ({error})", "train the model again"
+            path,
+            f"its description is not complete or wrong ({reason})",
+            "train the model again",
         ) from error
     if wrong:
         raise ModelFileError(
-            path, f"its tensor {wrong[0]!r} does not fit its description", "train the model again"
+            path, f"its tensor {wrong[0]!r:.40} does not fit its description", "train it again"
         )
-    if size > path.stat().st_size:
+    if size > bytes_there:
         raise ModelFileError(path, "it is truncated", "copy it again")
 
 
@@ -200,14 +250,13 @@ def _check_description(description: dict[str, Any]) -> None:
         value = description[key]
         if type(value) is not int or not least <= value <= most:
             raise ValueError(f"{key} is {reprlib.repr(value)}")
-    if description["height"] * description["width"] * description["latents"] > _LARGEST_MAP:
-        raise ValueError("the latent map is larger than any")
     if description["dtype"] not in DTYPES:
         raise ValueError(f"dtype is {reprlib.repr(description['dtype'])}")
 
 
 def _shape(values: list[Any]) -> tuple[int, ...]:
-    if not all(type(n) is int and n >= 0 for n in values):
+    # Few and bounded, because the product of many would be a number of any length.
+    if len(values) > _MOST_AXES or not all(type(n) is int and 0 <= n < 1 << 48 for n in values):
         raise ValueError(f"a shape is {reprlib.repr(values)}")
     return tuple(values)
 

@@ -1,7 +1,8 @@
 """Write model files: one ``.safetensors`` file with tensors and a JSON description, never pickle.
 
 This module knows neither models nor codecs: a model hands over what is to be written
-(`CompressedBTF.to_bytes`). `napari_btf.codec.storage` reads the files.
+(`CompressedBTF.to_bytes`). `napari_btf.codec.storage` reads the files, and gives this module its
+checks, so that nothing is written that cannot be read.
 """
 
 from __future__ import annotations
@@ -11,16 +12,69 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.errors import ModelFileError
+from napari_btf.files import write_file
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from napari_btf.btf import BTF
 
-__all__ = ["FORMAT", "KEY", "VERSION", "direction_bytes", "every_pair", "file_bytes"]
+__all__ = [
+    "FORMAT",
+    "KEY",
+    "VERSION",
+    "direction_bytes",
+    "every_pair",
+    "file_bytes",
+    "read_back_by",
+    "write_model",
+]
 
 FORMAT, VERSION = "napari-btf model", 4
 #: Where the description lies in the metadata of the file.
 KEY = "napari-btf"
+
+#: Reads the content of a model file: ``(content, path)``; see `read_back_by`.
+_readers: list[Callable[[bytes, Path], object]] = []
+
+
+def read_back_by(reader: Callable[[bytes, Path], object]) -> None:
+    """Set what reads every model file back before it replaces another one.
+
+    Parameters
+    ----------
+    reader : callable
+        ``reader(content, path)`` raises a ModelFileError for what is no model.
+    """
+    _readers[:] = [reader]
+
+
+def write_model(path: str | Path, content: bytes) -> Path:
+    """Write a model file after reading its content back.
+
+    Raises
+    ------
+    ModelFileError
+        If the content is no model, such as that of a training that has failed, or the place cannot
+        be written to; an older file there stays as it was.
+    """
+
+    def check(written: bytes, place: Path) -> None:
+        try:
+            for read in _readers:
+                read(written, place)
+        except ModelFileError as error:
+            raise ModelFileError(
+                path,
+                f"the model was not saved, because it could not be read again: {error.problem}",
+                "an older file there stays as it was; train again with other settings",
+            ) from error
+
+    return write_file(path, content, ModelFileError, check)
 
 
 def file_bytes(

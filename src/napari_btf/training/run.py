@@ -15,6 +15,7 @@ from napari_btf.codec.fitting.checks import texels_that_fit
 from napari_btf.codec.fitting.processes import share_in_memory
 from napari_btf.errors import CaptureError, UsageError
 from napari_btf.evaluate import psnr_over
+from napari_btf.progress import Progress, is_report_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +119,7 @@ def train(
     UsageError
         If a setting does not fit the capture; nothing has been read then.
     CaptureError
-        If an image cannot be read, or holds values that are not numbers.
+        If an image cannot be read, or holds values that are not numbers or too large for a model.
     """
     phases: dict[str, float] = {}
     settings = settings or FitSettings()
@@ -129,7 +130,7 @@ def train(
     planned.check(seen, coords)
     # All at once, so that what is held out is not read on its own.
     btf = yield from _timed(share_in_memory(btf, settings.network.memory // 4), phases)
-    _check_finite(btf)
+    yield from _timed(_check_values(btf), phases)
     seen = _without(btf, held_out)
     model = yield from _timed(fit(seen, coords, planned, stop, checkpoint), phases)
     psnr_train = yield from _timed(psnr_over(model, seen), phases)
@@ -166,18 +167,30 @@ def _without(btf: BTF, held_out: NDArray[np.bool_] | None) -> BTF:
     return btf.select(~held_out)
 
 
-def _check_finite(btf: BTF) -> None:
-    """Raise a CaptureError for infinite or NaN values, which no reader has checked in memory."""
-    if not (btf.values.is_float and isinstance(btf.frames, np.ndarray)):
+def _check_values(btf: BTF) -> Job[None]:
+    """Raise a CaptureError for values that no model can learn.
+
+    Readers of image files refuse values that are not finite. Arrays in memory and texel stores may
+    hold them, and any capture may hold float64 values that single precision cannot.
+    """
+    is_checked = not isinstance(btf.frames, np.ndarray) and btf.gatherer is None
+    if not btf.values.is_float or (is_checked and btf.values.dtype.itemsize <= 4):
         return
-    for i, frame in enumerate(btf.frames):
-        wrong = int(np.count_nonzero(~np.isfinite(frame)))
+    most = float(np.finfo(np.float32).max)
+    for i, frame in enumerate(btf.iter_frames()):
+        good = np.isfinite(frame)
+        if frame.dtype.itemsize > 4:
+            good &= np.abs(frame) <= most
+        wrong = frame.size - int(np.count_nonzero(good))
         if wrong:
             raise CaptureError(
                 btf.source or None,
-                f"observation {i} holds {wrong:,} values that are infinite or not numbers",
+                f"observation {i} holds {wrong:,} values that are infinite or not numbers, or "
+                f"beyond {most:.1e}, the largest number that a model can hold",
                 "mend it, or leave it out",
             )
+        if is_report_due(i + 1, len(btf)):
+            yield Progress("read", i + 1, len(btf))
 
 
 def _timed(job: Job[T], phases: dict[str, float]) -> Job[T]:

@@ -64,7 +64,8 @@ def cut(
     ValueError
         If they are not as many and as long as they should be.
     """
-    if lengths.min(initial=0) < 0 or lengths.sum() != len(streams):
+    # Each on its own, because the sum of large lengths overflows.
+    if ((lengths < 0) | (lengths > len(streams))).any() or lengths.sum() != len(streams):
         raise ValueError("the streams have other lengths than they should")
     if len(groups(count)) != len(lengths):
         raise ValueError("there are more or fewer streams than there should be")

@@ -123,12 +123,12 @@ def expected_codes(shapes: dict[str, tuple[int, ...]], latents: int) -> Expected
 
     Raises
     ------
-    KeyError
-        If a tensor is missing.
+    KeyError, IndexError
+        If a tensor is missing, or has no axis.
     """
     return {
-        "latent_streams": (shapes["latent_streams"][:1], ("U8",)),
-        "latent_lengths": (shapes["latent_lengths"][:1], ("I64",)),
+        "latent_streams": ((shapes["latent_streams"][0],), ("U8",)),
+        "latent_lengths": ((shapes["latent_lengths"][0],), ("I64",)),
         "latent_scale": ((latents,), FLOATS),
         "latent_offset": ((latents,), FLOATS),
     }

@@ -37,6 +37,8 @@ __all__ = ["ARCHITECTURE", "NeuralBasisBTF"]
 ARCHITECTURE = "neural-basis"
 
 _BLOCK = 256
+#: Distance of points that count as one, far below that of the points that a training keeps apart.
+_SAME_PLACE = 1e-6
 _FRAMES_VALUES = 1 << 22
 """Values of the frames that are computed together."""
 
@@ -161,6 +163,11 @@ class NeuralBasisBTF(CompressedBTF):
         view = np.concatenate([self.view, self.imagined_view])
         places = space.places(light, view, self.continuation)
         samples = self.table.reshape(len(places), -1).astype(np.float64)
+        # A training merges pairs that coincide, but files may repeat some, and no spline has two
+        # values at one point.
+        kept = _first_of_each(places.points)
+        if len(kept) < len(places):
+            places, samples = places.at(kept), samples[kept]
         return DirectionBasis(
             space=space,
             continuation=self.continuation,
@@ -226,6 +233,12 @@ class NeuralBasisBTF(CompressedBTF):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the pair that is decoded when a given pair is asked for."""
         return self.basis.space.shown(light, view)
+
+
+def _first_of_each(points: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the indices, ascending, of the first of the points (N, D) at each place."""
+    _, first = np.unique(np.round(points / _SAME_PLACE), axis=0, return_index=True)
+    return np.sort(first)
 
 
 def _shade(latents: NDArray[Any], basis: NDArray[np.float32]) -> Shade:

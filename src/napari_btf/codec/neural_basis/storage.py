@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["expected", "unpack"]
 
 _LARGEST_SMOOTHING, _LARGEST_DOME = 1e6, 1e3
+_LARGEST_LATENT = 1e18
 
 
 def expected(description: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> Expected:
@@ -96,4 +98,22 @@ def unpack(
     values = stored.scale + stored.offset if stored.values.dtype.kind == "u" else stored.values
     if not (np.isfinite(values).all() and np.isfinite(stored.scale + stored.offset).all()):
         raise ValueError("the latents are not finite")
+    # Their products with a basis stay finite in single precision.
+    if max(np.abs(values).max(), np.abs(stored.scale + stored.offset).max()) > _LARGEST_LATENT:
+        raise ValueError("the latents are larger than any training gives")
+    _check_basis(model)
     return model
+
+
+def _check_basis(model: NeuralBasisBTF) -> None:
+    """Raise a ValueError if the table and its directions determine no finite basis."""
+    with warnings.catch_warnings():
+        # A spline that is nearly singular is checked below; a library's lines help nobody.
+        warnings.simplefilter("ignore")
+        try:
+            spline = model.basis.spline
+        except ValueError as error:
+            raise ValueError("its directions determine no decoder") from error
+    parts = spline.coefficients, spline.slopes, spline.bumps
+    if not all(np.isfinite(part).all() for part in parts):
+        raise ValueError("its directions determine no decoder")

@@ -254,14 +254,27 @@ class ParallaxBTF(CompressedBTF):
             along_light=tangent(light),
         )
 
-    def _layers(self, name: str, features: NDArray[np.float32]) -> FrameLayers:
-        """Return one of the networks, for stored latents."""
+    @property
+    def largest_value(self) -> float:
+        """A bound of all values in the networks, whatever the directions are."""
+        scale, offset = (part.astype(np.float64) for part in self._range)
+        largest = np.abs(self.latents.stored(self.latents_as).values).max(axis=(0, 1))
+        bounds = np.abs(offset) + np.abs(scale) * largest
+        return max(
+            network.reach(bounds[self._inputs(name)]) for name, network in self.networks.items()
+        )
+
+    def _inputs(self, name: str) -> NDArray[np.intp]:
+        """Return the indices of the latents that one of the networks takes, in their order."""
         height, view, light = np.split(
             np.arange(self.latent_count),
             [self.depth_latents, self.latent_count - self.light_latents],
         )
-        inputs = {"depth": height, "shift": view, "shade": np.concatenate([light, view])}[name]
-        network: Network = getattr(self, name)
+        return {"depth": height, "shift": view, "shade": np.concatenate([light, view])}[name]
+
+    def _layers(self, name: str, features: NDArray[np.float32]) -> FrameLayers:
+        """Return one of the networks, for stored latents."""
+        inputs, network = self._inputs(name), self.networks[name]
         scale, offset = self._range
         return network.for_frame(features, scale[inputs], offset[inputs])
 

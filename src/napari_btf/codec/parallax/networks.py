@@ -16,6 +16,9 @@ __all__ = [
     "Network",
 ]
 
+#: Bound of the features of directions (`napari_btf.codec.features`).
+_LARGEST_FEATURE = 1.2
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
@@ -40,6 +43,32 @@ class Network:
     def parts(self) -> dict[str, list[dict[str, NDArray[np.float32]]]]:
         """The arrays of the layers and of their modulation, see `Layers.parts`."""
         return {"layers": self.layers.parts(), "modulation": self.modulation.parts()}
+
+    def reach(self, inputs: NDArray[np.float64]) -> float:
+        """Return a bound of all values in the network.
+
+        Parameters
+        ----------
+        inputs : ndarray, shape (K,)
+            Bounds of the latents.
+        """
+        if not self.layers.weights:
+            return 0.0
+        # No value counts less than 1, so that products of weights are bounded, too.
+        moved = np.full(self.modulation.weights[0].shape[1], _LARGEST_FEATURE)
+        for weight, bias in zip(self.modulation.weights, self.modulation.biases, strict=True):
+            moved = np.maximum(np.abs(weight).astype(np.float64) @ moved + np.abs(bias), 1.0)
+        most, h, start = float(moved.max(initial=1.0)), np.maximum(inputs, 1.0), 0
+        last = len(self.layers.weights) - 1
+        for i, (weight, bias) in enumerate(
+            zip(self.layers.weights, self.layers.biases, strict=True)
+        ):
+            h = np.maximum(np.abs(weight).astype(np.float64) @ h + np.abs(bias), 1.0)
+            if i < last:
+                louder, shift = moved[start : start + 2 * len(bias)].reshape(2, -1)
+                h, start = h * (1.0 + louder) + shift, start + 2 * len(bias)
+            most = max(most, float(h.max()))
+        return most
 
     def for_frame(
         self,

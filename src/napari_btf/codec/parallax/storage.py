@@ -18,6 +18,8 @@ __all__ = ["expected", "unpack"]
 
 #: Largest radius on the stereographic disk; the horizon is at 1.
 _LARGEST_RADIUS = 1.0102
+#: Largest possible value in the networks, so that decoded values stay finite in single precision.
+_LARGEST = 1e30
 
 
 def unpack(
@@ -28,14 +30,14 @@ def unpack(
     Raises
     ------
     ValueError
-        If the latents are damaged.
+        If the latents are damaged, or values are larger than any training gives.
     """
 
     def network(name: str) -> Network:
         parts = name, f"{name}_modulation"
         return Network(*(unpack_layers(description, tensors, part) for part in parts))
 
-    return ParallaxBTF(
+    model = ParallaxBTF(
         latents=unpack_codes(description, tensors),
         depth_latents=description["depth_latents"],
         light_latents=description["light_latents"],
@@ -47,6 +49,9 @@ def unpack(
         view_radius=float(description["view_radius"]),
         **common,
     )
+    if not model.largest_value < _LARGEST:
+        raise ValueError("the networks give values of any size")
+    return model
 
 
 def expected(description: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> Expected:
@@ -64,6 +69,8 @@ def expected(description: dict[str, Any], shapes: dict[str, tuple[int, ...]]) ->
     )
     if type(description["periodic"]) is not bool:
         raise ValueError("periodic is neither true nor false")
+    if type(of_depth) is not int or type(of_light) is not int:
+        raise ValueError("a number of latents is none")
     if min(of_depth, of_light) < 0 or k - of_depth - of_light < 1:
         raise ValueError("more latents of one kind than there are")
     for key in ("light_radius", "view_radius"):

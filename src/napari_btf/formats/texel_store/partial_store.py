@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.errors import StoreError
+from napari_btf.formats.texel_store.forms import observations_form
 from napari_btf.formats.texel_store.shards import Shards
 from napari_btf.formats.texel_store.store import ATTRIBUTE, DIRECTIONS, FORMAT, JOURNAL, VERSION
-from napari_btf.formats.texel_store.workers import write_parts
+from napari_btf.formats.texel_store.workers import open_observations, write_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +134,8 @@ class PartialStore:
             "source": {"name": btf.name, "format": btf.format, "notes": list(btf.notes)},
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        zarr.open_group(self.folder, mode="r+").attrs[ATTRIBUTE] = about
+        group = zarr.open_group(self.folder, mode="r+", zarr_format=3, use_consolidated=False)
+        group.attrs[ATTRIBUTE] = about
 
     def _resumed(self, subject: dict[str, Any]) -> list[list[int]]:
         """Read the checksums of the written blocks; raise a StoreError for another conversion."""
@@ -164,13 +166,13 @@ class PartialStore:
 
     def _opened(self) -> zarr.Array[Any]:
         """Open the array of observations for writing."""
-        import zarr
-
         # Any exception is caught, because zarr may raise any kind for damaged metadata.
         try:
-            array = zarr.open_group(self.folder, mode="r+")["observations"]
-            if not isinstance(array, zarr.Array) or array.shape != self.shards.shape:
-                raise TypeError("not the array that was created")
+            form = observations_form(self.folder / "observations")
+            expected = self.shards.shape, self.shards.chunk, self.shards.shard, self.shards.dtype
+            if (form.shape, form.chunk, form.shard, form.dtype) != expected:
+                raise ValueError("not the array that was created")
+            array: zarr.Array[Any] = open_observations(self.folder)
         except Exception as error:
             raise StoreError(
                 self.folder,
@@ -192,7 +194,7 @@ def _create(folder: Path, btf: BTF, layout: Layout, dtype: np.dtype[Any]) -> Non
     from zarr.codecs import BloscCodec, Crc32cCodec
 
     folder.mkdir(parents=True)
-    group = zarr.open_group(folder, mode="w-")
+    group = zarr.open_group(folder, mode="w-", zarr_format=3)
     group.create_array(
         "observations",
         shape=(len(btf), btf.height, btf.width, btf.channels),

@@ -12,8 +12,10 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import struct
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import google_crc32c
@@ -21,6 +23,7 @@ import numpy as np
 from numcodecs import blosc
 
 from napari_btf.errors import CaptureError
+from napari_btf.memory import free_memory, in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +39,16 @@ Place = tuple[int, ...]
 
 _CRC_BYTES = 4
 _ENTRY_BYTES = 16
+#: Least bytes of a compressed chunk: the header of Blosc, and the checksum.
+_LEAST_CHUNK = 20
+#: The header of Blosc: version, version of the compressor, flags, size of a value; bytes of the
+#: values, of a block, and of the whole chunk.
+_BLOSC = struct.Struct("<BBBBIII")
+_BLOSC_VERSION, _BLOSC_COPIED, _BLOSC_ZSTD = 2, 0x02, 4
+#: Values of this many bytes are believed of any file: of a chunk, and of what is read at a time.
+_FREE_CHUNK, _FREE_BOX = 32 << 20, 256 << 20
+#: Beyond, they are compressed less than this. Even images that are mostly black are.
+_MOST_RATIO = 1000
 _WORKERS = min(8, os.cpu_count() or 1)
 
 
@@ -73,10 +86,19 @@ class Shards:
         self.shape, self.chunk, self.shard, self.dtype = shape, chunk, shard, dtype
         #: Number of chunks in a shard along each axis.
         self.grid = tuple(s // c for s, c in zip(shard, chunk, strict=True))
+        self._chunk_bytes = math.prod(chunk) * dtype.itemsize
+
+    def check_size(self) -> None:
+        """Raise a ValueError if an image is larger than the memory there is."""
+        size = math.prod(self.shape[1:]) * self.dtype.itemsize
+        if size > _FREE_BOX and size > (free := free_memory()):
+            raise ValueError(f"an image takes {in_bytes(size)}, {in_bytes(free)} are free")
 
     def read(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
         """Read a box of values, given by slices (start, stop) of observations, y and x."""
         shape = tuple(part.stop - part.start for part in box)
+        wanted = self._wanted_for(box)
+        self._check_claim(math.prod(shape) * self.shape[3] * self.dtype.itemsize, wanted)
         out = np.empty((*shape, self.shape[3]), dtype=self.dtype)
 
         def put(place: Place, values: NDArray[Any]) -> None:
@@ -87,7 +109,7 @@ class Shards:
                 target.append(slice(low - part.start, high - part.start))
             out[tuple(target)] = values[tuple(source)]
 
-        deque(self.visit(self._wanted_for(box), put), maxlen=0)
+        deque(self.visit(wanted, put), maxlen=0)
         return out
 
     def visit(
@@ -160,34 +182,92 @@ class Shards:
             for place in itertools.product(*shards)
         ]
 
+    def _check_claim(self, size: int, wanted: list[Wanted]) -> None:
+        """Raise a CaptureError if values of ``size`` bytes cannot be in the files of the shards."""
+        if size <= _FREE_BOX:
+            return
+        there = 0
+        for part in wanted:
+            with suppress(OSError):
+                there += self.path(part.shard).stat().st_size
+        if size > _MOST_RATIO * there:
+            raise self._damaged(self.folder, f"it claims {in_bytes(size)} of values in few bytes")
+        if size > (free := free_memory()):
+            raise CaptureError(
+                self.folder,
+                f"reading takes {in_bytes(size)} of memory, {in_bytes(free)} are free",
+                "end other programs, or select fewer observations or texels",
+            )
+
     def _visit(self, part: Wanted, use: Callable[[Place, NDArray[Any]], object]) -> None:
         path = self.path(part.shard)
+        for place, content in self._chunks(path, part.chunks):
+            values = np.frombuffer(content, dtype=self.dtype.newbyteorder("<"))
+            use(place, values.reshape(self.chunk))
+
+    def _chunks(self, path: Path, places: Sequence[Place]) -> Iterator[tuple[Place, bytes]]:
+        """Read and decompress chunks of a shard's file."""
         try:
+            # A pipe or a device would be read without end.
+            if not path.is_file():
+                raise self._damaged(path, "this part of the texel store is missing")
             # Unbuffered, because read-ahead is useless for small reads at scattered positions.
-            with path.open("rb", buffering=0) as file:
-                index = self._index(file)
-                for place in part.chunks:
+            file = path.open("rb", buffering=0)
+        except OSError as error:
+            raise self._unreadable(path, error) from error
+        with file:
+            try:
+                index, end = self._index(file)
+                for place in places:
                     inner = tuple(i % g for i, g in zip(place, self.grid, strict=False))
                     start, length = index[inner].tolist()
+                    if start + length > end or length < _LEAST_CHUNK:
+                        raise ValueError("chunk outside its file")
                     file.seek(start)
-                    content = blosc.decompress(_checked(file.read(length)))
-                    values = np.frombuffer(content, dtype=self.dtype.newbyteorder("<"))
-                    use(place, values.reshape(self.chunk))
-        except FileNotFoundError as error:
-            raise self._damaged(path, "this part of the texel store is missing") from error
-        except OSError as error:
-            raise self._damaged(path, f"it cannot be read ({error.strerror or error})") from error
-        except (ValueError, OverflowError, RuntimeError) as error:
-            raise self._damaged(path, "this part of the texel store is damaged") from error
+                    yield place, self._decompressed(_checked(file.read(length)))
+            except OSError as error:
+                raise self._unreadable(path, error) from error
+            except (ValueError, MemoryError) as error:
+                problem = "this part of the texel store is damaged"
+                raise self._damaged(path, problem) from error
 
-    def _index(self, file: FileIO) -> NDArray[np.uint64]:
-        """Read the byte offset and length of every chunk from the end of a shard's file."""
+    def _decompressed(self, content: bytes) -> bytes:
+        """Decompress a chunk after a check of its header, which Blosc believes.
+
+        F. Alted, "Blosc chunk format" (c-blosc, README_CHUNK_FORMAT.rst).
+        """
+        version, _, flags, item, size, block, whole = _BLOSC.unpack_from(content)
+        if version != _BLOSC_VERSION or flags >> 5 != _BLOSC_ZSTD or not item:
+            raise ValueError("not compressed by Blosc and Zstandard")
+        if whole != len(content) or size != self._chunk_bytes or not 0 < block <= size:
+            raise ValueError("the header does not fit the bytes")
+        if flags & _BLOSC_COPIED and whole != size + _BLOSC.size:
+            raise ValueError("the header does not fit the bytes")
+        if size > _FREE_CHUNK and size > _MOST_RATIO * whole:
+            raise ValueError("more values than the bytes can hold")
+        # Any exception is caught, because numcodecs may raise any kind for damaged bytes.
+        try:
+            return bytes(blosc.decompress(content))
+        except Exception as error:
+            raise ValueError("damaged") from error
+
+    def _index(self, file: FileIO) -> tuple[NDArray[np.uint64], int]:
+        """Read the byte offset and length of every chunk from the end of a shard's file.
+
+        Also return where the index begins, which is where the chunks end.
+        """
         size = math.prod(self.grid) * _ENTRY_BYTES + _CRC_BYTES
-        if file.seek(0, os.SEEK_END) < size:
+        end = file.seek(0, os.SEEK_END) - size
+        if end < 0:
             raise ValueError("too short")
-        file.seek(-size, os.SEEK_END)
+        file.seek(end)
         index = np.frombuffer(_checked(file.read(size)), dtype="<u8")
-        return index.reshape(*self.grid[:3], 2)
+        return index.reshape(*self.grid[:3], 2), end
+
+    def _unreadable(self, path: Path, error: OSError) -> CaptureError:
+        if isinstance(error, FileNotFoundError):
+            return self._damaged(path, "this part of the texel store is missing")
+        return self._damaged(path, f"it cannot be read ({error.strerror or error})")
 
     @staticmethod
     def _damaged(path: Path, problem: str) -> CaptureError:

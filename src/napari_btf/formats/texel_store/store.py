@@ -6,8 +6,8 @@
 - ``light``, ``view``: arrays (observation, component) of unit vectors.
 - the attribute ``napari-btf`` of the group: format, version, and the origin of the values.
 
-`napari_btf.formats.conversion` writes stores, `napari_btf.formats.texel_store.shards` reads the
-chunks.
+`napari_btf.formats.conversion` writes stores. Here, `forms` checks what their metadata claim, and
+`shards` and `vectors` read the chunks.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_btf.btf import BTF
 from napari_btf.errors import CaptureError
+from napari_btf.formats.texel_store.forms import (
+    METADATA,
+    check_group,
+    directions_form,
+    observations_form,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import zarr
-    from numpy.typing import NDArray
 
     from napari_btf.formats.capture_files import ReadOptions
 
@@ -51,7 +52,6 @@ DIRECTIONS = "unit vectors, x right, y up, z out of the surface"
 #: Name of the file in which an unfinished conversion records its progress.
 JOURNAL = "conversion.jsonl"
 
-_METADATA = "zarr.json"
 _METADATA_LIMIT = 1 << 24
 _REMEDY = "convert its capture again"
 
@@ -64,7 +64,7 @@ def recognises(path: Path) -> bool:
 def is_zarr(path: Path) -> bool:
     """Return whether a folder is a Zarr group or array of any Zarr version."""
     try:
-        return any((path / name).is_file() for name in (_METADATA, ".zgroup", ".zarray"))
+        return any((path / name).is_file() for name in (METADATA, ".zgroup", ".zarray"))
     except OSError:
         return False
 
@@ -80,12 +80,14 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
     """
     found = _attributes(path)
     _check_kind(path, found)
-    # Any exception is caught, because zarr may raise any kind for damaged metadata.
     try:
         return _opened(path, found)
-    except Exception as error:
-        problem = f"the texel store is damaged ({_first_line(error)})"
-        raise CaptureError(path, problem, _REMEDY) from error
+    except OSError as error:
+        problem = f"the texel store cannot be read ({error.strerror or error})"
+        raise CaptureError(path, problem, "check the disk and its permissions") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        reason = str(error) or "it claims more than memory can hold"
+        raise CaptureError(path, f"the texel store is damaged ({reason})", _REMEDY) from error
 
 
 def _check_kind(path: Path, found: dict[str, Any]) -> None:
@@ -110,21 +112,23 @@ def _check_kind(path: Path, found: dict[str, Any]) -> None:
 
 def _opened(path: Path, found: dict[str, Any]) -> BTF:
     """Open the texel store whose attribute is ``found``."""
-    import zarr
-
     from napari_btf.formats.texel_store.frames import StoredFrames
     from napari_btf.formats.texel_store.shards import Shards
+    from napari_btf.formats.texel_store.vectors import read_vectors
 
-    group = zarr.open_group(path, mode="r")
-    observations = _array(group, "observations")
-    light, view = (_directions(group, name, observations.shape[0]) for name in ("light", "view"))
-    shards = Shards(
-        path / "observations",
-        observations.shape,
-        observations.chunks,
-        _shard_shape(observations),
-        np.dtype(observations.dtype),
-    )
+    # All arrays are checked before any of them is read.
+    check_group(path)
+    form = observations_form(path / "observations")
+    count, channels = form.shape[0], form.shape[3]
+    forms = {name: directions_form(path / name, count) for name in ("light", "view")}
+    channel_names = _texts(found.get("channel_names", []), "channel_names")
+    if len(channel_names) not in (0, channels):
+        raise ValueError(f"there are {len(channel_names)} names of {channels} channels")
+    source = found.get("source")
+    notes = _texts(source.get("notes") if isinstance(source, dict) else None, "notes")
+    shards = Shards(path / "observations", form.shape, form.chunk, form.shard, form.dtype)
+    shards.check_size()
+    light, view = (read_vectors(path / name, forms[name]) for name in ("light", "view"))
     stored = StoredFrames(shards)
     return BTF(
         stored.frames,
@@ -132,59 +136,26 @@ def _opened(path: Path, found: dict[str, Any]) -> BTF:
         view,
         str(path),
         "texel store",
-        notes=tuple(str(note) for note in found["source"]["notes"]),
+        notes=notes,
         gatherer=stored,
-        channel_names=tuple(str(name) for name in found.get("channel_names", ())),
+        channel_names=channel_names,
     )
+
+
+def _texts(found: Any, what: str) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise ValueError(f"its {what} are no list of texts")
+    # JSON can contain lone surrogates, which no stream can print.
+    return tuple(text.encode(errors="replace").decode() for text in found)
 
 
 def _attributes(path: Path) -> dict[str, Any]:
     """Read the attribute of a texel store; return an empty dict if there is none. Never raises."""
     try:
-        file = path / _METADATA
+        file = path / METADATA
         if not file.is_file() or file.stat().st_size > _METADATA_LIMIT:
             return {}
         found = json.loads(file.read_text(encoding="utf-8"))["attributes"][ATTRIBUTE]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
-    import zarr
-
-    found = group[name]
-    if not isinstance(found, zarr.Array):
-        raise TypeError(f"{name} is not an array")
-    return found
-
-
-def _directions(group: zarr.Group, name: str, count: int) -> NDArray[np.float64]:
-    """Read an array of unit vectors, shape (count, 3); raise a ValueError if it is invalid."""
-    array = _array(group, name)
-    if array.shape != (count, 3):
-        raise ValueError(f"{name} is {array.shape}, expected {(count, 3)}")
-    vectors = np.asarray(array[...], dtype=np.float64)
-    # Lengths are checked, because zarr returns zeros for a missing file.
-    if not np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-6):
-        raise ValueError(f"{name} has vectors that are not of length 1")
-    return vectors
-
-
-def _shard_shape(array: zarr.Array[Any]) -> tuple[int, ...]:
-    """Return the shape of the shards; raise a ValueError if `Shards` cannot read the array."""
-    from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
-
-    codecs = array.metadata.codecs  # type: ignore[union-attr]
-    if len(codecs) != 1 or not isinstance(codecs[0], ShardingCodec) or array.shards is None:
-        raise ValueError("observations are not in shards")
-    kinds = [type(codec) for codec in codecs[0].codecs]
-    if kinds != [BytesCodec, BloscCodec, Crc32cCodec] or array.ndim != 4:
-        raise ValueError("observations are not compressed as expected")
-    if (array.chunks[3], array.shards[3]) != (array.shape[3],) * 2:
-        raise ValueError("the chunks of observations do not hold all channels")
-    return array.shards
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0] or type(error).__name__

@@ -14,6 +14,7 @@ import google_crc32c
 import numpy as np
 
 from napari_btf.errors import StoreError
+from napari_btf.formats.texel_store.forms import observations_form
 from napari_btf.running.cluster import in_cluster
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari_btf.btf import BTF
 
-__all__ = ["checksum_of", "copied_blocks", "write_parts"]
+__all__ = ["checksum_of", "copied_blocks", "open_observations", "write_parts"]
 
 #: Number of tasks submitted ahead for each worker.
 _AHEAD = 2
@@ -86,10 +87,8 @@ def copied_blocks(
 
 def _copy_block(folder: Path, btf: BTF, boxes: list[Box]) -> list[int]:
     """Write the images of a block to the shards in these boxes; return their checksums."""
-    import zarr
-
     try:
-        array: Any = zarr.open_group(folder, mode="r+")["observations"]
+        array: Any = open_observations(folder)
     # Any exception is caught, because zarr may raise any kind if the folder is missing or is not
     # the same folder on the worker.
     except Exception as error:
@@ -107,6 +106,16 @@ def _copy_block(folder: Path, btf: BTF, boxes: list[Box]) -> list[int]:
             f"a worker cannot write it ({error.strerror or error})",
             "free some space there and repeat the same command, which resumes the conversion",
         ) from error
+
+
+def open_observations(folder: Path) -> Any:
+    """Open the observations of an unfinished store for writing; any exception may be raised."""
+    import zarr
+
+    # Checked first, because zarr would run any codec that metadata name.
+    observations_form(folder / "observations")
+    group = zarr.open_group(folder, mode="r+", zarr_format=3, use_consolidated=False)
+    return group["observations"]
 
 
 def write_parts(array: Any, boxes: list[Box], values: NDArray[Any]) -> list[int]:
