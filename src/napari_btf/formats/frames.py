@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from napari_btf.errors import CaptureError
 from napari_btf.formats.capture_files import open_file, read_bytes
 from napari_btf.formats.images.files import decode, header
+from napari_btf.formats.images.looks import with_orientation
+from napari_btf.formats.images.orientation import UPRIGHT, swaps_axes
 from napari_btf.formats.images.types import ImageFileError, ImageHeader
+from napari_btf.formats.sayings import common_orientation, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,6 +67,12 @@ def lazy_frames(root: Path, names: Sequence[str], skip_bad: bool = False) -> Ope
         ``skip_bad`` only if no image remains.
     """
     headers = _for_all(lambda name: _header(root, name), names)
+    turn = common_orientation(
+        [h.orientation if isinstance(h, ImageHeader) else None for h in headers],
+        lambda i: decode(read_bytes(root, names[i]), UPRIGHT),
+    )
+    if turn is not None:
+        headers = [with_orientation(h, turn) if isinstance(h, ImageHeader) else h for h in headers]
     problems = _misfits(root, names, headers)
     if problems and not skip_bad:
         raise next(iter(problems.values()))
@@ -73,7 +82,7 @@ def lazy_frames(root: Path, names: Sequence[str], skip_bad: bool = False) -> Ope
         if isinstance(found, ImageHeader) and names[i] not in problems
     ]
     if skip_bad and good:
-        whole = _Frames(root, [names[i] for i, _ in good], good[0][1])
+        whole = _Frames(root, [names[i] for i, _ in good], good[0][1], turn)
         for (i, _), problem in zip(good, _for_all(whole.check, range(len(good))), strict=True):
             if problem is not None:
                 problems[names[i]] = problem
@@ -82,10 +91,10 @@ def lazy_frames(root: Path, names: Sequence[str], skip_bad: bool = False) -> Ope
         raise next(iter(problems.values()))
     first = good[0][1]
     return OpenedFrames(
-        _Frames(root, [names[i] for i, _ in good], first),
+        _Frames(root, [names[i] for i, _ in good], first, turn),
         [i for i, _ in good],
         first.channel_names,
-        _notes([found for _, found in good], problems),
+        [*_notes([found for _, found in good], problems), *sentences([h for _, h in good], turn)],
     )
 
 
@@ -102,7 +111,7 @@ def _misfits(
         elif _shape(found) != usual[0][0]:
             problems[name] = CaptureError(
                 root / name,
-                f"the image is {_describe(found)}, the other images are "
+                f"the image is {_describe(found)}{_as_turned(found)}, the other images are "
                 f"{_describe(ImageHeader(*usual[0][0]))}",
                 "all images of a capture need the same size and type; convert it or move it away",
             )
@@ -151,6 +160,11 @@ def _describe(found: ImageHeader) -> str:
     return f"{found.width} x {found.height} {kind} {bits}{' float' * (found.dtype.kind == 'f')}"
 
 
+def _as_turned(found: ImageHeader) -> str:
+    tag = found.orientation
+    return f" (turned by its orientation tag {tag})" if swaps_axes(tag) else ""
+
+
 def _header(root: Path, name: str) -> ImageHeader | CaptureError:
     try:
         with open_file(root, name) as file:
@@ -175,8 +189,11 @@ def _unreadable(root: Path, name: str, error: ImageFileError | OSError) -> Captu
 class _Frames:
     """The images as one lazy (N, H, W, C) array, which reads one image per access."""
 
-    def __init__(self, root: Path, names: Sequence[str], found: ImageHeader) -> None:
+    def __init__(
+        self, root: Path, names: Sequence[str], found: ImageHeader, turn: int | None
+    ) -> None:
         self.root = root
+        self.turn = turn
         self.names = list(names)
         self.dtype = found.dtype
         self.shape = (len(self.names), found.height, found.width, found.channels)
@@ -184,7 +201,7 @@ class _Frames:
     def __getitem__(self, i: int, /) -> NDArray[Any]:
         name = self.names[i]
         try:
-            pixels = decode(read_bytes(self.root, name))
+            pixels = decode(read_bytes(self.root, name), self.turn)
             if pixels.shape != self.shape[1:] or pixels.dtype != self.dtype:
                 raise ImageFileError("changed since the capture was opened")
         except (ImageFileError, OSError) as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from napari_btf.formats.images import colour_profiles, looks, orientation
 from napari_btf.formats.images import exr as _exr
 from napari_btf.formats.images import tiff as _tiff
 from napari_btf.formats.images.types import ImageFileError, ImageHeader
@@ -19,7 +21,7 @@ __all__ = ["EXTENSIONS", "decode", "header"]
 
 #: Extensions of files that count as images of a capture.
 EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".tga", ".tif", ".tiff", ".exr", ".hdr", ".pic"}
+    {".jpg", ".jpeg", ".png", ".bmp", ".tga", ".tif", ".tiff", ".exr", ".hdr", ".pic", ".webp"}
 )
 
 #: Formats that Pillow may try; others are excluded, because some of them run external programs.
@@ -27,6 +29,8 @@ _KINDS = ("JPEG", "PNG", "BMP", "TGA", "GIF", "WEBP", "PPM")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _JPEG_END = b"\xff\xd9"
+_JPEG_STATES = (b"Exif\0\0", b"ICC_PROFILE\0")
+"""Marks of an orientation or a colour profile in a JPEG file."""
 _RADIANCE = (b"#?RADIANCE", b"#?RGBE")
 _LARGEST = 1 << 32
 """Maximum size of one image's pixels in bytes."""
@@ -45,6 +49,11 @@ def header(file: BinaryIO) -> ImageHeader:
     ImageFileError
         If the file is not an image of a known format.
     """
+    return looks.with_sayings(_stored_header(file))
+
+
+def _stored_header(file: BinaryIO) -> ImageHeader:
+    """Read the header of an image as it is stored, which may be turned."""
     start = file.read(32)
     file.seek(0)
     if not start:
@@ -63,8 +72,15 @@ def header(file: BinaryIO) -> ImageHeader:
     return found
 
 
-def decode(data: bytes) -> NDArray[Any]:
-    """Decode the pixels of an image, without an alpha channel.
+def decode(data: bytes, turn: int | None = None) -> NDArray[Any]:
+    """Decode the pixels of an image to sRGB, upright and without an alpha channel.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    turn : int, optional
+        An orientation (1 to 8) to use instead of the one that the file states.
 
     Returns
     -------
@@ -79,15 +95,21 @@ def decode(data: bytes) -> NDArray[Any]:
     """
     try:
         pixels = _decode_jpeg(data)
+        found = None
+        states = turn is not None or any(mark in data for mark in _JPEG_STATES)
+        if pixels is None or states:
+            found = _stored_header(io.BytesIO(data))
         if pixels is None:
-            found = header(io.BytesIO(data))
+            assert found is not None
             pixels = np.atleast_3d(_decode(data, found))[:, :, : found.channels]
+        pixels = np.atleast_3d(pixels)
+        if found is not None:
+            pixels = looks.applied(pixels, found, turn)
     except ImageFileError:
         raise
     # Any exception is caught, because decoders of damaged files may raise any kind.
     except Exception as error:
         raise ImageFileError("is damaged or truncated") from error
-    pixels = np.atleast_3d(pixels)
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         count = int(np.count_nonzero(~np.isfinite(pixels)))
         raise ImageFileError(f"has {count} values that are infinite or not numbers")
@@ -119,21 +141,32 @@ def _decode(data: bytes, found: ImageHeader) -> NDArray[Any]:
         return np.asarray(imagecodecs.rgbe_decode(data))
     if data.startswith(_PNG) and found.dtype == np.uint16:
         return np.asarray(imagecodecs.png_decode(data))
-    with Image.open(io.BytesIO(data), formats=_KINDS) as image:
+    with _opened(io.BytesIO(data)) as image:
         if found.dtype == np.uint16:
             return np.asarray(image).astype(np.uint16)
         return np.asarray(image.convert("L" if found.channels == 1 else "RGB"))
 
 
+def _opened(file: BinaryIO) -> Image.Image:
+    # Warnings of Pillow (corrupt EXIF) are silenced, because this package reports problems in its
+    # own sentences. The filter is set each time, because programs and tests reset all filters; it
+    # is not taken back, because that would not be safe in threads.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    return Image.open(file, formats=_KINDS)
+
+
 def _pillow_header(file: BinaryIO, start: bytes) -> ImageHeader:
     try:
-        with Image.open(file, formats=_KINDS) as image:
-            mode, (width, height) = image.mode, image.size
-            transparent = "transparency" in image.info
+        with _opened(file) as image:
+            mode, (width, height), info = image.mode, image.size, image.info
+            animated = getattr(image, "is_animated", False)
     except Image.DecompressionBombError as error:
         raise ImageFileError("has more pixels than any image of a capture") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise ImageFileError("is of a format that cannot be read") from error
+    transparent = "transparency" in info
+    if animated and start.startswith(b"RIFF"):
+        raise ImageFileError("is a film of several images", "save its images one by one")
     deep_png = start.startswith(_PNG) and start[24] == 16
     bits16 = deep_png or mode.startswith("I;16") or mode == "I"
     if mode == "F":
@@ -141,7 +174,25 @@ def _pillow_header(file: BinaryIO, start: bytes) -> ImageHeader:
     alpha = mode in ("LA", "PA", "RGBA", "La", "RGBa") or (mode == "P" and transparent)
     channels = 1 if mode in ("1", "L", "LA", "La", "I") or mode.startswith("I;16") else 3
     dtype = np.dtype("u2" if bits16 else "u1")
-    return ImageHeader(height, width, channels, dtype, left_out="alpha channel" if alpha else "")
+    way = orientation.of_info(info)
+    if way == orientation.UPRIGHT and start.startswith(_PNG) and "exif" not in info:
+        way = orientation.of_png_end(file)
+    profile = info.get("icc_profile") or b""
+    said = [colour_profiles.about_png(info)] if start.startswith(_PNG) else []
+    if mode == "CMYK":
+        # Pillow mixes the inks without a profile, so that the profile does not describe the result.
+        profile = b""
+        said.append("have four inks (CMYK) and were converted to RGB without a colour profile")
+    return ImageHeader(
+        height,
+        width,
+        channels,
+        dtype,
+        left_out="alpha channel" if alpha else "",
+        orientation=way,
+        profile=colour_profiles.kept(profile),
+        said=tuple(filter(None, said)),
+    )
 
 
 def _radiance_header(file: BinaryIO) -> ImageHeader:

@@ -39,3 +39,9 @@ class ImageHeader(NamedTuple):
     """Channel names of a spectral image if the file gives them ("400 nm"), else empty."""
     left_out: str = ""
     """Description of the channels that `decode` leaves out ("alpha channel"); may be empty."""
+    orientation: int = 1
+    """Value of the file's orientation tag; height and width are those of the upright image."""
+    profile: bytes = b""
+    """Colour profile of the file, from which `decode` converts to sRGB; may be empty."""
+    said: tuple[str, ...] = ()
+    """What `decode` changes, and what it leaves as it is: each completes "the images ..."."""
