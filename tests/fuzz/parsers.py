@@ -13,10 +13,10 @@ from random import Random
 from typing import Any
 
 import google_crc32c
-import numpy as np
-
 import mutate
+import numpy as np
 from mutate import Files
+
 from napari_btf import read
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, fit, load
@@ -284,6 +284,9 @@ def open_model(folder: Path) -> None:
         image = model.decode(*pair)
         assert np.isfinite(image).all(), "an image has values that are not finite"
         assert model.image(*pair).shape == image.shape
+        if model.has_small_latents:
+            small = model.with_latents_as("uint8" if theta else "float16").decode(*pair)
+            assert np.isfinite(small).all(), "small latents give values that are not finite"
     assert model.file_size > 0
 
 

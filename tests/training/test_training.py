@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from napari_btf import read
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import CaptureError, UsageError
 from napari_btf.evaluate import psnr_over
+from napari_btf.formats.conversion import convert
 from napari_btf.progress import Progress, finish
 from napari_btf.training import hold_out_lights, read_lights, split_lights, train
 
@@ -53,6 +56,30 @@ def test_values_that_are_not_numbers_are_refused(make_btf: Make, codec: str, wro
     spoilt = BTF(frames, btf.light, btf.view, source="made/here")
     with pytest.raises(CaptureError, match="observation 7 holds 1 values that are infinite or not"):
         finish(train(spoilt, settings=FitSettings(12, codec=codec)))
+
+
+@pytest.mark.parametrize("codec", ["neural-basis", "parallax", "abrdf-conv", "mlp"])
+@pytest.mark.parametrize("wrong", [1e39, -1e300, 1.7e308])
+def test_values_beyond_single_precision_are_refused(
+    make_btf: Make, codec: str, wrong: float
+) -> None:
+    btf = make_btf(views=1, lights=10)
+    frames = btf.frames / 255.0
+    frames[7, 3, 4, 1] = wrong
+    btf = replace(btf, frames=frames)
+    with pytest.raises(CaptureError, match=r"observation 7 holds 1 values .* beyond 3\.4e\+38"):
+        finish(train(btf, settings=FitSettings(codec=codec)))
+
+
+def test_values_of_large_texel_stores_are_looked_at(tmp_path: Path, make_btf: Make) -> None:
+    """Their reader does not, because it reads texels, not images."""
+    btf = make_btf(views=1, lights=12, height=256, width=1024)
+    frames = np.asarray(btf.frames, dtype=np.float64)
+    frames[11, 200, 300] = np.nan, 1e200, 3.0
+    store = read(finish(convert(replace(btf, frames=frames), tmp_path / "large.zarr")))
+    settings = FitSettings(4, NetworkSettings(memory=1 << 28))
+    with pytest.raises(CaptureError, match=r"observation 11 holds 2 values that are infinite"):
+        finish(train(store, settings=settings))
 
 
 @pytest.mark.parametrize("codec", ["neural-basis", "parallax"])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["check_claim", "check_memory"]
 
 #: Values of a latent map and of an image that are believed of any file.
-_FREE_LATENTS, _FREE_IMAGE = 1 << 26, 1 << 27
+_FREE_LATENTS, _FREE_IMAGE = 1 << 25, 1 << 26
 #: Beyond, values for each byte of the file. Models of real surfaces have less than 10 latents.
 _LATENTS_PER_BYTE, _IMAGE_PER_BYTE = 64, 128
 #: Bytes for each latent (while it is decoded) and for each value of an image.

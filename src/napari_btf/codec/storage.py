@@ -97,7 +97,9 @@ def load(path: str | Path, latents_as: str = "float32") -> CompressedBTF:
 
 def _read_back(content: bytes, path: Path) -> None:
     """Raise a ModelFileError for the content of a file that `load` would refuse."""
-    _unpacked(path, _checked_description(path, BytesIO(content), len(content)), content, "float32")
+    description = _checked_description(path, BytesIO(content), len(content))
+    # In 8 bits, because the latents that were trained are in memory, too.
+    _unpacked(path, description, content, "uint8")
 
 
 # Nothing is saved that could not be loaded.

@@ -113,6 +113,25 @@ class TestInterruption:
         with pytest.raises(StoreError, match=r"partial: .*damaged; add --restart"):
             finish(convert(made_up()[0], target, layout=SMALL))
 
+    def test_a_codec_that_no_conversion_writes(self, tmp_path: Path) -> None:
+        target = tmp_path / "target.zarr"
+        self.interrupted(target, 20)
+        path = partial_of(target) / "observations" / "zarr.json"
+        path.write_text(path.read_text().replace('"blosc"', '"numcodecs.pickle"'))
+        with pytest.raises(StoreError, match=r"partial: .*damaged; add --restart"):
+            finish(convert(made_up()[0], target, layout=SMALL))
+
+    @pytest.mark.parametrize("line", ["[Infinity, 1, 1, 1]", "[" * 100_000, "[[]]", "{}"])
+    def test_lines_of_a_journal_that_are_none(self, store: Path, tmp_path: Path, line: str) -> None:
+        target = tmp_path / "target.zarr"
+        self.interrupted(target, 20)
+        journal = partial_of(target) / "conversion.jsonl"
+        first = journal.read_text().splitlines()[0]
+        journal.write_text(f"{first}\n{line}\n")
+        (partial_of(target) / "observations" / "c" / "²").mkdir()
+        finish(convert(made_up()[0], target, layout=SMALL))
+        assert content(target) == content(store)
+
     def test_what_was_damaged_meanwhile_is_found(self, tmp_path: Path) -> None:
         target = tmp_path / "target.zarr"
         self.interrupted(target, 30)

@@ -186,5 +186,5 @@ def _read(path: Path) -> tuple[Notes, str]:
                 raise ModelFileError(path, f"{which} version has written it", remedy)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return Notes(tensors, header["facts"]), header["key"]
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(path, "it is no unfinished training, or damaged", remedy) from error

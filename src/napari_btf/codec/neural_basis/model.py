@@ -7,6 +7,7 @@ components at the captured directions, and a spline between them (see
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -21,6 +22,7 @@ from napari_btf.codec.decoding.part import KeptParts, Part
 from napari_btf.codec.latents.stored import StoredLatents, widen
 from napari_btf.codec.latents.transformed import CodedLatents, FreeLatents
 from napari_btf.codec.model import CompressedBTF, shade_into
+from napari_btf.errors import ModelFileError
 from napari_btf.interpolation.basis import Continuation, DirectionBasis, direction_space
 from napari_btf.interpolation.spline import LENGTH, fit_spline
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.codec.decoding.layers import Scratch, Shade
+    from napari_btf.interpolation.spline import DirectionSpline, Places
 
 __all__ = ["ARCHITECTURE", "NeuralBasisBTF"]
 
@@ -157,7 +160,13 @@ class NeuralBasisBTF(CompressedBTF):
 
     @cached_property
     def basis(self) -> DirectionBasis:
-        """The basis for all directions."""
+        """The basis for all directions.
+
+        Raises
+        ------
+        ModelFileError
+            If table and directions determine none, which only a file that no training wrote has.
+        """
         space = direction_space(self.light, self.view)
         light = np.concatenate([self.light, self.imagined_light])
         view = np.concatenate([self.view, self.imagined_view])
@@ -171,10 +180,26 @@ class NeuralBasisBTF(CompressedBTF):
         return DirectionBasis(
             space=space,
             continuation=self.continuation,
-            spline=fit_spline(places, samples, self.continuation.smoothing),
+            spline=self._spline(places, samples),
             latents=self.latent_count,
             channels=self.channels,
         )
+
+    def _spline(self, places: Places, samples: NDArray[np.float64]) -> DirectionSpline:
+        problem = ModelFileError(
+            self.path, "its directions determine no decoder", "train the model again"
+        )
+        try:
+            # What is nearly singular, or beyond single precision, is found below.
+            with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
+                warnings.simplefilter("ignore")
+                spline = fit_spline(places, samples, self.continuation.smoothing)
+        except np.linalg.LinAlgError as error:
+            raise problem from error
+        parts = spline.coefficients, spline.slopes, spline.bumps
+        if not all(np.isfinite(part).all() for part in parts):
+            raise problem
+        return spline
 
     def _shaded_part(
         self, light: ArrayLike, view: ArrayLike, part: Part

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import reprlib
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,10 @@ __all__ = ["expected", "unpack"]
 
 _LARGEST_SMOOTHING, _LARGEST_DOME = 1e6, 1e3
 _LARGEST_LATENT = 1e18
+#: No capture has more pairs; fitting a spline to so many takes some seconds.
+_MOST_PAIRS = 1 << 16
+#: Up to so many pairs the spline is fitted when a file is opened, so that it is refused as a whole.
+_CHECKED_NOW = 1024
 
 
 def expected(description: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> Expected:
@@ -47,6 +50,8 @@ def expected(description: dict[str, Any], shapes: dict[str, tuple[int, ...]]) ->
         raise ValueError(f"trend is {reprlib.repr(description['trend'])}")
     k, c = description["latents"], description["channels"]
     imagined = shapes["imagined_light"][0]
+    if description["pairs"] + imagined > _MOST_PAIRS:
+        raise ValueError("there are more pairs of directions than any capture has")
     floats, integers = ("F16", "F32"), ("I64",)
     streams, far = shapes["latent_lengths"][0], shapes["latent_far_index"][0]
     return {
@@ -71,6 +76,8 @@ def unpack(
     ------
     ValueError
         If the latents are damaged.
+    ModelFileError
+        If the directions determine no decoder.
     """
     model = NeuralBasisBTF(
         coded=CodedLatents(
@@ -101,19 +108,6 @@ def unpack(
     # Their products with a basis stay finite in single precision.
     if max(np.abs(values).max(), np.abs(stored.scale + stored.offset).max()) > _LARGEST_LATENT:
         raise ValueError("the latents are larger than any training gives")
-    _check_basis(model)
+    if len(model.table) <= _CHECKED_NOW:
+        assert model.basis
     return model
-
-
-def _check_basis(model: NeuralBasisBTF) -> None:
-    """Raise a ValueError if the table and its directions determine no finite basis."""
-    with warnings.catch_warnings():
-        # A spline that is nearly singular is checked below; a library's lines help nobody.
-        warnings.simplefilter("ignore")
-        try:
-            spline = model.basis.spline
-        except ValueError as error:
-            raise ValueError("its directions determine no decoder") from error
-    parts = spline.coefficients, spline.slopes, spline.bumps
-    if not all(np.isfinite(part).all() for part in parts):
-        raise ValueError("its directions determine no decoder")

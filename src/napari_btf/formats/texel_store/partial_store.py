@@ -143,7 +143,7 @@ class PartialStore:
         try:
             begun = json.loads(lines[0])
             of = f"{begun['images']} images of {begun['name']!r}"
-        except (ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
             begun, of = None, "something else"
         if begun != subject:
             raise StoreError(
@@ -157,7 +157,7 @@ class PartialStore:
         for line in lines[1 : 1 + self.blocks]:
             try:
                 found = [int(value) for value in json.loads(line)]
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError, RecursionError):
                 break
             if len(found) != parts:
                 break
@@ -184,7 +184,7 @@ class PartialStore:
     def _drop_blocks_after(self, count: int) -> None:
         folder = self.folder / "observations" / "c"
         for entry in folder.iterdir() if folder.is_dir() else ():
-            if not entry.name.isdigit() or int(entry.name) >= count:
+            if not entry.name.isdecimal() or int(entry.name) >= count:
                 shutil.rmtree(entry)
 
 

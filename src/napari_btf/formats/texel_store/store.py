@@ -52,7 +52,7 @@ DIRECTIONS = "unit vectors, x right, y up, z out of the surface"
 #: Name of the file in which an unfinished conversion records its progress.
 JOURNAL = "conversion.jsonl"
 
-_METADATA_LIMIT = 1 << 24
+_METADATA_LIMIT = 1 << 20
 _REMEDY = "convert its capture again"
 
 
