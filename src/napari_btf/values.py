@@ -19,6 +19,8 @@ __all__ = ["DTYPES", "ValueScale", "from_linear", "to_display", "to_linear"]
 
 #: Number of values converted at once: small, so that intermediate results stay in the CPU cache.
 _PIECE = 1 << 15
+_FEW_BITS = 0.25
+"""Largest fitted value of 16-bit captures that count as values of fewer bits."""
 
 
 def to_linear(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -80,6 +82,21 @@ class ValueScale:
             return 1.0
         most = min(float(np.finfo(self.dtype).max), float(np.finfo(np.float32).max))
         return float(np.nextafter(np.float32(np.log1p(most)), np.float32(0)))
+
+    def peak(self, largest: float) -> float:
+        """Return the peak value for PSNR and SSIM, in the fitted domain.
+
+        It is the largest fitted value of floats, which have no upper limit. It is 1 for integers,
+        except for 16 bits of which at most a quarter of the range is used: these are values of a
+        sensor of 10, 12 or 14 bits, among which an error of 1/100 of the full range is a large one.
+
+        Parameters
+        ----------
+        largest : float
+            The largest fitted value that was captured.
+        """
+        few_bits = self.dtype == np.uint16 and largest <= _FEW_BITS
+        return largest if largest > 0 and (self.is_float or few_bits) else 1.0
 
     def encode(self, stored: NDArray[Any]) -> NDArray[np.float32]:
         """Return the values to fit as float32: ``v / largest``, or ``log(1 + v)`` of floats."""

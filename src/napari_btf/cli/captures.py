@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from napari_btf.cli.console import check_not_input, fail, reachable, run, tell, tell_json
+from napari_btf.cli.console import check_not_input, fail, reachable, run, say, tell, tell_json
 from napari_btf.cli.options import AsJson, Azimuth, Capture, Pattern, SkipBad, read_capture
 from napari_btf.running.cluster import connected
 
@@ -38,7 +38,12 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Print the format of a capture, its size, and its numbers of images, views and lights."""
+    from napari_btf.btf.value_range import range_note
+
     btf = read_capture(capture, pattern, skip_bad, azimuth)
+    note = range_note(btf)
+    if note:
+        say(f"note: {note}")
     facts = btf.info()
     if as_json:
         tell_json(facts)

@@ -43,7 +43,7 @@ def evaluate(
     """Score a model on a capture, and classical codecs of about the same size.
 
     Errors are measured in the fitted domain (see `napari_btf.values`); decoded values are clamped
-    but not rounded. The peak is 1 for integer captures and the largest fitted value otherwise.
+    but not rounded. The peak is that of `ValueScale.peak`.
 
     Parameters
     ----------
@@ -191,15 +191,16 @@ def score(
 
 
 def _peak(btf: BTF) -> Job[float]:
-    """Return the largest fitted value of a floating point capture, or 1 for integers."""
-    if not btf.values.is_float:
-        return 1.0
+    """Return the peak of a capture (`ValueScale.peak`), from all images if it is not 1."""
     peak = 0.0
     for i, frame in enumerate(btf.iter_frames()):
         peak = max(peak, float(btf.values.encode(frame).max()))
+        # The range is in use, so that further images of integers would change nothing.
+        if not btf.values.is_float and btf.values.peak(peak) == 1.0 and peak > 0:
+            return 1.0
         if is_report_due(i + 1, len(btf)):
             yield Progress("read", i + 1, len(btf))
-    return peak or 1.0
+    return btf.values.peak(peak)
 
 
 def _baselines(

@@ -60,7 +60,8 @@ def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
     observations.
 
     Errors are measured in the fitted domain (see `napari_btf.values`). The peak is 1 for
-    integer captures and the largest fitted value of the BTF for floating point captures.
+    integer captures and the largest fitted value of the BTF for floating point captures; see
+    `ValueScale.peak`.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def psnr_over(model: CompressedBTF, btf: BTF) -> Job[float]:
         if is_report_due(done, len(btf)):
             yield Progress("evaluate", done, len(btf))
     total, peak = float(here.sum(np.array([total]))[0]), here.largest(peak)
-    return decibel(total / count, peak if btf.values.is_float and peak > 0 else 1.0)
+    return decibel(total / count, btf.values.peak(peak))
 
 
 def decibel(mse: float, peak: float = 1.0) -> float:

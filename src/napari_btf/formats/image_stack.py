@@ -16,6 +16,7 @@ import numpy as np
 from napari_btf.btf import BTF
 from napari_btf.errors import CaptureError
 from napari_btf.formats.angles_file import is_angles_file, read_angles_file
+from napari_btf.formats.stack_axes import with_channels_last
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_btf.btf.observations import Frames
     from napari_btf.formats.capture_files import ReadOptions
 
 __all__ = ["EXTENSIONS", "image_shape", "read", "recognises"]
@@ -57,9 +59,11 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
         )
     stack, table = found
     angles = read_angles_file(table)
-    frames = (_open_npy if stack.suffix.lower() == ".npy" else _open_tiff)(
+    frames: Frames = (_open_npy if stack.suffix.lower() == ".npy" else _open_tiff)(
         stack, table, len(angles.light)
     )
+    if stack.suffix.lower() != ".npy":
+        frames = with_channels_last(stack, frames)
     notes = [] if angles.has_view else [f"{table.name} has no views, so they are set to 0, 0"]
     return BTF(
         frames=frames,

@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, QWidget
 
+from napari_btf.btf.value_range import range_note
 from napari_btf.directions import directions_text
 from napari_btf.errors import BTFError
 from napari_btf.evaluate.comparison import check_match
@@ -217,6 +218,6 @@ def _compare(model: CompressedBTF, btf: BTF, step: tuple[int, ...]) -> Job[_Pair
         return _Pair(light, view, image, None, float("nan"))
     fitted = [btf.values.encode(x) for x in (image, btf.frame(i))]
     # Of radiance the errors of its logarithm count, as in training, up to the largest one here.
-    peak = 1.0 if not btf.values.is_float else max(float(fitted[1].max()), 1e-6)
+    peak = max(float(fitted[1].max()), 1e-6) if btf.values.is_float or range_note(btf) else 1.0
     error = np.abs(fitted[0] - fitted[1]) / np.float32(peak)
     return _Pair(light, view, image, error, psnr(fitted[0] / peak, fitted[1] / peak))

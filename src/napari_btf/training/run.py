@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from napari_btf.btf.value_range import range_note
 from napari_btf.codec import CompressedBTF, FitSettings, fit
 from napari_btf.codec.choice import plan
 from napari_btf.codec.fitting.checks import texels_that_fit
@@ -147,11 +148,13 @@ def train(
         latents=model.latent_count,
         codec=model.architecture,
         phases=phases,
-        note="" if model.architecture == planned.codec.name else _note(planned.codec.name),
+        note="; ".join(filter(None, (_note(model, planned.codec.name), range_note(seen)))),
     )
 
 
-def _note(codec: str) -> str:
+def _note(model: CompressedBTF, codec: str) -> str:
+    if model.architecture == codec:
+        return ""
     return (
         f"after this training the {codec} codec was not better than a linear model, which is kept; "
         "train for longer to have it"

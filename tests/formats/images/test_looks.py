@@ -408,3 +408,41 @@ def test_a_film_is_refused(tmp_path: Path) -> None:
     images[0].save(buffer, "WEBP", save_all=True, append_images=images[1:])
     with pytest.raises(CaptureError, match="is a film of several images"):
         capture(tmp_path, ".webp", buffer.getvalue())
+
+
+class TestForeignKinds:
+    @pytest.mark.parametrize(
+        ("start", "what", "remedy"),
+        [
+            (b"\0\0\0\x18ftypheic\0\0\0\0", "is a HEIC image", "convert the images to TIFF or PNG"),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0", "is a HEIC image", "convert"),
+            (b"\0\0\0\x1cftypavif\0\0\0\0", "is an AVIF image", "convert"),
+            (b"\0\0\0\x18ftypcrx \0\0\0\0", "is a raw photograph", "develop"),
+            (b"\xff\x0a\xfa\x1f", "is a JPEG XL image", "convert"),
+            (b"\0\0\0\x0cjP  \r\n\x87\n", "is a JPEG 2000 image", "convert"),
+            (b"II*\0\x10\0\0\0CR\x02\0", "is a raw photograph", "develop"),
+            (b"FUJIFILMCCD-RAW 0201", "is a raw photograph", "develop"),
+            (b"IIRO\x08\0\0\0", "is a raw photograph", "develop"),
+            (b"IIU\0\x18\0\0\0", "is a raw photograph", "develop"),
+            (b"<!DOCTYPE html><html>", "is a web page", "download"),
+            (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS", "git lfs"),
+            (b"8BPS\0\x01", "is a Photoshop document", "convert"),
+        ],
+    )
+    def test_they_are_named(self, tmp_path: Path, start: bytes, what: str, remedy: str) -> None:
+        with pytest.raises(CaptureError, match=f"the image {what}.*{remedy}") as raised:
+            capture(tmp_path, ".jpg", start + bytes(300))
+        assert "copy it again" not in str(raised.value)
+
+    def test_a_tiff_with_only_a_preview_is_raw(self, tmp_path: Path) -> None:
+        buffer = io.BytesIO()
+        with tifffile.TiffWriter(buffer) as file:
+            file.write(COLOUR[::8, ::8], photometric="rgb", subfiletype=1, subifds=1)
+            file.write(DEEP[..., 0], photometric="minisblack")
+        with pytest.raises(CaptureError, match="is a raw photograph"):
+            capture(tmp_path, ".tif", buffer.getvalue())
+
+    def test_a_dng_is_raw(self, tmp_path: Path) -> None:
+        content = tiff(COLOUR, photometric="rgb", extratags=[(50706, "B", 4, (1, 4, 0, 0), True)])
+        with pytest.raises(CaptureError, match="is a raw photograph"):
+            capture(tmp_path, ".tif", content)

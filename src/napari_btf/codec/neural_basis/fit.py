@@ -187,7 +187,7 @@ def _content(btf: BTF, projected: Projected, basis: ContinuedBasis) -> Content:
     return Content(
         values=btf.height * btf.width * len(btf) * btf.channels,
         beyond=max(0.0, total - float(np.sum(np.square(latents), dtype=np.float64))),
-        peak=peak if btf.values.is_float and peak > 0 else 1.0,
+        peak=btf.values.peak(peak),
         fixed_bytes=_fixed_bytes(btf, pairs),
         latent_bytes=_latent_bytes(btf, pairs),
     )

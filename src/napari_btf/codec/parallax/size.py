@@ -90,5 +90,5 @@ def _psnr(model: ParallaxBTF, btf: BTF, observations: NDArray[np.intp]) -> float
         peak = max(peak, float(captured.max()))
         error = np.clip(image, 0.0, values.largest_fitted) - captured
         total += float(np.vdot(error, error)) / error.size
-    peak = peak if values.is_float and peak > 0 else 1.0
+    peak = values.peak(peak)
     return float(10 * np.log10(peak**2 * len(observations) / max(total, 1e-20)))

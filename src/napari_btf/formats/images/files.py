@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from napari_btf.formats.images import colour_profiles, looks, orientation
 from napari_btf.formats.images import exr as _exr
 from napari_btf.formats.images import tiff as _tiff
+from napari_btf.formats.images.foreign import foreign
 from napari_btf.formats.images.types import ImageFileError, ImageHeader
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def _stored_header(file: BinaryIO) -> ImageHeader:
     file.seek(0)
     if not start:
         raise ImageFileError("is empty")
+    other = foreign(start)
+    if other is not None:
+        raise other
     if start[:4] in _tiff.MAGIC:
         found = _tiff.header(file)
     elif start[:4] == _exr.MAGIC:
@@ -170,7 +174,10 @@ def _pillow_header(file: BinaryIO, start: bytes) -> ImageHeader:
     deep_png = start.startswith(_PNG) and start[24] == 16
     bits16 = deep_png or mode.startswith("I;16") or mode == "I"
     if mode == "F":
-        raise ImageFileError("has floating point values, which are not supported in this format")
+        raise ImageFileError(
+            "has floating point values, which are not supported in this format",
+            "convert the images to TIFF or OpenEXR",
+        )
     alpha = mode in ("LA", "PA", "RGBA", "La", "RGBa") or (mode == "P" and transparent)
     channels = 1 if mode in ("1", "L", "LA", "La", "I") or mode.startswith("I;16") else 3
     dtype = np.dtype("u2" if bits16 else "u1")

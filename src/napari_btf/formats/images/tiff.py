@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from napari_btf.formats.images import colour_profiles, orientation
+from napari_btf.formats.images.foreign import RAW, RAW_REMEDY
 from napari_btf.formats.images.tiff_pages import Found, find, full_range
 from napari_btf.formats.images.types import ImageFileError, ImageHeader
 
@@ -127,7 +128,7 @@ def _type(page: TiffPage, photometric: str, samples: int) -> np.dtype[Any]:
     """
     dtype = np.dtype(page.dtype or "V")
     if photometric in ("CFA", "LINEAR_RAW"):
-        raise ImageFileError("is a raw photograph", "develop the photographs to TIFF")
+        raise ImageFileError(RAW, RAW_REMEDY)
     if photometric in ("SEPARATED", "CIELAB", "ICCLAB", "ITULAB", "LOGLUV", "LOGL"):
         raise ImageFileError(f"has {photometric} colours, expected grey or RGB", _CONVERT)
     if photometric == "YCBCR" and _name(page.compression) not in ("JPEG", "OJPEG"):

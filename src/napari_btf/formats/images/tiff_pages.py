@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_btf.formats.images.foreign import RAW, RAW_REMEDY
 from napari_btf.formats.images.types import ImageFileError
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ __all__ = ["Found", "find", "full_range"]
 
 _MOST_PAGES = 1024
 _REDUCED, _MASK = 1, 4
+_SUB_FILES = 330
+_DNG = 50706
 
 
 class Found(NamedTuple):
@@ -43,7 +46,13 @@ def find(tiff: TiffFile) -> Found:
     if (tiff.is_imagej or tiff.is_ome) and (channels := _as_channels(tiff)) is not None:
         return Found(_page(tiff.pages[0]), channels)
     listed = [_page(page) for page in islice(iter(tiff.pages), _MOST_PAGES + 1)]
-    full = [page for page in listed if not page.subfiletype & (_REDUCED | _MASK)] or listed[:1]
+    if listed and _DNG in listed[0].tags:
+        raise ImageFileError(RAW, RAW_REMEDY)
+    full = [page for page in listed if not page.subfiletype & (_REDUCED | _MASK)]
+    # Raw files of cameras have a small preview as their first page, and the photograph below it.
+    if not full and any(_SUB_FILES in page.tags for page in listed):
+        raise ImageFileError(RAW, RAW_REMEDY)
+    full = full or listed[:1]
     # The largest page comes first; of equal ones, the first in the file.
     full.sort(key=lambda page: -page.imagewidth * page.imagelength)
     width, height = full[0].imagewidth, full[0].imagelength
