@@ -357,7 +357,8 @@ def test_a_model_that_is_opened_covers_nothing(
     beside = {"relit": (0, 1), "more": (1, 0), "latents": (0, 0)}
     below = {"relit": (0, 1), "more": (1, 1), "latents": (1, 0), "cloth": (0, 0)}
     assert places == (beside if is_alone else below)
-    # All of it is in view, and stays so when it is asked for.
+    # All of it is in view in the next turn of the event loop, and stays so when it is asked for.
+    qtbot.wait(20)
     before = viewer.scene.camera.zoom, *viewer.scene.camera.center
     viewer.reset_view()
     assert before == (viewer.scene.camera.zoom, *viewer.scene.camera.center)

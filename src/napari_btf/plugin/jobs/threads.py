@@ -18,6 +18,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from napari.qt import threading as of_napari
+from qtpy.QtCore import QThread, QTimer
 from superqt.utils import GeneratorWorker, create_worker
 
 if TYPE_CHECKING:
@@ -40,14 +41,20 @@ class _InOwnThread:
     _gen: Generator[Any, Any, Any]
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread: at once, or where events are handled, after those that wait."""
+        if QThread.currentThread().loopLevel():
+            QTimer.singleShot(1, self._start_now)
+        else:
+            self._start_now()
+
+    def _start_now(self) -> None:
         for ended in [thread for thread in _working if not thread.is_alive()]:
             del _working[ended]
         worker: Any = self
         thread = Thread(target=worker.run, name="napari-btf-job", daemon=True)
-        _working[thread] = worker
         worker.finished.connect(partial(_forget, thread))
         thread.start()
+        _working[thread] = worker
 
     def work(self) -> Any:
         """Do the work; what was abandoned is closed here, not where its last reference is lost."""
@@ -122,7 +129,8 @@ def _before_python_ends() -> None:
     """
     if end_all(_PATIENCE):
         return
-    # What others do at the end is done all the same.
+    # What others do at the end is done all the same. What they registered later than this is done
+    # twice, because Python runs the latest first and does not say what is left.
     atexit.unregister(_before_python_ends)
     with suppress(Exception):
         atexit._run_exitfuncs()
