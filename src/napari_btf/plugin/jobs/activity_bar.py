@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from napari.utils import progress as napari_progress
+from napari.utils import progress as napari_progress  # noqa: TID251 - only its text is used
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QApplication
 

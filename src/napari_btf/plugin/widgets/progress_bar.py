@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QProgressBar
+from qtpy.QtWidgets import QProgressBar  # noqa: TID251 - it is made quiet here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
