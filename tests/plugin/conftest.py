@@ -15,10 +15,11 @@ from napari.utils.notifications import Notification, notification_manager
 from npe2 import PluginManager
 from PIL import Image
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
+from qtpy.QtCore import QCoreApplication, QEvent
 from train_hand import PATIENCE, Hand
 
 import napari_btf
+from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.train import Train
 
@@ -212,7 +213,7 @@ def make_hand(qtbot: QtBot, open_dock: Callable[..., Any]) -> Iterator[Callable[
     yield lambda viewer: Hand(qtbot, open_dock(Train, viewer))
     # The dock is closed by now; with it goes its training.
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert wait_for_all(PATIENCE / 1000)
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
+from qtpy.QtCore import QCoreApplication, QEvent
 from train_hand import PATIENCE
 
 import napari_btf
 from napari_btf.plugin.compare import Compare
+from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.viewer.workspace import workspace_of
 
@@ -35,7 +36,7 @@ def make_dock(
 
     yield make
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert wait_for_all(PATIENCE / 1000)
 
 
 def test_decoded_and_error_follow_the_sliders(
@@ -151,7 +152,7 @@ def test_the_capture_may_be_closed_meanwhile(
     loaded.dims.set_current_step(1, 3)
     del loaded.layers["cloth"]
     assert not dock.compare.isEnabled()
-    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert wait_for_all(PATIENCE / 1000)
     qtbot.wait(50)
     assert "Open a BTF capture first" in dock.figures.text()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
 from qtpy.QtCore import Qt
 
 if TYPE_CHECKING:
@@ -53,3 +54,8 @@ class Hand:
     @property
     def message(self) -> str:
         return self.dock.message.text()
+
+
+def rows_of(activity: Any) -> list[Any]:
+    """The bars of an activity dock of napari."""
+    return activity.findChildren(QtLabeledProgressBar)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QFileDialog
 from train_hand import PATIENCE
 
 import napari_btf
+from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.latent_space import LatentSpace
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.viewer.layers import is_kind
@@ -41,7 +41,7 @@ def dock(
     dock = open_dock(LatentSpace, loaded)
     qtbot.waitUntil(lambda: len(dock.map.points) > 0 and not dock.embeddings.run.running)
     yield dock
-    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert wait_for_all(PATIENCE / 1000)
 
 
 def compute(qtbot: QtBot, dock: LatentSpace, method: str) -> NDArray[np.floating]:
@@ -74,7 +74,7 @@ def test_tsne_can_be_cancelled_on_the_way(qtbot: QtBot, dock: LatentSpace) -> No
     assert dock.form.start.isVisible()
     assert not dock.embeddings.run.running
     # The last picture stays, and nothing comes after it.
-    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert wait_for_all(PATIENCE / 1000)
     qtbot.wait(50)
     np.testing.assert_allclose(dock.map.points, pictures[-1], rtol=1e-6)
     assert not np.allclose(dock.map.points, first)
@@ -334,7 +334,7 @@ def test_a_texel_below_the_mouse_is_looked_at_without_a_capture(
     qtbot.waitUntil(lambda: len(dock.inspect.pair.decoded.vectors) > 20)
     assert len(dock.inspect.pair.captured.vectors) == 0
     dock.close()
-    QThreadPool.globalInstance().waitForDone(PATIENCE)
+    wait_for_all(PATIENCE / 1000)
 
 
 def test_a_walk_goes_from_one_texel_to_the_other(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QThreadPool
 from train_hand import PATIENCE
 
+from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.latent_space import LatentSpace
 from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.progress import finish
@@ -51,7 +51,7 @@ def dock(
     qtbot.waitUntil(lambda: not dock.embeddings.run.running and len(dock.map.points) > 0)
     dock.segment_section.toggleButton().click()
     yield dock
-    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert wait_for_all(PATIENCE / 1000)
 
 
 def materials(qtbot: QtBot, dock: LatentSpace, method: str) -> NDArray[np.integer]:
@@ -137,7 +137,7 @@ def test_cancelling_leaves_everything_as_it_was(
     assert box.start.isVisible()
     assert not box.cancel.isVisible()
     assert not dock.segment.run.running
-    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert wait_for_all(PATIENCE / 1000)
     qtbot.wait(50)
     assert list(loaded.layers) == layers
     np.testing.assert_array_equal(dock.segment.materials().data, before)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
-from qtpy.QtCore import Qt, QThreadPool
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 
 import napari_btf
 from napari_btf.plugin.jobs.renderer import Renderer
+from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.relight.visible import visible
 from napari_btf.plugin.viewer.layers import TAG, is_kind
@@ -257,7 +258,7 @@ def test_a_long_image_is_given_up_for_a_moving_hand(qtbot: QtBot, model: Compres
     assert (made[1].shot.step, made[1].shot.lighting.turn) == (8, 50.0)
     qtbot.waitUntil(lambda: len(made) == 3)
     assert made[2].shot.is_whole
-    assert QThreadPool.globalInstance().waitForDone(5000)
+    assert wait_for_all(5)
 
 
 # --------------------------------------------------------------------------- what is visible
@@ -343,7 +344,7 @@ def test_an_estimate_is_cancelled(qtbot: QtBot, loaded: ViewerModel, dock: Relig
     dock.surface.button.click()
     dock.surface.cancel_button.click()
     assert not dock.surface.running
-    assert QThreadPool.globalInstance().waitForDone(5000)
+    assert wait_for_all(5)
     qtbot.wait(50)
     assert list(loaded.layers) == before
     assert dock.surface.button.isEnabled()

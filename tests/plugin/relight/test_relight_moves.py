@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QThreadPool
 
 import napari_btf
 from napari_btf.directions import angle_between, angles_to_vectors
+from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.viewer.layers import is_kind
 from napari_btf.plugin.viewer.workspace import workspace_of
@@ -216,7 +216,7 @@ def test_dragging_leaks_nothing(qtbot: QtBot, dock: Relight) -> None:
     finally:
         # A thread that ends frees memory, and CPython 3.11 crashes if tracing stops at that
         # moment (https://github.com/python/cpython/issues/128679).
-        assert QThreadPool.globalInstance().waitForDone(120_000)
+        assert wait_for_all(120)
         tracemalloc.stop()
 
 
@@ -306,7 +306,7 @@ def test_a_dock_may_go_while_it_plays(
     with qtbot.waitSignal(dock.destroyed):
         dock.close()
         dock.deleteLater()
-    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0)
+    qtbot.waitUntil(lambda: wait_for_all(0))
     # What it listened to goes on without it.
     workspace_of(loaded).models.current = None
     loaded.layers.clear()

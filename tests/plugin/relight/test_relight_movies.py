@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
-from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QFileDialog
 
+from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.relight import Relight
 from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.relighting import Light, Relighter, find_environment
@@ -184,7 +184,7 @@ def test_a_cancelled_movie_leaves_nothing(
     qtbot.waitUntil(lambda: dock.movie.note.text().startswith("Frame "))
     dock.movie.cancel_button.click()
     assert not dock.movie.running
-    assert QThreadPool.globalInstance().waitForDone(10_000)
+    assert wait_for_all(10)
     assert sorted(tmp_path.iterdir()) == before
     assert dock.movie.save_button.isEnabled()
 
@@ -220,7 +220,7 @@ def test_a_dock_that_goes_ends_its_movie(
     with qtbot.waitSignal(dock.destroyed):
         dock.close()
         dock.deleteLater()
-    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0)
+    qtbot.waitUntil(lambda: wait_for_all(0))
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QThreadPool
 from select_hand import GatedFrames, Hand
 
 import napari_btf
+from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.viewer.layers import capture_layer_data
 
@@ -40,4 +40,4 @@ def gated(
     frames.gate.clear()
     yield hand, frames.gate
     frames.gate.set()
-    QThreadPool.globalInstance().waitForDone(20_000)
+    wait_for_all(20)

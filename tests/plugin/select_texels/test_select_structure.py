@@ -6,8 +6,9 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QThreadPool
 from select_hand import ALL, Hand, chosen, point_at, press
+
+from napari_btf.plugin.jobs.threads import wait_for_all
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -128,7 +129,7 @@ def test_a_job_can_be_cancelled(gated: tuple[Hand, Event]) -> None:
     assert not structure.jobs.running
     assert not structure.cancel.isVisible()
     gate.set()
-    QThreadPool.globalInstance().waitForDone(20_000)
+    wait_for_all(20)
     hand.qtbot.wait(50)
     assert structure.parts.found is None
     # The next one runs as if nothing had been.
@@ -159,7 +160,7 @@ def test_a_capture_that_goes_takes_its_job_along(
     assert not hand.dock.texel.jobs.running
     assert not structure.parts.find.isEnabled()
     gate.set()
-    QThreadPool.globalInstance().waitForDone(20_000)
+    wait_for_all(20)
     hand.qtbot.wait(50)
     assert structure.parts.found is None
     assert not viewer.layers

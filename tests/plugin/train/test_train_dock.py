@@ -8,13 +8,14 @@ import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Layer
-from qtpy.QtCore import QThreadPool, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 from train_hand import PATIENCE, Hand
 
 import napari_btf
 from napari_btf.codec import FitSettings, fit
 from napari_btf.directions import angles_to_vectors
+from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
@@ -137,7 +138,7 @@ def test_cancel_counts_even_if_the_thread_was_faster(
     workspace_of(loaded).models.current = model
     hand.start()
     # The result is there, but the event loop has not delivered it when the user clicks.
-    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert wait_for_all(PATIENCE / 1000)
     hand.click(hand.dock.cancel_button)
     hand.until_over()
     assert workspace_of(loaded).models.current is model
@@ -190,7 +191,7 @@ def test_the_dock_may_be_destroyed_meanwhile(
     hand.until_training()
     with qtbot.waitSignal(dock.destroyed):
         dock.deleteLater()
-    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert wait_for_all(PATIENCE / 1000)
     assert workspace_of(loaded).models.current is model
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from napari._qt.dialogs.qt_activity_dialog import ActivityToggleItem, QtActivityDialog
 from napari.layers import Layer
-from napari.utils import progress as napari_progress
-from qtpy.QtCore import QThreadPool
-from train_hand import PATIENCE, Hand
+from train_hand import PATIENCE, Hand, rows_of
 
 import napari_btf
 from napari_btf.cli import main
+from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
@@ -39,12 +39,18 @@ def preview(viewer: ViewerModel) -> Any:
     return found[-1] if found else None
 
 
-def bars() -> int:
+@pytest.fixture(name="bars")
+def count_bars(qtbot: QtBot) -> Callable[[], int]:
     """How many bars there are in napari's activity dock."""
-    return len(napari_progress._all_instances)
+    button = ActivityToggleItem()
+    dialog = QtActivityDialog(toggle_button=button)
+    qtbot.addWidget(button)
+    qtbot.addWidget(dialog)
+    return lambda: sum(not row.isHidden() for row in rows_of(dialog))
 
 
 def test_a_preview_and_a_curve_grow_until_it_is_stopped_and_saved(
+    bars: Callable[[], int],
     hand: Hand,
     loaded: ViewerModel,
     capture: Any,
@@ -135,7 +141,9 @@ def test_stopping_just_after_pausing(hand: Hand, loaded: ViewerModel) -> None:
     assert workspace_of(loaded).models.current is not None
 
 
-def test_cancel_leaves_nothing_behind(hand: Hand, loaded: ViewerModel, tmp_path: Path) -> None:
+def test_cancel_leaves_nothing_behind(
+    bars: Callable[[], int], hand: Hand, loaded: ViewerModel, tmp_path: Path
+) -> None:
     path = tmp_path / "cloth.safetensors"
     hand.dock.form.path.setText(str(path))
     hand.start_long()
@@ -186,7 +194,7 @@ def test_a_hidden_dock_goes_on_training(hand: Hand, loaded: ViewerModel) -> None
 
 
 def test_a_dock_destroyed_while_it_trains_leaves_no_thread(
-    qtbot: QtBot, loaded: ViewerModel
+    bars: Callable[[], int], qtbot: QtBot, loaded: ViewerModel
 ) -> None:
     dock = Train(loaded)
     dock.show()
@@ -196,12 +204,14 @@ def test_a_dock_destroyed_while_it_trains_leaves_no_thread(
     hand.until(lambda: hand.message == "Paused.")
     with qtbot.waitSignal(dock.destroyed):
         dock.deleteLater()
-    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert wait_for_all(PATIENCE / 1000)
     assert bars() == 0
     assert workspace_of(loaded).models.current is None
 
 
-def test_a_training_that_nobody_holds_ends(qtbot: QtBot, hand: Hand) -> None:
+def test_a_training_that_nobody_holds_ends(
+    bars: Callable[[], int], qtbot: QtBot, hand: Hand
+) -> None:
     hand.dock.form.seconds.setValue(600)
     plan = hand.dock.form.plan()
     run = Run()
@@ -211,7 +221,7 @@ def test_a_training_that_nobody_holds_ends(qtbot: QtBot, hand: Hand) -> None:
     del run
     gc.collect()
     assert bars() == 0
-    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert wait_for_all(PATIENCE / 1000)
     # Its end is told to nobody, and breaks nothing.
     qtbot.wait(20)
 
@@ -340,7 +350,7 @@ def test_the_comparison_can_be_left(hand: Hand) -> None:
     hand.click(summary.compare_button)
     assert not summary.comparing
     assert summary.classical.text() == "The comparison was cancelled."
-    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert wait_for_all(PATIENCE / 1000)
 
 
 def test_regions_by_label(hand: Hand, loaded: ViewerModel, open_dock: Callable[..., Any]) -> None:

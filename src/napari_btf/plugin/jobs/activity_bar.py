@@ -1,12 +1,20 @@
-"""A progress bar in napari's activity dock."""
+"""A progress bar in napari's activity dock that lets no other events in.
+
+`napari.utils.progress` is not used, because its bars handle all waiting events at every change.
+Whatever waits is then done in the middle of a slot: layers are removed while others are drawn, and
+the canvas is painted before OpenGL knows of its new layers, which ends the process.
+"""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari.utils import progress as napari_progress
+from napari.utils import progress as napari_progress  # noqa: TID251 - only its text is used
+from qtpy.compat import isalive
+from qtpy.QtWidgets import QApplication
 
+from napari_btf.plugin.widgets.progress_bar import painted_later
 from napari_btf.running.phases import phase_named
 
 if TYPE_CHECKING:
@@ -14,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bar"]
 
-#: napari repaints its window at every change of its bar.
+#: A report is shown, unless one was shown so recently.
 _SECONDS = 1.0
 
 
@@ -28,33 +36,57 @@ class Bar:
     """
 
     def __init__(self, name: str) -> None:
-        self._bar: napari_progress | None = napari_progress(total=0, desc=name)
-        self._showing = False
+        self._rows = _rows(name)
         self._next = 0.0
+        self._phase, self._began = "", 0.0
 
     def show(self, progress: Progress) -> None:
         """Show a report, unless the last one was a moment ago."""
-        # One at a time: napari's bar lets other events in, and the next report or the end may be
-        # among them.
-        bar, now = self._bar, time.monotonic()
-        if bar is None or self._showing or now < self._next:
+        now = time.monotonic()
+        if now < self._next:
             return
-        self._showing, self._next = True, now + _SECONDS
-        if bar.total != progress.total or bar.n > progress.step:
-            bar.reset(total=progress.total)
-        name = phase_named(progress.phase).label
-        if not bar.desc.startswith(name):
-            bar.set_description(name)
-        if progress.step != bar.n:
-            bar.update(progress.step - bar.n)
-        self._showing = False
+        self._next = now + _SECONDS
+        if progress.phase != self._phase:
+            self._phase, self._began = progress.phase, now
+        # As napari's own bars say it: "12/80 [00:03<00:17, 3.90it/s]".
+        meter = napari_progress.format_meter(progress.step, progress.total, now - self._began)
+        for row in filter(isalive, self._rows):
+            row.description_label.setText(f"{phase_named(progress.phase).label}: ")
+            row.eta_label.setText(meter.split("|")[-1] if progress.total else "")
+            with painted_later(row.qt_progress_bar):
+                row.qt_progress_bar.setRange(0, progress.total)
+                row.qt_progress_bar.setValue(progress.step)
 
     def close(self) -> None:
         """Remove the bar from the activity dock."""
-        bar, self._bar = self._bar, None
-        if bar is not None:
-            try:
-                bar.close()
-            except RuntimeError:
-                # The activity dock went with its window.
-                return
+        rows, self._rows = self._rows, []
+        # An activity dock may have gone with its window.
+        for row in filter(isalive, rows):
+            row.close()
+            row.deleteLater()
+
+
+def _rows(name: str) -> list[Any]:
+    """Return new rows, one in the activity dock of each window; none where there is no window.
+
+    napari has no public way to them. If another version of it has other names, the docks of this
+    plugin still show how far their jobs are.
+    """
+    try:
+        from napari._qt.dialogs.qt_activity_dialog import QtActivityDialog
+        from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
+
+        rows = []
+        for dialog in QApplication.allWidgets():
+            if isinstance(dialog, QtActivityDialog):
+                row = QtLabeledProgressBar()
+                row.setRange(0, 0)
+                row.description_label.setText(f"{name}: ")
+                dialog._activityLayout.addWidget(row)
+                row.destroyed.connect(dialog.maybe_hide_progress_indicator)
+                dialog._toggleButton._inProgressIndicator.movie().start()
+                dialog._toggleButton._inProgressIndicator.show()
+                rows.append(row)
+    except (ImportError, AttributeError):
+        return []
+    return rows

@@ -5,15 +5,16 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from napari.qt import threading as of_napari
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
-from superqt.utils import GeneratorWorker, create_worker
 
 from napari_btf.errors import BTFError
+from napari_btf.plugin.jobs.threads import make_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from superqt.utils import GeneratorWorker
 
     from napari_btf.progress import Job
 
@@ -49,7 +50,7 @@ class Background(QObject):
 
     def __init__(self, parent: QObject | None = None, is_brief: bool = False) -> None:
         super().__init__(parent)
-        self._create = create_worker if is_brief else of_napari.create_worker
+        self._is_brief = is_brief
         self._worker: GeneratorWorker | None = None
         self._current: _Ticket | None = None
         self._next: tuple[Job[Any], _Ticket] | None = None
@@ -82,7 +83,7 @@ class Background(QObject):
             return
         (job, ticket), self._next = self._next, None
         # Its errors come from the job's own hands: napari would show them a second time.
-        worker = self._create(_iterate, job, ticket, _start_thread=False)
+        worker = make_worker(_iterate, job, ticket, is_brief=self._is_brief)
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
         worker.finished.connect(self._on_finished)

@@ -76,7 +76,6 @@ class Task(QObject):
         self.progressed.emit(progress)
         if progress.preview is not None:
             self.previewed.emit(progress.preview())
-        # At the end: the bar lets other events in.
         if self._bar is not None:
             self._bar.show(progress)
 

@@ -10,13 +10,13 @@ from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_btf.plugin.widgets.progress_bar import ProgressBar
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.running.phases import phase_named
 
@@ -65,7 +65,7 @@ class EmbeddingForm(QWidget):
         self.start = QPushButton("Compute")
         self.cancel = QPushButton("Cancel")
         self.cancel.setToolTip("Stop here and keep the picture as it is")
-        self.bar = QProgressBar()
+        self.bar = ProgressBar()
         self._lay_out()
         self.texels.currentTextChanged.connect(lambda text: self.step.setVisible(text == STEP))
         self.start.clicked.connect(self.started)
@@ -107,10 +107,9 @@ class EmbeddingForm(QWidget):
         # What is being done takes the room of what can no longer be chosen.
         for part in (self._seed_label, self.seed):
             part.setVisible(not running)
-        self.bar.setRange(0, 0)
+        self.bar.show_step(0, 0)
 
     def show_progress(self, progress: Progress) -> None:
         """Show the progress of a job."""
-        self.bar.setRange(0, progress.total)
-        self.bar.setValue(progress.step)
+        self.bar.show_step(progress.step, progress.total)
         self.bar.setFormat(f"{phase_named(progress.phase).label} %p%")

@@ -8,7 +8,6 @@ import numpy as np
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import (
     QHBoxLayout,
-    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -23,6 +22,7 @@ from napari_btf.plugin.viewer.choosers import NO_CAPTURE
 from napari_btf.plugin.viewer.following import MouseEvents
 from napari_btf.plugin.viewer.layers import capture_of, texel_at
 from napari_btf.plugin.viewer.overlay import Overlay
+from napari_btf.plugin.widgets.progress_bar import ProgressBar
 from napari_btf.plugin.widgets.section import Section
 from napari_btf.progress import Progress
 from napari_btf.running.phases import phase_named
@@ -65,7 +65,7 @@ class Structure(QWidget):
         self.parts = Parts()
         self.preview = Overlay(workspace, "preview of the region", 0.6)
         self.edges = Overlay(workspace, "superpixels", 0.55)
-        self.bar = QProgressBar()
+        self.bar = ProgressBar()
         self.cancel = QPushButton("Cancel")
         self.cancel.setToolTip("End the job now; nothing is changed")
         self._job = QWidget()
@@ -136,11 +136,10 @@ class Structure(QWidget):
     def _show_job(self) -> None:
         self._job.setVisible(self.jobs.running)
         if not self.jobs.running:
-            self.bar.reset()
+            self.bar.clear()
 
     def _on_progress(self, progress: Progress) -> None:
-        self.bar.setMaximum(progress.total)
-        self.bar.setValue(progress.step)
+        self.bar.show_step(progress.step, progress.total)
         self.bar.setFormat(f"{phase_named(progress.phase).label} %p%")
 
     def _on_done(self, found: tuple[Surface, NDArray[np.int32] | None]) -> None:

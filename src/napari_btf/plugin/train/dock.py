@@ -11,7 +11,6 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -30,6 +29,7 @@ from napari_btf.plugin.viewer.model_layers import model_of
 from napari_btf.plugin.viewer.own_layer import add_quietly
 from napari_btf.plugin.viewer.placing import Watch, free_place
 from napari_btf.plugin.viewer.workspace import workspace_of
+from napari_btf.plugin.widgets.progress_bar import ProgressBar
 from napari_btf.plugin.widgets.section import Scrolled, allow
 from napari_btf.plugin.widgets.wrapped_text import Note
 from napari_btf.running.phases import phase_named
@@ -63,7 +63,7 @@ class Train(QWidget):
         self.pause_button = QPushButton("Pause")
         self.keep_button = QPushButton("Stop and keep")
         self.cancel_button = QPushButton("Cancel")
-        self.bar = QProgressBar()
+        self.bar = ProgressBar()
         self.message = Note()
         self.curve = Curve()
         self.summary = Summary()
@@ -171,8 +171,7 @@ class Train(QWidget):
 
     def _on_report(self, status: Status) -> None:
         progress = status.progress
-        self.bar.setMaximum(progress.total)
-        self.bar.setValue(progress.step)
+        self.bar.show_step(progress.step, progress.total)
         text = phase_named(progress.phase).label
         if status.left is not None:
             text += f", about {duration(status.left)} left"
@@ -227,7 +226,7 @@ class Train(QWidget):
     def _on_run(self) -> None:
         if not self.run.running:
             self.preview.end()
-            self.bar.reset()
+            self.bar.clear()
         if self.run.paused:
             self.message.setText("Paused.")
         self._show_state()

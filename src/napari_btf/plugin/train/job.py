@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, Signal, Slot
 
 from napari_btf.plugin.jobs.activity_bar import Bar
+from napari_btf.plugin.jobs.threads import make_worker
 from napari_btf.plugin.train.in_thread import Orders, Outcome, Plan, Preview, work
 
 if TYPE_CHECKING:
     import numpy as np
+    from napari.qt.threading import GeneratorWorker
     from numpy.typing import NDArray
 
     from napari_btf.progress import Progress
@@ -154,7 +155,7 @@ class Run(QObject):
         control.orders = Orders(directions=control.orders.directions)
         self._pausing, self._phase = False, ("", 0.0, 0)
         # Its errors come to `failed` alone, else napari would show them a second time.
-        worker = create_worker(work, plan, control.orders, _start_thread=False, _ignore_errors=True)
+        worker = make_worker(work, plan, control.orders, ignore_errors=True)
         worker.yielded.connect(self._on_report)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_error)
@@ -207,7 +208,6 @@ class Run(QObject):
         self.reported.emit(Status(progress, self._left(progress)))
         if preview is not None:
             self.previewed.emit(preview)
-        # At the end: the bar lets other events in.
         if self._control.bar is not None:
             self._control.bar.show(progress)
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.notifications import show_error
-from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_btf.evaluate import evaluate
 from napari_btf.plugin.jobs.background import Background
+from napari_btf.plugin.widgets.progress_bar import ProgressBar
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.plugin.widgets.wrapped_text import Note
 from napari_btf.running.phases import phase_named
@@ -36,7 +37,7 @@ class Summary(QWidget):
         self.table = QLabel()
         self.table.setAccessibleName("summary")
         self.compare_button = QPushButton(_COMPARE)
-        self.bar = QProgressBar()
+        self.bar = ProgressBar()
         self.bar.setTextVisible(False)
         self.classical = Note()
         column = QVBoxLayout(self)
@@ -79,8 +80,7 @@ class Summary(QWidget):
         self._jobs.cancel()
 
     def _on_progress(self, progress: Progress) -> None:
-        self.bar.setMaximum(progress.total)
-        self.bar.setValue(progress.step)
+        self.bar.show_step(progress.step, progress.total)
         self.classical.setText(phase_named(progress.phase).label)
 
     def _on_done(self, found: Evaluation) -> None:
@@ -94,7 +94,7 @@ class Summary(QWidget):
         running, there = self._jobs.running, self._outcome is not None
         self.setVisible(there)
         self.bar.setVisible(running)
-        self.bar.reset()
+        self.bar.clear()
         self.compare_button.setText("Cancel the comparison" if running else _COMPARE)
         allow(self.compare_button, _COMPARE_TIP, "" if there else "Train a model first.")
         self.classical.setVisible(running or bool(self.classical.text()))
