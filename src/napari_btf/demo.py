@@ -13,7 +13,7 @@ from napari_btf.codec import CompressedBTF, FitSettings
 from napari_btf.embedding import embed, write_embedding
 from napari_btf.errors import UsageError
 from napari_btf.export.images import write_image
-from napari_btf.files import write_file
+from napari_btf.files import check_place, write_file
 from napari_btf.plots import contact_sheet, plot_embedding, typical_observations
 from napari_btf.progress import Job, Progress
 from napari_btf.relighting import relight
@@ -83,6 +83,7 @@ def run_demo(folder: str | Path) -> Job[DemoResult]:
         raise UsageError(
             folder, f"it cannot be created ({error.strerror})", "choose another folder"
         ) from error
+    check_place(folder)
     btf = open_sample().in_memory()
     model, report = yield from train(btf, settings=FitSettings(LATENTS))
     path = model.save(folder / "model.safetensors")

@@ -115,7 +115,7 @@ def work(plan: Plan, orders: Orders) -> Generator[tuple[Progress, Preview | None
         problem = ""
         if plan.path is not None:
             try:
-                model = replace(model, path=model.save(plan.path))
+                model = replace(model, path=save_or_keep(model, plan.path))
             except BTFError as error:
                 problem = str(error)
         similarity = yield from _ssim(model, plan.btf)
