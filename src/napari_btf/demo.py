@@ -77,13 +77,13 @@ def run_demo(folder: str | Path) -> Job[DemoResult]:
         If the folder cannot be created or written to.
     """
     folder = Path(folder)
+    check_place(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
             folder, f"it cannot be created ({error.strerror})", "choose another folder"
         ) from error
-    check_place(folder)
     btf = open_sample().in_memory()
     model, report = yield from train(btf, settings=FitSettings(LATENTS))
     path = model.save(folder / "model.safetensors")

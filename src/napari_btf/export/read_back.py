@@ -8,13 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_btf.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["check_folder", "check_gif", "check_image", "check_mp4", "check_text"]
 

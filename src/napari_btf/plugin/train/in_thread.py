@@ -14,6 +14,7 @@ from napari_btf.evaluate.metrics import ssim
 from napari_btf.plugin.viewer.model_layers import LayerData, latent_layer_data
 from napari_btf.progress import Progress
 from napari_btf.training import train
+from napari_btf.training.keeping import save_or_keep
 from napari_btf.values import to_display
 
 if TYPE_CHECKING:
