@@ -84,7 +84,7 @@ class _Child:
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
 
-    def outcomes(self, until: float):  # type: ignore[no-untyped-def] # noqa: ANN201
+    def outcomes(self, until: float):  # type: ignore[no-untyped-def]
         """Iterate over (number, outcome, seconds, MiB) until the child ends or time is over."""
         assert self.process.stdout is not None
         out, waiting = self.process.stdout, selectors.DefaultSelector()

@@ -13,10 +13,10 @@ from random import Random
 from typing import Any
 
 import google_crc32c
-import numpy as np
-
 import mutate
+import numpy as np
 from mutate import Files
+
 from napari_btf import read
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, fit, load

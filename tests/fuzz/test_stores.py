@@ -13,14 +13,14 @@ from typing import Any
 import google_crc32c
 import numpy as np
 import pytest
+from bounded import bounded_memory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numcodecs import blosc, zstd
+from parsers import PARSERS, made_up, stores, write
 
-from bounded import bounded_memory
 from napari_btf import read
 from napari_btf.errors import BTFError, CaptureError
-from parsers import PARSERS, made_up, stores, write
 
 STORES = PARSERS["stores"]
 SIZE = math.prod(made_up().frames.shape)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from napari_btf.errors import UsageError
 from napari_btf.files import check_place
@@ -46,6 +46,14 @@ _UNPRINTED: ContextVar[Exception | None] = ContextVar("unprinted", default=None)
 
 #: The capital letter that begins a sentence, with the full stop of the sentence before.
 _SENTENCE = re.compile(r"(^|\. )([A-Z])")
+
+
+class _Nowhere(io.StringIO):
+    """A stream in the place of one that can no longer be written."""
+
+    def write(self, text: str) -> int:
+        """Forget a text."""
+        return len(text)
 
 
 def log_json(wanted: bool = True) -> None:
@@ -95,8 +103,8 @@ def begin() -> None:
     """
     log_json(False)
     _UNPRINTED.set(None)
-    sys.stdout = sys.stdout or _nowhere()
-    sys.stderr = sys.stderr or _nowhere()
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -128,10 +136,6 @@ def end() -> None:
     )
 
 
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
-
-
 def _report(line: str) -> None:
     """Write a line to standard error, or nothing to flush it; if that fails, work goes on."""
     try:
@@ -139,7 +143,7 @@ def _report(line: str) -> None:
         sys.stderr.flush()
     except (OSError, ValueError):
         # What is still in the buffer would make Python exit with the code 120.
-        sys.stderr = _nowhere()
+        sys.stderr = _Nowhere()
 
 
 def _print(text: str) -> None:
@@ -149,7 +153,7 @@ def _print(text: str) -> None:
         sys.stdout.flush()
     except (OSError, ValueError) as error:
         _UNPRINTED.set(error)
-        sys.stdout = _nowhere()
+        sys.stdout = _Nowhere()
 
 
 def wrong_command(error: Any, arguments: Sequence[str]) -> str:
