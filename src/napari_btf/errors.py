@@ -50,7 +50,7 @@ class BTFError(Exception):
 
     def __str__(self) -> str:
         end = f"; {printable(self.remedy)}." if self.remedy else "."
-        end = shortened(end, LONGEST // 2)
+        end = shortened(end, 2 * LONGEST // 3)
         start = "" if self.path is None else f"{printable(self.path)}: "
         problem = printable(self.problem)
         # The path gives way first, because the user has named it.
