@@ -13,7 +13,7 @@ from napari_btf.codec import CompressedBTF, FitSettings
 from napari_btf.embedding import embed, write_embedding
 from napari_btf.errors import UsageError
 from napari_btf.export.images import write_image
-from napari_btf.files import write_file
+from napari_btf.files import check_place, write_file
 from napari_btf.plots import contact_sheet, plot_embedding, typical_observations
 from napari_btf.progress import Job, Progress
 from napari_btf.relighting import relight
@@ -77,6 +77,7 @@ def run_demo(folder: str | Path) -> Job[DemoResult]:
         If the folder cannot be created or written to.
     """
     folder = Path(folder)
+    check_place(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

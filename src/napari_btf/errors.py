@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_btf.wording import LONGEST, printable, shortened
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,6 +23,10 @@ __all__ = [
     "StoreError",
     "UsageError",
 ]
+
+
+#: A path in a sentence is not shortened below this number of characters.
+_SHORT_PATH = 60
 
 
 class BTFError(Exception):
@@ -43,8 +49,13 @@ class BTFError(Exception):
         super().__init__(self.path, problem, remedy)
 
     def __str__(self) -> str:
-        text = self.problem if self.path is None else f"{self.path}: {self.problem}"
-        return f"{text}; {self.remedy}." if self.remedy else f"{text}."
+        end = f"; {printable(self.remedy)}." if self.remedy else "."
+        end = shortened(end, 2 * LONGEST // 3)
+        start = "" if self.path is None else f"{printable(self.path)}: "
+        problem = printable(self.problem)
+        # The path gives way first, because the user has named it.
+        start = shortened(start, max(_SHORT_PATH, LONGEST - len(end) - len(problem)))
+        return f"{start}{shortened(problem, LONGEST - len(end) - len(start))}{end}"
 
 
 class CaptureError(BTFError):

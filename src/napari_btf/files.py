@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -14,7 +15,66 @@ from napari_btf.errors import BTFError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["replacing", "write_file", "write_files"]
+__all__ = ["check_place", "replacing", "write_file", "write_files"]
+
+
+def check_place(path: str | Path, failure: type[BTFError] = UsageError) -> None:
+    """Prove that a file or folder can be written, before long work is spent on it.
+
+    No folder is made. In the nearest folder that exists, a file is made and removed, because
+    permissions alone do not tell of a file system that is read-only or full.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file or folder; if it is a folder that exists, files can be written into it.
+    failure : type of BTFError
+        Class of the error.
+
+    Raises
+    ------
+    BTFError
+        Of the class ``failure``, if the path leads through a file or a link to nowhere, if a name
+        is too long, or if nothing can be written there.
+    """
+    path = Path(path).absolute()
+    try:
+        for folder in path.parents:
+            if folder.is_symlink() and not folder.exists():
+                raise failure(path, f"{folder} is a link to nowhere", "choose another place")
+        target = path.resolve()
+        if path.is_symlink() and not target.parent.is_dir():
+            raise failure(
+                path,
+                f"it is a link into {target.parent}, which is no folder",
+                "remove the link, or make the folder",
+            )
+        if target.exists() and not target.is_file() and not target.is_dir():
+            return
+        folder = target if target.is_dir() else target.parent
+        while not os.path.lexists(folder):
+            folder = folder.parent
+        if not folder.is_dir():
+            raise failure(
+                path, f"{folder} cannot be written to (it is no folder)", "choose another place"
+            )
+        _check_names(target, folder)
+        trial = folder / f".napari-btf-{secrets.token_hex(6)}.partial"
+        try:
+            _write(trial, b"napari-btf")
+        finally:
+            trial.unlink(missing_ok=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _write_error(failure, path, error) from error
+
+
+def _check_names(target: Path, folder: Path) -> None:
+    """Raise an OSError if a name that is to be made in a folder is too long."""
+    if hasattr(os, "pathconf"):
+        longest = os.pathconf(folder, "PC_NAME_MAX")
+        names = target.relative_to(folder).parts
+        if any(len(os.fsencode(name)) > longest for name in names):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
 
 
 def write_file(
@@ -60,7 +120,11 @@ def write_file(
     return path
 
 
-def write_files(contents: Mapping[Path, bytes], failure: type[BTFError] = UsageError) -> list[Path]:
+def write_files(
+    contents: Mapping[Path, bytes],
+    failure: type[BTFError] = UsageError,
+    check: Callable[[bytes, Path], None] | None = None,
+) -> list[Path]:
     """Write several files: none of them is renamed to its final name before all are complete.
 
     Parameters
@@ -69,6 +133,8 @@ def write_files(contents: Mapping[Path, bytes], failure: type[BTFError] = UsageE
         The content of each file. Missing folders are created.
     failure : type of BTFError
         Class of the error that is raised if a file cannot be written.
+    check : callable, optional
+        As for `write_file`, for each of the files.
 
     Returns
     -------
@@ -85,12 +151,21 @@ def write_files(contents: Mapping[Path, bytes], failure: type[BTFError] = UsageE
         for path, content in contents.items():
             if path.is_dir():
                 raise failure(path, "it is a folder", "choose another place")
-            _write(stack.enter_context(replacing(path, failure)), content)
+            temporary = stack.enter_context(replacing(path, failure))
+            try:
+                _write(temporary, content)
+                _read_back(temporary, content, path, check)
+            except OSError as error:
+                raise _write_error(failure, path, error) from error
     return list(contents)
 
 
 @contextmanager
-def replacing(path: str | Path, failure: type[BTFError] = UsageError) -> Iterator[Path]:
+def replacing(
+    path: str | Path,
+    failure: type[BTFError] = UsageError,
+    check: Callable[[Path], None] | None = None,
+) -> Iterator[Path]:
     """Yield a temporary path that is renamed to ``path`` at the end of the ``with`` block.
 
     Parameters
@@ -100,6 +175,9 @@ def replacing(path: str | Path, failure: type[BTFError] = UsageError) -> Iterato
         replaced, and so is an empty folder.
     failure : type of BTFError
         Class of the error that is raised if the path cannot be written.
+    check : callable, optional
+        Called with the temporary path after the block, before an older file is replaced. It raises
+        an error if that is not what it should be.
 
     Yields
     ------
@@ -116,6 +194,10 @@ def replacing(path: str | Path, failure: type[BTFError] = UsageError) -> Iterato
     temporary = target.with_name(f".napari-btf-{secrets.token_hex(6)}.partial{path.suffix}")
     try:
         yield temporary
+        if check is not None:
+            check(temporary)
+        if target.is_file() and temporary.is_file():
+            temporary.chmod(target.stat().st_mode & 0o777)
         if temporary.is_dir() and target.is_dir():
             target.rmdir()
         temporary.replace(target)
@@ -143,6 +225,20 @@ def _write(temporary: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def _read_back(
+    temporary: Path,
+    content: bytes,
+    path: Path,
+    check: Callable[[bytes, Path], None] | None,
+) -> None:
+    """Read a temporary file, and raise an error if it is not what was to be written."""
+    written = temporary.read_bytes()
+    if written != content:
+        raise OSError(errno.EIO, "what was written could not be read again")
+    if check is not None:
+        check(written, path)
+
+
 def _replace(
     target: Path, content: bytes, check: Callable[[bytes, Path], None] | None = None
 ) -> None:
@@ -155,8 +251,7 @@ def _replace(
     temporary = target.with_name(f".napari-btf-{secrets.token_hex(6)}.partial")
     try:
         _write(temporary, content)
-        if check is not None:
-            check(temporary.read_bytes(), target)
+        _read_back(temporary, content, target, check)
         if target.exists():
             temporary.chmod(target.stat().st_mode & 0o777)
         temporary.replace(target)

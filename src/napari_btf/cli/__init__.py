@@ -13,13 +13,12 @@ import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from napari_btf.cli import captures, demo, exchange, latents, quality, relighting, training
-from napari_btf.cli.console import fail, log_json, say, tell, wrong_command
+from napari_btf.cli.console import begin, end, fail, log_json, say, tell, wrong_command
 from napari_btf.cli.options import long
 from napari_btf.errors import BTFError, ProcessLostError
 from napari_btf.running.interrupts import ToBeResumed
@@ -89,27 +88,24 @@ _add(long(demo.demo))
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
-    log_json(False)
-    # A stream that the caller closed is None. It is replaced, because otherwise the next opened
-    # file would take its file descriptor and receive what libraries write there.
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    begin()
     try:
         code = app(arguments, standalone_mode=False)
         # typer turns Ctrl-C into this code without a message.
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
+        end()
     except _WrongCommand as error:
         _refuse(error, sys.argv[1:] if arguments is None else arguments)
-    except ToBeResumed as end:
+    except ToBeResumed as signalled:
         # Called for its effect: other processes then do not report that this one has ended.
         _reports_end()
         say(
             "stopped by a signal; the same command with --resume continues the training"
-            if end.noted
+            if signalled.noted
             else "stopped by a signal before the first checkpoint; start the training again"
         )
-        sys.exit(end.code)
+        sys.exit(signalled.code)
     except BTFError as error:
         code = 1 if isinstance(error, ProcessLostError) else 2
         if not _reports_end():

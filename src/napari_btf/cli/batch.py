@@ -27,6 +27,7 @@ from napari_btf.files import write_file
 from napari_btf.formats import recognises
 from napari_btf.running import ranks
 from napari_btf.running.interrupts import ToBeResumed, interruptible, resumable
+from napari_btf.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -93,6 +94,7 @@ class Training:
         from napari_btf.codec.fitting.checkpoint import Checkpoint, checkpoint_path
         from napari_btf.codec.fitting.processes import world
         from napari_btf.training import train
+        from napari_btf.training.keeping import save_or_keep
 
         is_first = ranks.is_first()
         world()
@@ -117,7 +119,7 @@ class Training:
             at(None)
             if not is_first:
                 sys.exit(0)
-            model.save(out)
+            save_or_keep(model, out)
             checkpoint.remove()
         if checkpoint.failure:
             say(f"note: the training could not write a checkpoint: {checkpoint.failure}")
@@ -203,11 +205,12 @@ def train_many(captures: Sequence[Path], folder: Path, training: Training, as_js
     older = _read_summary(folder / _SUMMARY)
     rows: list[dict[str, Any]] = []
     wrong_input = True
+    unwritten: BTFError | None = None
     for number, (capture, model) in enumerate(models.items(), start=1):
         say(f"{number} of {len(models)}: {capture}")
         stopped = False
         if training.resume and model.exists():
-            row = older.get(model.name, {}) | {"status": "kept", "error": ""}
+            row = older.get(printable(model.name), {}) | {"status": "kept", "error": ""}
             say(f"note: {model} exists already and is kept")
         else:
             try:
@@ -224,7 +227,9 @@ def train_many(captures: Sequence[Path], folder: Path, training: Training, as_js
                 row = {"status": "failed", "error": _sentence(error)}
                 say(f"note: {row['error']} The other captures follow.")
         rows.append({"capture": str(capture), "model": model.name, **row})
-        _write_summary(folder / _SUMMARY, rows)
+        unwritten = _write_summary(folder / _SUMMARY, rows)
+        if unwritten is not None:
+            say(f"note: {unwritten} The other captures follow.")
         if stopped and len(rows) < len(models):
             _stop(folder, len(models) - len(rows))
     if as_json:
@@ -235,6 +240,8 @@ def train_many(captures: Sequence[Path], folder: Path, training: Training, as_js
     if failed:
         count = f"{len(failed)} of {len(rows)} captures"
         fail(f"{count} failed, see {folder / _SUMMARY}", 2 if wrong_input else 1)
+    if unwritten is not None:
+        raise unwritten
 
 
 def _stop(folder: Path, left: int) -> None:
@@ -292,9 +299,19 @@ def _read_summary(path: Path) -> dict[str, dict[str, Any]]:
         ) from error
 
 
-def _write_summary(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _write_summary(path: Path, rows: Sequence[dict[str, Any]]) -> BTFError | None:
+    """Write the table of the captures so far; return the error if it cannot be written."""
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
     table.writeheader()
-    table.writerows(rows)
-    write_file(path, text.getvalue().encode())
+    for row in rows:
+        # A name may hold bytes that are not UTF-8, or ends of lines.
+        plain = {
+            key: printable(cell) if isinstance(cell, str) else cell for key, cell in row.items()
+        }
+        table.writerow(plain)
+    try:
+        write_file(path, text.getvalue().encode())
+    except BTFError as error:
+        return error
+    return None

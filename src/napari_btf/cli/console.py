@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import io
 import json
 import math
 import os
@@ -14,16 +14,18 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-import typer
-
 from napari_btf.errors import UsageError
+from napari_btf.files import check_place
 from napari_btf.progress import Job, Progress, finish
 from napari_btf.running.ranks import is_first
 from napari_btf.running.reporting import bars, json_lines, lines, terminal
+from napari_btf.wording import printable
 
 __all__ = [
+    "begin",
     "check_not_input",
     "check_writable",
+    "end",
     "fail",
     "log_json",
     "reachable",
@@ -38,10 +40,20 @@ T = TypeVar("T")
 
 #: Whether standard error gets JSON objects, one per line, for a program to read.
 _LOG_JSON: ContextVar[bool] = ContextVar("log_json", default=False)
+#: Why a result could not be printed, or None.
+_UNPRINTED: ContextVar[Exception | None] = ContextVar("unprinted", default=None)
 
 
 #: The capital letter that begins a sentence, with the full stop of the sentence before.
 _SENTENCE = re.compile(r"(^|\. )([A-Z])")
+
+
+class _Nowhere(io.StringIO):
+    """A stream in the place of one that can no longer be written."""
+
+    def write(self, text: str) -> int:
+        """Forget a text."""
+        return len(text)
 
 
 def log_json(wanted: bool = True) -> None:
@@ -77,11 +89,71 @@ def reachable(given: str | Path) -> Path:
 
 def fail(message: str, code: int) -> NoReturn:
     """Print an error message to standard error, and exit with a code."""
-    if _LOG_JSON.get():
-        typer.echo(json.dumps({"error": message}), err=True)
-    else:
-        typer.echo(f"error: {message}", err=True)
+    message = printable(message)
+    _report(json.dumps({"error": message}) if _LOG_JSON.get() else f"error: {message}")
     sys.exit(code)
+
+
+def begin() -> None:
+    """Prepare standard output and standard error for one command.
+
+    Characters that the encoding of a stream lacks are escaped. A stream that the caller closed is
+    None; it is replaced, because otherwise the next opened file would take its file descriptor and
+    receive what libraries write there.
+    """
+    log_json(False)
+    _UNPRINTED.set(None)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def end() -> None:
+    """Flush both streams, so that Python finds nothing left to write when it exits.
+
+    Raises
+    ------
+    UsageError
+        If a result could not be printed.
+    SystemExit
+        With the code 1, if the reader of the results went away.
+    """
+    _report("")
+    if sys.stdout is not None:
+        _print("")
+    lost = _UNPRINTED.get()
+    if lost is None:
+        return
+    _UNPRINTED.set(None)
+    if isinstance(lost, BrokenPipeError):
+        # The reader, such as head, has what it wanted: programs end silently then.
+        sys.exit(1)
+    reason = getattr(lost, "strerror", None) or lost
+    raise UsageError(
+        None, f"the result cannot be printed ({reason})", "redirect it to another place"
+    )
+
+
+def _report(line: str) -> None:
+    """Write a line to standard error, or nothing to flush it; if that fails, work goes on."""
+    try:
+        sys.stderr.write(f"{line}\n" if line else "")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        # What is still in the buffer would make Python exit with the code 120.
+        sys.stderr = _Nowhere()
+
+
+def _print(text: str) -> None:
+    """Write to standard output; if that fails, remember it for `end`, because work goes on."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        _UNPRINTED.set(error)
+        sys.stdout = _Nowhere()
 
 
 def wrong_command(error: Any, arguments: Sequence[str]) -> str:
@@ -110,45 +182,39 @@ def say(message: str) -> None:
     """Write a message to standard error; of several processes, only the first one writes."""
     if not is_first():
         return
+    message = printable(message)
     if _LOG_JSON.get():
         message = json.dumps({"note": message.removeprefix("note: ")})
-    typer.echo(message, err=True)
+    _report(message)
 
 
 def tell(text: str) -> None:
-    """Write a line to standard output.
+    """Write a result of one or several lines to standard output.
 
-    Raises
-    ------
-    UsageError
-        If the output cannot be written, such as to a file on a full disk.
+    If it cannot be written, such as to a file on a full disk, the command goes on, and `end` raises
+    the error.
     """
-    try:
-        typer.echo(text)
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            raise
-        # Without this, flushing the buffer at exit would fail again.
-        sys.stdout = None
-        raise UsageError(
-            None, f"the result cannot be printed ({error.strerror})", "redirect it to another place"
-        ) from error
+    _print(f"{printable(text, lines=True)}\n")
 
 
 def tell_json(values: dict[str, Any]) -> None:
     """Write one JSON object to standard output."""
-    tell(json.dumps(_finite(values)))
+    _print(f"{json.dumps(_plain(values))}\n")
 
 
-def _finite(value: Any) -> Any:
-    """Replace infinity and NaN by None, because JSON has neither.
+def _plain(value: Any) -> Any:
+    """Replace infinity and NaN by None, and bytes that are not UTF-8 by escapes.
+
+    JSON has none of them.
 
     The PSNR of a perfect model is therefore null, as is a PSNR that was not measured.
     """
     if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
+        return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_finite(part) for part in value]
+        return [_plain(part) for part in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -165,13 +231,9 @@ def check_not_input(out: Path, *inputs: Path | None) -> None:
 
 def check_writable(out: Path) -> None:
     """Raise a UsageError if a file cannot be written, before hours of work are spent on it."""
-    folder = out.absolute().parent
-    while not folder.exists():
-        folder = folder.parent
     if out.is_dir():
         raise UsageError(out, "it is a folder", "give the name of a file")
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError(out, f"{folder} cannot be written to", "choose another place")
+    check_place(out)
 
 
 def run(
@@ -206,17 +268,13 @@ def _reporter() -> Iterator[Callable[[Progress], None]]:
 
     It draws bars on a terminal and writes lines elsewhere, or JSON with ``--log-json``.
     """
-
-    def write(line: str) -> None:
-        typer.echo(line, err=True)
-
     console = terminal()
     if not is_first():
         yield lambda progress: None
     elif _LOG_JSON.get():
-        yield json_lines(write)
+        yield json_lines(_report)
     elif console is None:
-        yield lines(write)
+        yield lines(_report)
     else:
         with bars(console) as report:
             yield report

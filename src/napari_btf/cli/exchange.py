@@ -132,6 +132,7 @@ def import_csv(
     from napari_btf.export.csv_import import read_csv
 
     check_not_input(out, *csv_paths(folder, tag), capture)
+    check_writable(out)
     btf = None if capture is None else read_capture(capture, pattern, skip_bad, azimuth)
     model = read_csv(folder, tag, None if size is None else parse_size(size), btf)
     model.save(out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from napari_btf.cli.console import check_not_input, reachable, run, say, tell
+from napari_btf.cli.console import check_not_input, check_writable, reachable, run, say, tell
 from napari_btf.cli.options import Model
 from napari_btf.errors import UsageError
 
@@ -150,7 +150,11 @@ def relight(
         lighting: Any = find_environment(environment, turn or 0.0)
     else:
         lighting = _lights(light or [])
-    check_movie_name(out) if path else check_image_name(out)
+    if path:
+        check_movie_name(out)
+    else:
+        check_image_name(out)
+        check_writable(out)
     relighter = Relighter(load(model, latents_as).decoded_on(device))
     _check_rectangle(texels, look, relighter.model)
     if path is not None:
@@ -192,6 +196,7 @@ def normals(
         if path is not None:
             check_not_input(path, model)
             check_image_name(path)
+            check_writable(path)
     if out == albedo:
         raise UsageError(out, "it is named twice", "name two different files")
     view_angles = None if view is None else _angles("--view", view)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_btf.errors import UsageError
+from napari_btf.export.read_back import check_text
 from napari_btf.files import write_files
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def write_csv(
         contents[weights] = "\n".join(lines).encode()
     if embedding is not None:
         contents[Path(folder) / f"tsne_results_{tag}.csv"] = _embedding(*embedding).encode()
-    return write_files(contents)
+    return write_files(contents, check=check_text)
 
 
 def _latents(latents: NDArray[np.float32]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.export.csv_export import check_tag
+from napari_btf.export.read_back import check_text
 from napari_btf.files import write_files
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ def write_json(
             "texels": _array(np.asarray(coords)[:, ::-1], np.int32),
         }
     path = Path(folder) / f"model_{tag}.json"
-    return write_files({path: (json.dumps(content, allow_nan=False) + "\n").encode()})
+    return write_files(
+        {path: (json.dumps(content, allow_nan=False) + "\n").encode()}, check=check_text
+    )
 
 
 def _array(values: ArrayLike, dtype: type = np.float32) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from napari_btf.errors import UsageError
 from napari_btf.export.images import write_image
-from napari_btf.files import replacing, write_file
+from napari_btf.export.read_back import check_folder, check_gif, check_mp4
+from napari_btf.files import check_place, replacing, write_file
 from napari_btf.progress import Progress
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def check_movie_name(path: str | Path) -> str:
     Raises
     ------
     UsageError
-        If the extension is not supported, the folder is not empty, or the package for MP4 is
-        missing.
+        If the extension is not supported, the folder is not empty, nothing can be written there, or
+        the package for MP4 is missing.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -51,6 +52,7 @@ def check_movie_name(path: str | Path) -> str:
         raise UsageError(path, "it exists already", "name a new or empty folder")
     if kind and path.is_dir():
         raise UsageError(path, "it is a folder", "give the name of a file")
+    check_place(path)
     if kind == ".mp4":
         _ffmpeg(path)
     return kind
@@ -114,9 +116,9 @@ def _rgb8(frame: NDArray[Any]) -> NDArray[np.uint8]:
 @contextmanager
 def _folder(path: Path, _: float) -> Iterator[Add]:
     """Give a function that writes each frame as a numbered PNG file."""
-    with replacing(path) as temporary:
+    count = 0
+    with replacing(path, check=check_folder(path, lambda: count)) as temporary:
         temporary.mkdir()
-        count = 0
 
         def add(frame: NDArray[np.uint8]) -> None:
             nonlocal count
@@ -142,18 +144,19 @@ def _gif(path: Path, fps: float) -> Iterator[Add]:
     first.save(
         buffer, format="GIF", save_all=True, append_images=others, duration=durations, loop=0
     )
-    write_file(path, buffer.getvalue())
+    write_file(path, buffer.getvalue(), check=check_gif(len(images)))
 
 
 @contextmanager
 def _mp4(path: Path, fps: float) -> Iterator[Add]:
     """Give a function that sends each frame to ffmpeg."""
     ffmpeg = _ffmpeg(path)
-    with replacing(path) as temporary:
-        writer: Any = None
+    writer: Any = None
+    count = 0
+    with replacing(path, check=check_mp4(path, lambda: count)) as temporary:
 
         def add(frame: NDArray[np.uint8]) -> None:
-            nonlocal writer
+            nonlocal writer, count
             # H.264 stores one colour for 2 x 2 pixels, so that both sides must be even.
             height, width = frame.shape[:2]
             pixels = np.pad(_rgb8(frame), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
@@ -166,11 +169,17 @@ def _mp4(path: Path, fps: float) -> Iterator[Add]:
                     codec="libx264",
                     quality=None,
                     macro_block_size=1,
-                    ffmpeg_log_level="error",
+                    # What ffmpeg says would stand between the lines of this program.
+                    ffmpeg_log_level="quiet",
                     output_params=["-crf", str(_QUALITY), "-movflags", "+faststart"],
                 )
                 writer.send(None)
-            writer.send(np.ascontiguousarray(pixels))
+            try:
+                writer.send(np.ascontiguousarray(pixels))
+            # If ffmpeg has ended, the message is its whole command.
+            except (OSError, StopIteration) as error:
+                raise OSError("ffmpeg ended early; the disk may be full") from error
+            count += 1
 
         try:
             yield add

@@ -22,6 +22,7 @@ from napari_btf.codec.onnx_graph import Graph
 from napari_btf.codec.table import TABLE
 from napari_btf.errors import UsageError
 from napari_btf.export.csv_export import check_tag
+from napari_btf.export.read_back import check_text
 from napari_btf.files import write_files
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def write_onnx(model: CompressedBTF, folder: str | Path, tag: str = "0") -> list
         buffer = io.BytesIO()
         np.save(buffer, model.latent_map)
         contents[Path(folder) / f"latent_map_{tag}.npy"] = buffer.getvalue()
-    return write_files(contents)
+    return write_files(contents, check=check_text)
 
 
 def decoder_onnx(model: CompressedBTF) -> bytes:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.errors import CaptureError, StoreError
+from napari_btf.files import check_place
 from napari_btf.formats.texel_store.layout import Layout, choose_layout
 from napari_btf.formats.texel_store.partial_store import PartialStore
 from napari_btf.formats.texel_store.store import JOURNAL, recognises
@@ -104,9 +105,11 @@ def check_target(path: Path, overwrite: bool) -> None:
     Raises
     ------
     StoreError
-        If the path exists and is not a texel store, or ``overwrite`` is False.
+        If the path exists and is not a texel store, or ``overwrite`` is False, or if nothing can be
+        written there.
     """
     if not os.path.lexists(path):
+        check_place(path, StoreError)
         return
     if not recognises(path):
         raise StoreError(path, "it exists and is not a texel store", "choose another name")

@@ -45,10 +45,10 @@ def open_capture_file() -> None:
 def use_layer() -> None:
     """Turn the selected Image layer into a BTF capture; ask for its angles if it has none."""
     import napari
-    from napari.utils.notifications import show_error
     from qtpy.QtWidgets import QFileDialog
 
     from napari_btf.plugin.from_layer import add_capture_of, has_angles
+    from napari_btf.plugin.notices import show_error
 
     viewer = napari.current_viewer()
     layer = None if viewer is None else viewer.layers.selection.active
@@ -76,8 +76,8 @@ def open_path(viewer: Any, folder: str | Path) -> list[Any]:
         The new layers; empty if it could not be read.
     """
     from napari.layers import Layer
-    from napari.utils.notifications import show_error
 
+    from napari_btf.plugin.notices import show_error
     from napari_btf.plugin.reader import read_capture
     from napari_btf.plugin.viewer.workspace import workspace_of
 

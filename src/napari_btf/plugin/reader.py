@@ -31,8 +31,7 @@ def read_capture(path: str) -> list[LayerData]:
     CaptureError
         napari shows its one sentence as a notification.
     """
-    from napari.utils.notifications import show_info
-
+    from napari_btf.plugin.notices import show_info
     from napari_btf.plugin.viewer.layers import capture_layer_data
     from napari_btf.plugin.viewer.workspace import current_workspace
 

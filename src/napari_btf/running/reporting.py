@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console
+    from rich.progress import Progress as Bars
 
     from napari_btf.progress import Progress
 
@@ -145,7 +146,7 @@ def shown() -> Iterator[Report | None]:
         with bars(console) as report:
             yield report
     else:
-        yield lines(print) if Console().is_jupyter else None
+        yield _unfailing(lines(print)) if Console().is_jupyter else None
 
 
 @contextmanager
@@ -166,7 +167,7 @@ def bars(console: Console) -> Iterator[Report]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[detail]}"),
     )
-    with Bars(*columns, console=console) as drawn:
+    with _unbroken(Bars(*columns, console=console)) as drawn:
         tasks: dict[str, Any] = {}
 
         def report(progress: Progress) -> None:
@@ -178,4 +179,31 @@ def bars(console: Console) -> Iterator[Report]:
                 detail = f"validation error {progress.validation_error:.2e}"
             drawn.update(tasks[name], completed=progress.step, total=progress.total, detail=detail)
 
-        yield report
+        yield _unfailing(report)
+
+
+def _unfailing(report: Report) -> Report:
+    """The same reports until one cannot be written; then none, because the work goes on."""
+    works = True
+
+    def try_to_report(progress: Progress) -> None:
+        nonlocal works
+        if works:
+            try:
+                report(progress)
+            except (OSError, ValueError):
+                works = False
+
+    return try_to_report
+
+
+@contextmanager
+def _unbroken(drawn: Bars) -> Iterator[Bars]:
+    """Enter bars and leave them, also on a terminal that is gone."""
+    with suppress(OSError):
+        drawn.start()
+    try:
+        yield drawn
+    finally:
+        with suppress(OSError):
+            drawn.stop()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_btf.errors import UsageError
+from napari_btf.files import check_place
 from napari_btf.formats import read
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def write_sample(folder: str | Path) -> int:
         If the folder contains other files or cannot be written.
     """
     folder = Path(folder)
+    check_place(folder)
     with zipfile.ZipFile(sample_path()) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/")]
         known = {name.split("/")[0] for name in names}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -20,6 +19,7 @@ from napari_btf.plugin.latent_space.map.colouring import coloured, coloured_by_l
 from napari_btf.plugin.latent_space.region_link import RegionLink
 from napari_btf.plugin.latent_space.segment.segment import Segment
 from napari_btf.plugin.latent_space.selection_box import SelectionBox
+from napari_btf.plugin.notices import show_error, show_info
 from napari_btf.plugin.viewer.choosers import ModelChooser
 from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.workspace import workspace_of

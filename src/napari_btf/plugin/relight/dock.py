@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -19,6 +18,7 @@ from superqt.utils import qthrottled
 from napari_btf.codec.storage import load
 from napari_btf.errors import BTFError
 from napari_btf.plugin.jobs.renderer import Renderer
+from napari_btf.plugin.notices import show_error
 from napari_btf.plugin.relight.direction_pair import DirectionPair
 from napari_btf.plugin.relight.display_boxes import DecoderBox, ExposureBox
 from napari_btf.plugin.relight.lighting.environment_box import EnvironmentBox

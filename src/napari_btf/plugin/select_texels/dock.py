@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -17,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import qthrottled
 
+from napari_btf.plugin.notices import show_error, show_info
 from napari_btf.plugin.select_texels.region_box import NO_REGION, RegionBox
 from napari_btf.plugin.select_texels.sampling_box import SamplingBox
 from napari_btf.plugin.select_texels.structure import Structure

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
+from napari_btf.plugin.notices import show_error
 from napari_btf.plugin.select_texels.region_table import RegionTable
 from napari_btf.plugin.viewer.choosers import NO_CAPTURE
 from napari_btf.plugin.widgets.basics import attempt, row_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QPushButton,
@@ -16,6 +15,7 @@ from superqt.utils import qthrottled
 
 from napari_btf.errors import BTFError
 from napari_btf.plugin.jobs.background import Background
+from napari_btf.plugin.notices import show_error
 from napari_btf.plugin.select_texels.superpixels import Parts
 from napari_btf.plugin.select_texels.threshold import Threshold
 from napari_btf.plugin.viewer.choosers import NO_CAPTURE

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
-from napari.utils.notifications import notification_manager, show_error, show_info
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_btf.errors import BTFError
+from napari_btf.plugin.notices import show_error, show_info
 from napari_btf.plugin.settings import recall, remember
 from napari_btf.plugin.train.curve import Curve
 from napari_btf.plugin.train.form import TrainingForm

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_btf.codec.choice import CODECS
 from napari_btf.codec.fitting.settings import FitSettings, NetworkSettings
 from napari_btf.errors import UsageError
+from napari_btf.files import check_place
 from napari_btf.plugin.train.in_thread import Plan
 from napari_btf.plugin.train.texels_box import TexelChooser
 from napari_btf.plugin.viewer.choosers import CaptureChooser
@@ -202,7 +203,7 @@ class TrainingForm(QWidget):
         Raises
         ------
         UsageError
-            If it cannot be done.
+            If it cannot be done, or the model could not be saved there.
         """
         btf = self.captures.btf
         if btf is None:
@@ -210,13 +211,16 @@ class TrainingForm(QWidget):
         coords = self.texels.texels()
         if coords is not None and not len(coords):
             raise UsageError(None, "nothing is painted there", "paint in Select texels first")
-        path = self.path.text().strip()
+        name = self.path.text().strip()
+        path = _unused(_named(Path(name).expanduser())) if name else None
+        if path is not None:
+            check_place(path)
         return Plan(
             btf,
             coords,
             self.settings,
             hold_out_lights(btf, self.held_out),
-            _unused(_named(Path(path).expanduser())) if path else None,
+            path,
         )
 
     @property

@@ -14,6 +14,7 @@ from napari_btf.evaluate.metrics import ssim
 from napari_btf.plugin.viewer.model_layers import LayerData, latent_layer_data
 from napari_btf.progress import Progress
 from napari_btf.training import train
+from napari_btf.training.keeping import save_or_keep
 from napari_btf.values import to_display
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def work(plan: Plan, orders: Orders) -> Generator[tuple[Progress, Preview | None
         problem = ""
         if plan.path is not None:
             try:
-                model = replace(model, path=model.save(plan.path))
+                model = replace(model, path=save_or_keep(model, plan.path))
             except BTFError as error:
                 problem = str(error)
         similarity = yield from _ssim(model, plan.btf)

@@ -6,11 +6,11 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_btf.evaluate import evaluate
 from napari_btf.plugin.jobs.background import Background
+from napari_btf.plugin.notices import show_error
 from napari_btf.plugin.widgets.progress_bar import ProgressBar
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.plugin.widgets.wrapped_text import Note

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
+from napari_btf.plugin.notices import plain
 from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.layers import capture_of
 from napari_btf.training.outlook import size
@@ -102,7 +103,7 @@ class ModelChooser(QComboBox):
         # A dock is narrower than some names.
         self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + _MARGIN)
         shown = f"{self.currentText()}\n{_TIP}"
-        self.setToolTip(shown if models else "Train or load a model first.")
+        self.setToolTip(plain(shown) if models else "Train or load a model first.")
 
     def _name(self, model: CompressedBTF) -> str:
         path = self._workspace.models.path_of(model)

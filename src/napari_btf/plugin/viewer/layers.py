@@ -120,7 +120,7 @@ class _Forgiving:
 
     def _say(self, problem: str) -> None:
         if problem not in self._said:
-            from napari.utils.notifications import show_error
+            from napari_btf.plugin.notices import show_error
 
             self._said.add(problem)
             show_error(problem)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QHBoxLayout, QPushButton
 
 from napari_btf.errors import BTFError
+from napari_btf.plugin.notices import show_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QWidget
+
+from napari_btf.wording import printable
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QResizeEvent
@@ -19,11 +22,14 @@ class Note(QLabel):
     """
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(text, parent)
+        super().__init__(printable(text, lines=True), parent)
+        # Texts name files of strangers, and Qt would take a name such as <img src=x> for HTML.
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
 
     def setText(self, text: str | None) -> None:
         """Show another text."""
+        text = None if text is None else printable(text, lines=True)
         # Another height has the whole window laid out anew.
         if text != self.text():
             super().setText(text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -13,6 +12,7 @@ from napari_btf.directions import vectors_to_angles
 from napari_btf.inspection import edited
 from napari_btf.plugin.jobs.renderer import Renderer
 from napari_btf.plugin.latent_space.inspect.latent_sliders import LatentSliders
+from napari_btf.plugin.notices import show_error
 from napari_btf.plugin.viewer.layers import observation_at
 from napari_btf.plugin.viewer.placing import free_column
 from napari_btf.plugin.viewer.shown_image import ShownImage

@@ -10,6 +10,7 @@ from qtpy.QtGui import QColor, QFontMetricsF, QLinearGradient, QPainter
 from qtpy.QtWidgets import QWidget
 
 from napari_btf.embedding.colours import Labels, Scale
+from napari_btf.plugin.notices import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,11 +53,11 @@ class Legend(QWidget):
             shades = colormaps[legend.colormap](np.linspace(0.0, 1.0, _SHADES))[:, :3]
             self._ramp = np.rint(255 * shades).astype(np.uint8)
             self._ends = f"{legend.low:.3g}", f"{legend.high:.3g}"
-            self.setToolTip(legend.name)
+            self.setToolTip(plain(legend.name))
         elif isinstance(legend, Labels):
             colours = [tuple(rgb) for rgb in legend.rgb.tolist()]
             self._patches = list(zip(legend.names, colours, strict=True))
-            self.setToolTip(", ".join(legend.names))
+            self.setToolTip(plain(", ".join(legend.names)))
         self.setVisible(self._ramp is not None or bool(self._patches))
         self._fit()
         self.update()

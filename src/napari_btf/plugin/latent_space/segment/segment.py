@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_btf.plugin.jobs.task import Task
 from napari_btf.plugin.latent_space.highlight import Highlight
 from napari_btf.plugin.latent_space.segment.box import SegmentBox
+from napari_btf.plugin.notices import show_error
 from napari_btf.plugin.viewer.grid_layers import base_of, grid_layers
 from napari_btf.plugin.viewer.layers import TAG, is_kind
 from napari_btf.plugin.viewer.own_layer import add_quietly
