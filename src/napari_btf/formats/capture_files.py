@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path, PurePath, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, cast
+from pathlib import PurePath
+from typing import TYPE_CHECKING, BinaryIO
 
 from napari_btf.errors import CaptureError
+from napari_btf.formats.archives import archive_members, open_member
 from napari_btf.formats.images.files import EXTENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
+    from pathlib import Path
 
 __all__ = [
     "ReadOptions",
@@ -30,8 +29,6 @@ __all__ = [
 
 _DEEPEST = 4
 """Number of sub-folder levels that are searched for images."""
-_LARGEST_MEMBER = 1 << 30
-"""Maximum unpacked size of a file in an archive, in bytes; no image of a capture is larger."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def iter_image_names(root: Path) -> Iterator[str]:
     """
     if root.is_dir():
         return _walk(root, "", _DEEPEST, EXTENSIONS, set())
-    return _members(root, EXTENSIONS)
+    return archive_members(root, EXTENSIONS)
 
 
 def iter_light_files(root: Path) -> Iterator[str]:
@@ -69,7 +66,7 @@ def iter_light_files(root: Path) -> Iterator[str]:
     """
     if root.is_dir():
         return _walk(root, "", 1, {".lp"}, set())
-    return (name for name in _members(root, {".lp"}) if name.count("/") <= 2)
+    return (name for name in archive_members(root, {".lp"}) if name.count("/") <= 2)
 
 
 def image_names(root: Path) -> list[str]:
@@ -107,15 +104,8 @@ def open_file(root: Path, name: str) -> Iterator[BinaryIO]:
         with (root / name).open("rb") as file:
             yield file
         return
-    try:
-        archive = _archive(os.fspath(root), root.stat().st_mtime_ns)
-        if archive.getinfo(name).file_size > _LARGEST_MEMBER:
-            raise OSError(f"it unpacks to more than {_LARGEST_MEMBER >> 30} GiB")
-        with archive.open(name) as member:
-            yield cast("BinaryIO", member)
-    # RuntimeError (with NotImplementedError) means encryption or an unknown compression method.
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
-        raise OSError(str(error)) from error
+    with open_member(root, name) as member:
+        yield member
 
 
 def quoted(names: Sequence[str], at_most: int = 3) -> str:
@@ -127,22 +117,12 @@ def quoted(names: Sequence[str], at_most: int = 3) -> str:
 def _all_of(names: Callable[[Path], Iterator[str]], root: Path) -> list[str]:
     try:
         return list(names(root))
-    except (zipfile.BadZipFile, OSError) as error:
+    except OSError as error:
         raise CaptureError(
-            root, f"it cannot be opened ({error})", "expected a folder of images or a zip of one"
+            root,
+            f"it cannot be opened ({error.strerror or error})",
+            "expected a folder of images or a zip of one",
         ) from error
-
-
-def _members(root: Path, extensions: Collection[str]) -> Iterator[str]:
-    for name in _archive(os.fspath(root), root.stat().st_mtime_ns).namelist():
-        parts = name.split("/")
-        # Such names are harmless here, because nothing is unpacked to disk, but no ordinary
-        # archive of a capture has them.
-        if ".." in parts or PurePosixPath(name).is_absolute() or parts[0].endswith(":"):
-            raise zipfile.BadZipFile(f'it contains "{name}", a path that leads out of the archive')
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-        if not hidden and PurePath(name).suffix.lower() in extensions:
-            yield name
 
 
 def _walk(
@@ -169,10 +149,3 @@ def _walk(
     if depth:
         for name in sorted(folders):
             yield from _walk(folder / name, f"{prefix}{name}/", depth - 1, extensions, seen)
-
-
-# The open archive is cached, because reading its index for every image would be the slowest part;
-# ZipFile allows several threads to read. With the time stamp, a changed archive is a new entry.
-@lru_cache(maxsize=4)
-def _archive(path: str, stamp: int) -> zipfile.ZipFile:
-    return zipfile.ZipFile(path)

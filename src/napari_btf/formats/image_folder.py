@@ -35,6 +35,13 @@ from napari_btf.formats.image_names import (
     check_angles,
     parse_angles,
 )
+from napari_btf.formats.image_sets import (
+    check_radians,
+    check_sets,
+    hyphens,
+    unclear_endings,
+    without_twins,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,6 +99,8 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
             "(t = theta, p = phi, l = light, v = view; degrees), "
             "give a pattern, or add the .lp file of an RTI capture",
         )
+    parsed, more = _together(path, parsed, options.skip_bad, spelt=pattern is None)
+    notes += more
     for name in light_files(path)[:1]:
         remedy = "; open the .lp file itself to use it" if path.is_dir() else ""
         notes.append(f'"{name}" was not used, because the image names give the angles{remedy}')
@@ -106,6 +115,30 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
         notes=(*notes, *opened.notes),
         channel_names=opened.channel_names,
     )
+
+
+def _together(
+    path: Path, parsed: dict[str, Angles], skip_bad: bool, spelt: bool
+) -> tuple[dict[str, Angles], list[str]]:
+    """Check what all names say together; ``spelt`` means that no pattern told the angles."""
+    notes = []
+    if spelt:
+        unclear = unclear_endings(list(parsed))
+        if unclear and (not skip_bad or len(unclear) == len(parsed)):
+            raise CaptureError(
+                path / unclear[0],
+                "the digits at the end of the name may be decimals of the last angle",
+                "write decimals with a dot, or give a pattern that says what is an angle",
+            )
+        if unclear:
+            notes.append(f"{len(unclear)} images with unclear digits at the end were left out")
+            parsed = {name: parsed[name] for name in parsed if name not in set(unclear)}
+        parsed, more = hyphens(parsed)
+        notes += more
+    check_radians(path, list(parsed.values()))
+    parsed, more = without_twins(path, parsed, skip_bad)
+    check_sets(path, parsed)
+    return parsed, notes + more
 
 
 def _carries_angles(name: str) -> bool:
@@ -135,7 +168,7 @@ def _parse_all(
             check_angles(angles)
         except AnglesError as problem:
             if not skip_bad:
-                remedy = "correct the name or move the image away"
+                remedy = "correct the name, or leave the image out with --skip-bad"
                 raise CaptureError(path / name, str(problem), remedy) from problem
             wrong.append(f'"{name}" ({problem})')
             continue

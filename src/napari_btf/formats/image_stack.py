@@ -117,7 +117,9 @@ class _StackFrames:
         except Exception as error:
             raise CaptureError(self.path, f"its image {i} cannot be read", COPY_AGAIN) from error
         if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-            raise CaptureError(self.path, f"its image {i} has values that are not finite", COPY_AGAIN)
+            raise CaptureError(
+                self.path, f"its image {i} has values that are not finite", COPY_AGAIN
+            )
         return pixels
 
 
