@@ -49,9 +49,11 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
     """
     found = _stack_and_angles(path)
     if found is None:
+        table = path.with_suffix(".csv")
+        there = f'"{table.name}" beside it does not name angles in its first line'
         raise CaptureError(
             path,
-            "there is no file of angles for this stack",
+            there if table.is_file() else "there is no file of angles for this stack",
             f'add "{path.with_suffix(".csv").name}" with the header theta_l,phi_l,theta_v,phi_v '
             "and a line for each image, or open a folder of images",
         )
@@ -82,8 +84,8 @@ def image_shape(shape: tuple[int, ...], count: int) -> tuple[int, int, int] | No
 
 def _stack_and_angles(path: Path) -> tuple[Path, Path] | None:
     if path.suffix.lower() in EXTENSIONS and path.is_file():
-        table = path.with_suffix(".csv")
-        return (path, table) if is_angles_file(table) else None
+        tables = (path.with_suffix(".csv"), path.with_suffix(".CSV"))
+        return next(((path, table) for table in tables if is_angles_file(table)), None)
     if path.suffix.lower() == ".csv" and is_angles_file(path):
         for extension in sorted(EXTENSIONS):
             if path.with_suffix(extension).is_file():

@@ -9,7 +9,6 @@ edit them by hand, so the parser accepts unusual but unambiguous forms and notes
 
 from __future__ import annotations
 
-import codecs
 import math
 import re
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LightFile", "decode_text", "parse_light_file"]
+__all__ = ["LightFile", "parse_light_file"]
 
 _COUNT = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(
@@ -54,16 +53,6 @@ class _Entry(NamedTuple):
     name: str
     numbers: list[str]
     line: int
-
-
-def decode_text(data: bytes) -> str:
-    """Decode text in UTF-8, UTF-16 with a byte order mark, or Windows-1252."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
 
 
 def parse_light_file(path: Path, text: str) -> LightFile:

@@ -26,7 +26,8 @@ from napari_btf.formats.capture_files import (
     read_bytes,
 )
 from napari_btf.formats.frames import lazy_frames
-from napari_btf.formats.rti.light_file import LightFile, decode_text, parse_light_file
+from napari_btf.formats.rti.light_file import LightFile, parse_light_file
+from napari_btf.tables import decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
