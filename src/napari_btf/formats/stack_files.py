@@ -113,7 +113,7 @@ class StoredValues:
                 # The size is looked at first, because a file may shrink to nothing.
                 whole = os.fstat(file.fileno()).st_size >= place + content.size
                 file.seek(place)
-                whole = whole and file.readinto(memoryview(content)) == content.size
+                whole = whole and file.readinto(content.data) == content.size
         except OSError as error:
             raise CaptureError(
                 self.path, f"it cannot be read ({error.strerror or error})", COPY_AGAIN
