@@ -58,8 +58,10 @@ _FAULTS = (
 )
 
 
-def archive_members(path: Path, extensions: Collection[str]) -> Iterator[str]:
+def archive_members(path: Path, extensions: Collection[str] | None = None) -> Iterator[str]:
     """Iterate over the names of files with one of these extensions, without hidden ones.
+
+    Without extensions, all files are named, and it is not checked whether they can be read.
 
     Raises
     ------
@@ -69,7 +71,10 @@ def archive_members(path: Path, extensions: Collection[str]) -> Iterator[str]:
         If the archive cannot be opened.
     """
     for name, info in _archive(path).members.items():
-        if splitext(name)[1].lower() in extensions and not _is_hidden(name):
+        if extensions is None:
+            if not _is_hidden(name):
+                yield name
+        elif splitext(name)[1].lower() in extensions and not _is_hidden(name):
             _check_readable(path, name, info)
             yield name
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "DEEPEST",
     "ReadOptions",
+    "file_names",
     "image_names",
     "iter_image_names",
     "iter_light_files",
@@ -27,7 +29,7 @@ __all__ = [
     "read_bytes",
 ]
 
-_DEEPEST = 4
+DEEPEST = 4
 """Number of sub-folder levels that are searched for images."""
 
 
@@ -54,7 +56,7 @@ def iter_image_names(root: Path) -> Iterator[str]:
     Hidden files and folders are skipped. The order is arbitrary.
     """
     if root.is_dir():
-        return _walk(root, "", _DEEPEST, EXTENSIONS, set())
+        return _walk(root, "", DEEPEST, EXTENSIONS, set())
     return archive_members(root, EXTENSIONS)
 
 
@@ -67,6 +69,14 @@ def iter_light_files(root: Path) -> Iterator[str]:
     if root.is_dir():
         return _walk(root, "", 1, {".lp"}, set())
     return (name for name in archive_members(root, {".lp"}) if name.count("/") <= 2)
+
+
+def file_names(archive: Path) -> list[str]:
+    """Return the names of all files in a zip archive, without hidden ones; empty if damaged."""
+    try:
+        return list(archive_members(archive))
+    except (OSError, CaptureError):
+        return []
 
 
 def image_names(root: Path) -> list[str]:

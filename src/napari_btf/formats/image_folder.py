@@ -22,6 +22,7 @@ from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import CaptureError
 from napari_btf.formats.capture_files import (
     ReadOptions,
+    file_names,
     image_names,
     iter_image_names,
     light_files,
@@ -42,6 +43,7 @@ from napari_btf.formats.image_sets import (
     unclear_endings,
     without_twins,
 )
+from napari_btf.formats.what_is_there import file_instead, folder_instead, names_instead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +51,9 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "recognises"]
 
-KNOWN_NAMES = '"00000 tl000 pl000 tv000 pv000.jpg" or "img_tv0_pv0_tl15_pl0.jpg"'
+_KNOWN_NAME = '"img_tv0_pv0_tl15_pl0.jpg"'
+KNOWN_NAMES = f'images named "00000 tl000 pl000 tv000 pv000.jpg" or {_KNOWN_NAME}'
+_UNKNOWN = "it is no capture of a known kind", "expected a folder of images or a zip of one"
 
 _LOOK_AT_MOST = 2000
 
@@ -80,25 +84,18 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
         If the pattern is invalid.
     """
     options = options or ReadOptions()
+    if path.is_file():
+        instead = file_instead(path)
+        if instead is not None or path.suffix.lower() != ".zip":
+            raise CaptureError(path, *(instead or _UNKNOWN))
     names = image_names(path)
     if not names:
-        raise CaptureError(path, "there is no image in it", f"expected images named {KNOWN_NAMES}")
+        problem, remedy = _instead(path) or ("there is no image in it", f"expected {KNOWN_NAMES}")
+        raise CaptureError(path, problem, remedy)
     pattern = None if options.pattern is None else NamePattern(options.pattern)
     parsed, notes = _parse_all(path, names, pattern or parse_angles, options.skip_bad)
     if not parsed:
-        if pattern is not None:
-            raise CaptureError(
-                path,
-                f"the pattern matches no image name (found {quoted(names)})",
-                "correct the pattern, which is searched in the names with their folders",
-            )
-        raise CaptureError(
-            path,
-            f"no image name contains the light and view angles (found {quoted(names)})",
-            f"rename the images like {KNOWN_NAMES} "
-            "(t = theta, p = phi, l = light, v = view; degrees), "
-            "give a pattern, or add the .lp file of an RTI capture",
-        )
+        raise _without_angles(path, names, pattern is not None)
     parsed, more = _together(path, parsed, options.skip_bad, spelt=pattern is None)
     notes += more
     for name in light_files(path)[:1]:
@@ -114,6 +111,31 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
         format="image folder" if path.is_dir() else "zip of images",
         notes=(*notes, *opened.notes),
         channel_names=opened.channel_names,
+    )
+
+
+def _instead(path: Path) -> tuple[str, str] | None:
+    """Say what a folder or zip holds in place of images with angles."""
+    if path.is_dir():
+        return folder_instead(path)
+    return file_instead(path) or names_instead(file_names(path))
+
+
+def _without_angles(path: Path, names: Sequence[str], by_pattern: bool) -> CaptureError:
+    if by_pattern:
+        return CaptureError(
+            path,
+            f"the pattern matches no image name (found {quoted(names)})",
+            "correct the pattern, which is searched in the names with their folders",
+        )
+    instead = _instead(path)
+    if instead is not None:
+        return CaptureError(path, *instead)
+    return CaptureError(
+        path,
+        f"no image name contains the light and view angles (found {quoted(names)})",
+        f"rename the images like {_KNOWN_NAME} (degrees), give a pattern, or add the .lp file of "
+        "an RTI capture",
     )
 
 

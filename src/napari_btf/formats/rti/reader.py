@@ -29,6 +29,7 @@ from napari_btf.formats.capture_files import (
 )
 from napari_btf.formats.frames import lazy_frames
 from napari_btf.formats.rti.light_file import LAYOUTS, LightFile, parse_light_file
+from napari_btf.formats.what_is_there import folder_instead
 from napari_btf.tables import decode_text
 
 if TYPE_CHECKING:
@@ -333,6 +334,9 @@ def _all_there(
     """
     missing = [name for name, image in zip(lights.names, found, strict=True) if image is None]
     if len(missing) == len(found):
+        instead = folder_instead(place.parent) if place.parent.is_dir() else None
+        if instead is not None:
+            raise CaptureError(place.parent, *instead)
         raise CaptureError(
             place,
             f"none of the {len(found)} images it names can be found ({quoted(missing)})",
