@@ -105,7 +105,9 @@ CELLS = st.text("0123456789.,;\t|xyθ \"'\r\n#-+enaif\ufeff\0", max_size=8)
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.sampled_from(["theta_l,phi_l\n0,0\n", "x;y\n0;0\n", "", "light_theta\tlight_phi\n", "sep=;\n"]),
+    st.sampled_from(
+        ["theta_l,phi_l\n0,0\n", "x;y\n0;0\n", "", "light_theta\tlight_phi\n", "sep=;\n"]
+    ),
     st.lists(CELLS, max_size=6),
     st.sampled_from(ENCODINGS),
 )

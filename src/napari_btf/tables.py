@@ -20,7 +20,15 @@ from napari_btf.errors import BTFError, CoordinatesError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["LARGEST", "decode_text", "header_cells", "quoted", "read_number", "read_text", "rows_of"]
+__all__ = [
+    "LARGEST",
+    "decode_text",
+    "header_cells",
+    "quoted",
+    "read_number",
+    "read_text",
+    "rows_of",
+]
 
 LARGEST = 64 << 20
 """Maximum size of a text file in bytes, unless it may list more."""
@@ -131,7 +139,7 @@ def rows_of(
         cells_of = reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     count = 0
     try:
-        for count, cells in enumerate(cells_of, start=1):  # noqa: B007 the number is used below
+        for count, cells in enumerate(cells_of, start=1):
             if not any(cell.strip() for cell in cells) or cells[0].startswith("#"):
                 continue
             line = number + (count if reader is None else reader.line_num)
@@ -160,7 +168,8 @@ def _header(
 ) -> tuple[int, list[str], str | None]:
     """Read up to the header; return its line number, its cells, and what separates them."""
     number, line, told = 0, "", None
-    for number, line in enumerate(lines, start=1):
+    for line in lines:
+        number += 1
         sep = _SEP.fullmatch(line.strip())
         if sep is not None:
             told = sep[1]

@@ -13,11 +13,10 @@ from own_process import program
 from PIL import Image
 
 from command_line import btf, ok
-from napari_btf.formats import recognises
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
 from napari_btf.embedding import embed, write_embedding
-from napari_btf.formats import read
+from napari_btf.formats import read, recognises
 from napari_btf.progress import finish
 from napari_btf.texels.sampling import all_texels
 

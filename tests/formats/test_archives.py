@@ -112,7 +112,7 @@ def test_damaged_archives(tmp_path: Path) -> None:
 @pytest.mark.parametrize("again", [NAMES[0], f"./{NAMES[0]}"])
 def test_a_name_that_is_there_twice(tmp_path: Path, again: str) -> None:
     zipped(tmp_path / "x.zip", [*NAMES, again])
-    with pytest.raises(CaptureError, match="it contains .* twice"):
+    with pytest.raises(CaptureError, match=r"it contains .* twice"):
         read(tmp_path / "x.zip")
 
 
@@ -154,8 +154,10 @@ def test_any_change_of_an_archive_is_read_or_refused(
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.sampled_from([len(content), len(content) - 5]))])
     recognises(path)
+    said = ""
     try:
         btf = read(path, skip_bad=data.draw(st.booleans()))
         assert np.asarray(btf.frame(0)).shape[2] in (1, 3)
     except BTFError as error:
-        assert "\n" not in str(error)
+        said = str(error)
+    assert "\n" not in said

@@ -118,7 +118,9 @@ def test_any_change_of_a_header_is_read_or_refused(
         place = data.draw(st.integers(0, 90))
         content[place] = data.draw(st.sampled_from(b"\0\xff(){}[]',:-.0159eTFO|<>uif"))
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    said = ""
     try:
         assert read(path).frame(3).size > 0
     except BTFError as error:
-        assert "\n" not in str(error)
+        said = str(error)
+    assert "\n" not in said

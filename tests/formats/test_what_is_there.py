@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -50,8 +51,7 @@ def refused(path: Path) -> str:
 )
 def test_files(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     (tmp_path / name).write_bytes(content)
-    assert pytest.raises(CaptureError, read, tmp_path / name).match(said)
-    refused(tmp_path / name)
+    assert re.search(said, refused(tmp_path / name))
 
 
 def test_folders_without_images(tmp_path: Path) -> None:

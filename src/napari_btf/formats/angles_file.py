@@ -8,7 +8,14 @@ import numpy as np
 
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import CaptureError
-from napari_btf.formats.image_names import KEYS, Angles, AnglesError, check_angles, in_radians, key_of
+from napari_btf.formats.image_names import (
+    KEYS,
+    Angles,
+    AnglesError,
+    check_angles,
+    in_radians,
+    key_of,
+)
 from napari_btf.tables import decode_text, header_cells, quoted, read_number, read_text, rows_of
 
 if TYPE_CHECKING:

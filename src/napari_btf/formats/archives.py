@@ -1,6 +1,6 @@
-"""Zip archives of captures, as the programs of all systems write them.
+r"""Zip archives of captures, as the programs of all systems write them.
 
-Names are brought into one form: parts separated by "/", without "." (``./a.png`` and ``a\\b.png``
+Names are brought into one form: parts separated by "/", without "." (``./a.png`` and ``a\b.png``
 occur). Names without the mark of UTF-8 are UTF-8 if they can be, else code page 437, as the zip
 format says. Whatever is wrong with an archive becomes a `CaptureError` when its names are listed,
 and an `OSError` when one of its files is read.

@@ -41,7 +41,7 @@ _ANGLE = re.compile(rf"{_START} (?P<value> [-+]? \d+ (?: [.,]\d+ )? )", _FLAGS)
 _OTHER_NUMBER = re.compile(
     rf"{_START} (?P<value> (?: [-+]? [.,] | [-+]{{2,}} | [−–] ) \d+ )", _FLAGS
 )
-#: What makes a number of the digits before it another one: "12p5", "1e1", "12°30'", "1.2.3", "1rad".
+#: What makes the digits before it part of another number: "12p5", "1e1", "12°30", "1.2.3", "1rad".
 _GOES_ON = re.compile(
     r"[.,]\d | [pdexo°'’·:/] [ ]? [-+]? \d | [ _]? (?: m?rad | gon | grad ) (?![a-z])",
     _FLAGS,

@@ -33,7 +33,9 @@ def values(btf: BTF) -> list[int]:
     return [int(btf.frame(i)[0, 0, 0]) for i in range(len(btf))]
 
 
-@pytest.mark.parametrize("name", ["{}.NEF", "{}.tif", "{}", "D:\\raw\\{}.CR2", "RAW/{}.dng", "{}.JPG"])
+@pytest.mark.parametrize(
+    "name", ["{}.NEF", "{}.tif", "{}", "D:\\raw\\{}.CR2", "RAW/{}.dng", "{}.JPG"]
+)
 @pytest.mark.parametrize("inside", ["", "developed/"])
 def test_images_of_another_extension(tmp_path: Path, name: str, inside: str) -> None:
     lines = [f"{name.format(x)} {v}" for x, v in zip("abcde", VECTORS, strict=True)]
@@ -52,7 +54,7 @@ def test_digits_behind_a_dot_belong_to_the_name(tmp_path: Path) -> None:
 def test_two_files_of_one_stem_are_not_chosen_from(tmp_path: Path) -> None:
     lines = [f"{x}.NEF {v}" for x, v in zip("abcde", VECTORS, strict=True)]
     folder = write(tmp_path / "x", lines, [*ON_DISK, "a.jpg"])
-    with pytest.raises(CaptureError, match='1 cannot be found .*"a.NEF"'):
+    with pytest.raises(CaptureError, match=r'1 cannot be found .*"a\.NEF"'):
         read(folder)
 
 
@@ -79,12 +81,16 @@ def test_more_on_each_line(tmp_path: Path, form: str, note: str) -> None:
 
 def test_names_that_begin_with_numbers_are_names(tmp_path: Path) -> None:
     names = [f"{i} x.png" for i in range(5)]
-    btf = read(write(tmp_path / "x", [f"{n} {v}" for n, v in zip(names, VECTORS, strict=True)], names))
+    btf = read(
+        write(tmp_path / "x", [f"{n} {v}" for n, v in zip(names, VECTORS, strict=True)], names)
+    )
     assert btf.notes == ()
 
 
 def test_lines_beyond_the_count_whose_images_are_missing(tmp_path: Path) -> None:
-    lines = [f"{name} {v}" for name, v in zip((*ON_DISK, "f.png"), (*VECTORS, "0 0 1"), strict=True)]
+    lines = [
+        f"{name} {v}" for name, v in zip((*ON_DISK, "f.png"), (*VECTORS, "0 0 1"), strict=True)
+    ]
     btf = read(write(tmp_path / "x", lines))
     assert values(btf) == [1, 2, 3, 4, 5]
     assert "says 5 images, but it names 6, and only the first of them" in "\n".join(btf.notes)
@@ -124,7 +130,24 @@ def test_skip_bad_does_not_leave_nothing(tmp_path: Path) -> None:
 
 
 WORDS = st.sampled_from(
-    ["a.png", "b.png", "c", "0", "1", "-1", "0,5", "1e9", "nan", ";", ",", "\t", " ", "\n", '"', "\0"]
+    [
+        "a.png",
+        "b.png",
+        "c",
+        "0",
+        "1",
+        "-1",
+        "0,5",
+        "1e9",
+        "nan",
+        ";",
+        ",",
+        "\t",
+        " ",
+        "\n",
+        '"',
+        "\0",
+    ]
 )
 
 

@@ -43,7 +43,7 @@ _OR_SKIP = "or leave it out with --skip-bad"
 class Layout(NamedTuple):
     """What stands on each line beside ``name x y z``."""
 
-    index: bool = False
+    indexed: bool = False
     """Whether a number stands before the name."""
     behind: int = 0
     """Number of numbers behind the vector, such as an intensity."""
@@ -52,7 +52,7 @@ class Layout(NamedTuple):
 
     def describe(self) -> str:
         """Return the words for a note; empty for the ordinary layout."""
-        found = ["an index before each name"] if self.index else []
+        found = ["an index before each name"] if self.indexed else []
         return ", ".join(found + [f"{self.behind} numbers behind each vector"] * bool(self.behind))
 
 
@@ -195,9 +195,7 @@ def _entries(
     return count, entries
 
 
-def _columns(
-    line: str, oddities: dict[str, None], layout: Layout
-) -> tuple[str, list[str]] | None:
+def _columns(line: str, oddities: dict[str, None], layout: Layout) -> tuple[str, list[str]] | None:
     """Split a line into a name and three numbers, from its end, because names may have spaces."""
     bare = line.rstrip(",; \t")
     numbers = 3 + layout.behind
@@ -209,7 +207,7 @@ def _columns(
     else:
         return None
     name = parts[0]
-    if layout.index:
+    if layout.indexed:
         index = _INDEX.match(name)
         if index is None:
             return None

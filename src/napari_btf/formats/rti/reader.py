@@ -349,7 +349,9 @@ def _all_there(
             f"of the {len(found)} images it names, {len(missing)} cannot be found "
             f"({quoted(missing)})"
         )
-        problems.append((problem, "put them back, remove their lines, or leave them out with --skip-bad"))
+        problems.append(
+            (problem, "put them back, remove their lines, or leave them out with --skip-bad")
+        )
     first: dict[str, int] = {}
     kept: list[str | None] = []
     for image, line in zip(found, lights.lines, strict=True):
