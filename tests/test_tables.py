@@ -32,7 +32,7 @@ FORMS = {
     "empty lines": "\n\ntheta_l,phi_l\n\n12.5,30\n,\n60,300.25\n,,\n",
     "units and more": "name; Light theta [°];phi_l (deg)\nä;12,5°;30\nb;60;300,25\n",
 }
-ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "cp1252"]
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "cp1252"]
 
 
 @pytest.mark.parametrize("form", FORMS)

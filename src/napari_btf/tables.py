@@ -42,9 +42,13 @@ _MOST_FOREIGN = 0.3
 
 
 def decode_text(data: bytes) -> str:
-    """Decode text in UTF-8, UTF-16 with a byte order mark, or Windows-1252."""
+    """Decode text in UTF-8, UTF-16 or Windows-1252."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
+    # Without a byte order mark, every second byte of most letters is zero.
+    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if len(data) > 1 and 2 * data[first:64:2].count(0) > len(data[first:64:2]):
+            return data.decode(encoding, errors="replace")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -86,7 +90,7 @@ def read_text(
     if len(data) > largest:
         raise failure(path, f"it is larger than {largest >> 20} MiB", f"expected {expected}")
     text = decode_text(data)
-    foreign = sum(data.translate(_IS_FOREIGN)) if not _is_unicode(data) else 0
+    foreign = 0 if _is_unicode(data) else sum(data.translate(_IS_FOREIGN))
     if "\0" in text or foreign > _MOST_FOREIGN * len(data):
         raise failure(path, "it cannot be read as text", f"expected {expected}")
     return text.removeprefix("\ufeff")

@@ -36,6 +36,7 @@ def lights(btf: BTF) -> list[tuple[float, float]]:
     "name",
     [
         "tl12p5_pl0_tv0_pv0",
+        "tl12pt5_pl0_tv0_pv0",
         "tl12_5_pl0_tv0_pv0",
         "tl12-5_pl0_tv0_pv0",
         "tl12 5 pl0 tv0 pv0",

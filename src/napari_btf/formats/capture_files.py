@@ -122,7 +122,9 @@ def open_file(root: Path, name: str) -> Iterator[BinaryIO]:
 
 def quoted(names: Sequence[str], at_most: int = 3) -> str:
     """Return the first few names in quotes, to be used in a sentence."""
-    shown = [name if len(name) <= _LONGEST else f"...{name[3 - _LONGEST :]}" for name in names[:at_most]]
+    shown = [
+        name if len(name) <= _LONGEST else f"...{name[3 - _LONGEST :]}" for name in names[:at_most]
+    ]
     text = ", ".join(f'"{name}"' for name in shown)
     return f"{text} and {len(names) - at_most} more" if len(names) > at_most else text
 

@@ -43,7 +43,9 @@ _OTHER_NUMBER = re.compile(
 )
 #: What makes the digits before it part of another number: "12p5", "1e1", "12°30", "1.2.3", "1rad".
 _GOES_ON = re.compile(
-    r"[.,]\d | [pdexo°'’·:/] [ ]? [-+]? \d | [ _]? (?: m?rad | gon | grad ) (?![a-z])",
+    r"""[.,]\d
+    | (?: [pdexo°'’·:/] | pt | point | dot | komma | comma ) [ ]? [-+]? \d
+    | [ _]? (?: m?rad | gon | grad ) (?![a-z])""",
     _FLAGS,
 )
 #: Digits behind a number that may be its decimals ("12_5"), or a number of its own.

@@ -177,4 +177,4 @@ def _fitting(path: Path, table: Path, shape: tuple[int, ...], count: int) -> tup
 
 
 def _product(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
+    return " x ".join(map(str, shape)) or "()"

@@ -186,4 +186,4 @@ def open_tiff(path: Path) -> StoredValues | tuple[list[Any], Any]:
 
 
 def _product(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
+    return " x ".join(map(str, shape)) or "()"
