@@ -132,6 +132,16 @@ def test_very_many_empty_images(tmp_path: Path) -> None:
         read(path)
 
 
+def test_an_archive_of_nothing_is_refused_by_its_index(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(10_001):
+            archive.writestr(f"tl{i % 90}_pl{i // 90}_tv0_pv0.png", b"")
+    assert not recognises(path)
+    with pytest.raises(CaptureError, match="10,001 of its files are empty"):
+        read(path, skip_bad=True)
+
+
 def test_a_file_that_claims_to_be_enormous(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     content = zipped(path)

@@ -29,6 +29,7 @@ __all__ = ["archive_members", "open_member"]
 _LARGEST_MEMBER = 1 << 30
 """Maximum unpacked size of a file in an archive, in bytes; no image of a capture is larger."""
 _MOST_MEMBERS = 1_000_000
+_MOST_EMPTY = 10_000
 _UTF8, _ENCRYPTED = 0x800, 0x1
 _METHODS = {
     1: "Shrink",
@@ -128,6 +129,9 @@ class _Archive:
             raise CaptureError(
                 path, f"it contains {len(infos):,} files, no capture has so many", _REPACK
             )
+        empty = sum(not info.file_size and not info.is_dir() for info in infos)
+        if empty > _MOST_EMPTY:
+            raise CaptureError(path, f"{empty:,} of its files are empty", "zip the images again")
         self.members: Mapping[str, zipfile.ZipInfo] = _by_name(path, infos)
 
 
@@ -187,11 +191,18 @@ def _short(text: str) -> str:
 
 
 def _archive(path: Path) -> _Archive:
-    return _opened(os.fspath(path), path.stat().st_mtime_ns)
+    found = _opened(os.fspath(path), path.stat().st_mtime_ns)
+    if isinstance(found, CaptureError):
+        raise CaptureError(path, found.problem, found.remedy)
+    return found
 
 
 # The open archive is cached, because reading its index for every image would be the slowest part;
 # ZipFile allows several threads to read. With the time stamp, a changed archive is a new entry.
 @lru_cache(maxsize=4)
-def _opened(path: str, stamp: int) -> _Archive:
-    return _Archive(Path(path))
+def _opened(path: str, stamp: int) -> _Archive | CaptureError:
+    # An archive that is refused is remembered, too, because several formats ask for it.
+    try:
+        return _Archive(Path(path))
+    except CaptureError as error:
+        return error
