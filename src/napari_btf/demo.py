@@ -102,7 +102,8 @@ def run_demo(folder: str | Path) -> Job[DemoResult]:
     write_image(folder / "latents.png", false_colours(model))
     yield Progress("draw", 2, 3)
     for light, view in NEW_DIRECTIONS:
-        name = f"relit_tl{light[0]:g}_pl{light[1]:g}_tv{view[0]:g}_pv{view[1]:g}.png"
+        # Not in the form of a capture's names, because the folder would pass for a capture.
+        name = "relit_light_{:g}_{:g}_view_{:g}_{:g}.png".format(*light, *view)
         write_image(folder / name, relight(model, light, view))
     yield Progress("draw", 3, 3)
     return DemoResult(model, folder, summary)

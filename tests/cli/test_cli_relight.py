@@ -192,7 +192,7 @@ def test_paths(model: CompressedBTF, run: Run) -> None:
         (["--light", "1,2", "--out", "model.safetensors"], "belongs to the input"),
         (["--path", "circle:3", "--out", "x.png"], "movies are not written as .png"),
         (["--path", "circle:x", "--out", "x.gif"], "is no path"),
-        (["--path", "none.csv", "--out", "x.gif"], "none.csv: it cannot be read"),
+        (["--path", "none.csv", "--out", "x.gif"], "none.csv: there is no such file"),
         (["--path", "circle:3", "--fps", "0", "--out", "x.gif"], "0 frames per second"),
         (["--path", "circle:3", "--seconds", "-1", "--out", "x.gif"], "-1 seconds"),
         (["--environment", "moon", "--out", "x.png"], "overcast, window, studio"),

@@ -16,7 +16,7 @@ from command_line import btf, ok
 from napari_btf.btf import BTF
 from napari_btf.codec import FitSettings, NetworkSettings, fit, load
 from napari_btf.embedding import embed, write_embedding
-from napari_btf.formats import read
+from napari_btf.formats import read, recognises
 from napari_btf.progress import finish
 from napari_btf.texels.sampling import all_texels
 
@@ -128,6 +128,8 @@ def test_demo_runs_the_whole_line(tmp_path: Path) -> None:
     assert len((folder / "tsne.csv").read_text().splitlines()) == 4097
     relit = sorted(folder.glob("relit_*.png"))
     assert len(relit) == 4
+    # The folder is not taken for a capture.
+    assert not recognises(folder)
     means = []
     for path in relit:
         with Image.open(path) as image:

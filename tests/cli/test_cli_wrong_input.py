@@ -88,7 +88,7 @@ class TestWrongInput:
 
     def test_no_angles_in_any_name(self, tmp_path: Path) -> None:
         Image.new("RGB", (4, 4)).save(tmp_path / "holiday.png")
-        refused(btf("info", tmp_path), "holiday.png", "tl000 pl000", "img_tv0_pv0_tl15_pl0")
+        refused(btf("info", tmp_path), "holiday.png", "tv0_pv0_tl15_pl0", "img_tv0_pv0_tl15_pl0")
 
     def test_different_sizes(self, write_capture: Callable[..., Path]) -> None:
         folder = write_capture()
@@ -110,7 +110,7 @@ class TestWrongInput:
         [
             ("1,2\n", ["line 1", "header x,y"]),
             ("x,y\n1,2.5\n", ["line 2", "integers"]),
-            ("x;y\n1;2\n", ["line 1", "expected the header x,y", "separate the columns by commas"]),
+            ("a;b\n1;2\n", ["line 1", "expected the header x,y", "add the header line"]),
             (f"x,y\n1,2\n{'1' * 140000},2\n", ["line 3 cannot be read", "correct the line"]),
             (f"x,y\n{'1' * 5000},2\n", ["line 2", "two integers"]),
             ("x,y\n1,2\n64,0\n", ["line 3", "outside the 64 x 64 image"]),

@@ -11,14 +11,8 @@ import numpy as np
 
 from napari_btf.errors import CoordinatesError
 from napari_btf.files import write_file
-from napari_btf.texels.coordinates import (
-    RegionTexels,
-    clean_name,
-    parse_integers,
-    quoted,
-    read_text,
-    table_rows,
-)
+from napari_btf.tables import LARGEST, quoted, read_number, read_text, rows_of
+from napari_btf.texels.coordinates import RegionTexels, clean_name, parse_integers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +25,8 @@ __all__ = ["EmbeddingTable", "read_embedding", "write_embedding"]
 _COLUMNS = ("tsne_x", "tsne_y", "image_x", "image_y")
 #: Largest side of an image in texels: a wrong coordinate must not make an image fill the memory.
 _LARGEST_SIDE = 1 << 16
+#: Size in bytes that the file may have if the size of the surface is not known.
+_LARGEST_UNKNOWN = 1 << 30
 
 
 class EmbeddingTable(NamedTuple):
@@ -104,21 +100,22 @@ def read_embedding(
     CoordinatesError
         If the file cannot be used; the message names the line.
     """
+    size = height or _LARGEST_SIDE, width or _LARGEST_SIDE
     expected = f"the header {','.join(_COLUMNS)}"
-    rows = table_rows(path, read_text(path, expected))
-    header = [cell.strip() for cell in next(rows, [])]
-    if not set(_COLUMNS) <= set(header):
+    largest = LARGEST + (128 * height * width if height and width else _LARGEST_UNKNOWN)
+    text = read_text(path, f"a CSV file with {expected}", CoordinatesError, largest)
+    rows = rows_of(path, text, _is_header)
+    _, header = next(rows)
+    if not _is_header(header):
         raise CoordinatesError(
             path, f"line 1 is {quoted(header)}, expected {expected}", "write it with embed"
         )
+    header = [cell.lower() for cell in header]
     columns = [header.index(name) for name in _COLUMNS]
     region = header.index("region") if "region" in header else None
-    size = height or _LARGEST_SIDE, width or _LARGEST_SIDE
     texels: dict[tuple[int, int], tuple[float, float]] = {}
     regions: list[str] = []
-    for number, row in enumerate(rows, start=2):
-        if not any(cell.strip() for cell in row):
-            continue
+    for number, row in rows:
         place = _place(path, number, row, columns[:2])
         x, y = parse_integers(path, number, row, columns[2:])
         if not (0 <= y < size[0] and 0 <= x < size[1]):
@@ -145,14 +142,17 @@ def read_embedding(
     )
 
 
+def _is_header(cells: list[str]) -> bool:
+    return set(_COLUMNS) <= {cell.lower() for cell in cells}
+
+
 def _place(
     path: str | Path, number: int, row: list[str], columns: list[int]
 ) -> tuple[float, float]:
     """Parse the point of one row; raise a CoordinatesError if it is not two finite numbers."""
     cells = [row[column] if column < len(row) else "" for column in columns]
     try:
-        # `float` also accepts underscores, such as 1_000, which a CSV file must not have.
-        x, y = (math.nan if "_" in cell else float(cell) for cell in cells)
+        x, y = map(read_number, cells)
     except ValueError:
         x = y = math.nan
     if not (math.isfinite(x) and math.isfinite(y)):

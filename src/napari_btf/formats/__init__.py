@@ -103,6 +103,9 @@ def _check_there(path: Path) -> None:
         ) from error
     if not there:
         raise CaptureError(path, "there is no such folder or file", "check the path")
+    # A pipe would be waited for without end.
+    if not (path.is_dir() or path.is_file()):
+        raise CaptureError(path, "it is neither a folder nor a file", "check the path")
 
 
 def _likeliest(path: Path) -> Any:

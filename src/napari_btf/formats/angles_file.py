@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import CaptureError
-from napari_btf.formats.image_names import KEYS, Angles, AnglesError, check_angles, key_of
+from napari_btf.formats.image_names import (
+    KEYS,
+    Angles,
+    AnglesError,
+    check_angles,
+    in_radians,
+    key_of,
+)
+from napari_btf.tables import decode_text, header_cells, quoted, read_number, read_text, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +27,6 @@ __all__ = ["AnglesFile", "is_angles_file", "read_angles_file"]
 
 _EXPECTED = "expected the header theta_l,phi_l,theta_v,phi_v and lines of degrees"
 _HEADER_BYTES = 4096
-_LARGEST = 64 << 20
 
 
 class AnglesFile(NamedTuple):
@@ -37,9 +43,10 @@ class AnglesFile(NamedTuple):
 def is_angles_file(path: Path) -> bool:
     """Return whether a file starts with a header that names the angles; never raises."""
     try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            return _columns(next(csv.reader([file.readline(_HEADER_BYTES)]), [])) is not None
-    except (OSError, csv.Error):
+        with path.open("rb") as file:
+            start = decode_text(file.read(_HEADER_BYTES)).removeprefix("\ufeff")
+        return _columns(header_cells(start, _is_header)) is not None
+    except OSError:
         return False
 
 
@@ -50,37 +57,43 @@ def read_angles_file(path: Path) -> AnglesFile:
     ----------
     path : Path
         A CSV file with the header ``theta_l,phi_l,theta_v,phi_v`` (or ``tl,pl,tv,pv``), in
-        degrees. Other columns are ignored. Without view columns every view is 0, 0.
+        degrees. Other columns are ignored. Without view columns every view is 0, 0. Semicolons,
+        tabs or blanks may separate the columns, too: see `napari_btf.tables`.
 
     Raises
     ------
     CaptureError
         If the file cannot be read, or a line is wrong (the message names the line).
     """
-    rows = _rows(path)
-    columns = _columns(rows[0]) if rows else None
+    text = read_text(path, _EXPECTED.removeprefix("expected "), CaptureError)
+    rows = rows_of(path, text, _is_header, CaptureError)
+    _, header = next(rows)
+    columns = _columns(header)
     if columns is None:
-        first = ",".join(rows[0]) if rows else ""
-        raise CaptureError(path, f"line 1 is {first[:80]!r}", _EXPECTED)
+        raise CaptureError(path, f"line 1 is {quoted(header)}", _EXPECTED)
     angles = []
-    for number, row in enumerate(rows[1:], start=2):
-        if not any(cell.strip() for cell in row):
-            continue
+    for number, row in rows:
         try:
-            values = {key: float(row[column]) for key, column in columns.items()}
+            values = {key: read_number(row[column]) for key, column in columns.items()}
             found = Angles(*(values.get(key, 0.0) for key in KEYS))
             check_angles(found)
         except (ValueError, IndexError, AnglesError) as error:
             reason = f" ({error})" if isinstance(error, AnglesError) else ""
             raise CaptureError(
                 path,
-                f"line {number} is {','.join(row)[:80]!r}, expected angles in degrees{reason}",
+                f"line {number} is {quoted(row)}, expected angles in degrees{reason}",
                 "correct the line",
             ) from error
         angles.append(found)
     if not angles:
         raise CaptureError(path, "it has no angles", _EXPECTED)
     table = np.array(angles)
+    if in_radians(table):
+        raise CaptureError(
+            path,
+            "all thetas are below 1.6 and all phis below 6.3, as in radians",
+            "give the angles in degrees",
+        )
     return AnglesFile(
         angles_to_vectors(table[:, 0], table[:, 1]),
         angles_to_vectors(table[:, 2], table[:, 3]),
@@ -88,14 +101,8 @@ def read_angles_file(path: Path) -> AnglesFile:
     )
 
 
-def _rows(path: Path) -> list[list[str]]:
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise CaptureError(path, "it is larger than any list of angles", _EXPECTED)
-        return list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CaptureError(path, f"it cannot be read ({reason})", _EXPECTED) from error
+def _is_header(cells: list[str]) -> bool:
+    return _columns(cells) is not None
 
 
 def _columns(header: list[str]) -> dict[str, int] | None:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path, PurePath, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, cast
+from pathlib import PurePath
+from typing import TYPE_CHECKING, BinaryIO
 
 from napari_btf.errors import CaptureError
+from napari_btf.formats.archives import archive_members, open_member
 from napari_btf.formats.images.files import EXTENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
+    from pathlib import Path
 
 __all__ = [
+    "DEEPEST",
     "ReadOptions",
+    "file_names",
     "image_names",
     "iter_image_names",
     "iter_light_files",
@@ -28,10 +29,10 @@ __all__ = [
     "read_bytes",
 ]
 
-_DEEPEST = 4
+_LONGEST = 60
+"""Number of letters of a name that a message shows."""
+DEEPEST = 4
 """Number of sub-folder levels that are searched for images."""
-_LARGEST_MEMBER = 1 << 30
-"""Maximum unpacked size of a file in an archive, in bytes; no image of a capture is larger."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ def iter_image_names(root: Path) -> Iterator[str]:
     Hidden files and folders are skipped. The order is arbitrary.
     """
     if root.is_dir():
-        return _walk(root, "", _DEEPEST, EXTENSIONS, set())
-    return _members(root, EXTENSIONS)
+        return _walk(root, "", DEEPEST, EXTENSIONS, set())
+    return archive_members(root, EXTENSIONS)
 
 
 def iter_light_files(root: Path) -> Iterator[str]:
@@ -69,7 +70,15 @@ def iter_light_files(root: Path) -> Iterator[str]:
     """
     if root.is_dir():
         return _walk(root, "", 1, {".lp"}, set())
-    return (name for name in _members(root, {".lp"}) if name.count("/") <= 2)
+    return (name for name in archive_members(root, {".lp"}) if name.count("/") <= 2)
+
+
+def file_names(archive: Path) -> list[str]:
+    """Return the names of all files in a zip archive, without hidden ones; empty if damaged."""
+    try:
+        return list(archive_members(archive))
+    except (OSError, CaptureError):
+        return []
 
 
 def image_names(root: Path) -> list[str]:
@@ -107,42 +116,28 @@ def open_file(root: Path, name: str) -> Iterator[BinaryIO]:
         with (root / name).open("rb") as file:
             yield file
         return
-    try:
-        archive = _archive(os.fspath(root), root.stat().st_mtime_ns)
-        if archive.getinfo(name).file_size > _LARGEST_MEMBER:
-            raise OSError(f"it unpacks to more than {_LARGEST_MEMBER >> 30} GiB")
-        with archive.open(name) as member:
-            yield cast("BinaryIO", member)
-    # RuntimeError (with NotImplementedError) means encryption or an unknown compression method.
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
-        raise OSError(str(error)) from error
+    with open_member(root, name) as member:
+        yield member
 
 
 def quoted(names: Sequence[str], at_most: int = 3) -> str:
     """Return the first few names in quotes, to be used in a sentence."""
-    text = ", ".join(f'"{name}"' for name in names[:at_most])
+    shown = [
+        name if len(name) <= _LONGEST else f"...{name[3 - _LONGEST :]}" for name in names[:at_most]
+    ]
+    text = ", ".join(f'"{name}"' for name in shown)
     return f"{text} and {len(names) - at_most} more" if len(names) > at_most else text
 
 
 def _all_of(names: Callable[[Path], Iterator[str]], root: Path) -> list[str]:
     try:
         return list(names(root))
-    except (zipfile.BadZipFile, OSError) as error:
+    except OSError as error:
         raise CaptureError(
-            root, f"it cannot be opened ({error})", "expected a folder of images or a zip of one"
+            root,
+            f"it cannot be opened ({error.strerror or error})",
+            "expected a folder of images or a zip of one",
         ) from error
-
-
-def _members(root: Path, extensions: Collection[str]) -> Iterator[str]:
-    for name in _archive(os.fspath(root), root.stat().st_mtime_ns).namelist():
-        parts = name.split("/")
-        # Such names are harmless here, because nothing is unpacked to disk, but no ordinary
-        # archive of a capture has them.
-        if ".." in parts or PurePosixPath(name).is_absolute() or parts[0].endswith(":"):
-            raise zipfile.BadZipFile(f'it contains "{name}", a path that leads out of the archive')
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-        if not hidden and PurePath(name).suffix.lower() in extensions:
-            yield name
 
 
 def _walk(
@@ -169,10 +164,3 @@ def _walk(
     if depth:
         for name in sorted(folders):
             yield from _walk(folder / name, f"{prefix}{name}/", depth - 1, extensions, seen)
-
-
-# The open archive is cached, because reading its index for every image would be the slowest part;
-# ZipFile allows several threads to read. With the time stamp, a changed archive is a new entry.
-@lru_cache(maxsize=4)
-def _archive(path: str, stamp: int) -> zipfile.ZipFile:
-    return zipfile.ZipFile(path)

@@ -34,6 +34,8 @@ _FIRST = 16
 _SLOW_SECONDS = 2e-4
 """Seconds per header; reading one from the operating system's file cache takes far less."""
 _LISTED = 10
+_BLOCK = 1024
+"""Number of headers after which an error ends the search for others."""
 
 
 class OpenedFrames(NamedTuple):
@@ -66,7 +68,13 @@ def lazy_frames(root: Path, names: Sequence[str], skip_bad: bool = False) -> Ope
         If an image cannot be read, or its size or type differs from most others; with
         ``skip_bad`` only if no image remains.
     """
-    headers = _for_all(lambda name: _header(root, name), names)
+    headers: list[ImageHeader | CaptureError] = []
+    for start in range(0, len(names), _BLOCK):
+        headers += _for_all(lambda name: _header(root, name), names[start : start + _BLOCK])
+        wrong = next((h for h in headers[start:] if isinstance(h, CaptureError)), None)
+        # Nothing more is looked at, because a damaged archive may have very many such images.
+        if wrong is not None and not skip_bad:
+            raise wrong
     turn = common_orientation(
         [h.orientation if isinstance(h, ImageHeader) else None for h in headers],
         lambda i: decode(read_bytes(root, names[i]), UPRIGHT),

@@ -22,6 +22,7 @@ from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import CaptureError
 from napari_btf.formats.capture_files import (
     ReadOptions,
+    file_names,
     image_names,
     iter_image_names,
     light_files,
@@ -35,6 +36,14 @@ from napari_btf.formats.image_names import (
     check_angles,
     parse_angles,
 )
+from napari_btf.formats.image_sets import (
+    check_radians,
+    check_sets,
+    hyphens,
+    unclear_endings,
+    without_twins,
+)
+from napari_btf.formats.what_is_there import file_instead, folder_instead, names_instead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +51,9 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "recognises"]
 
-KNOWN_NAMES = '"00000 tl000 pl000 tv000 pv000.jpg" or "img_tv0_pv0_tl15_pl0.jpg"'
+_KNOWN_NAME = '"img_tv0_pv0_tl15_pl0.jpg"'
+KNOWN_NAMES = f'images named "00000 tl000 pl000 tv000 pv000.jpg" or {_KNOWN_NAME}'
+_UNKNOWN = "it is no capture of a known kind", "expected a folder of images or a zip of one"
 
 _LOOK_AT_MOST = 2000
 
@@ -73,25 +84,20 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
         If the pattern is invalid.
     """
     options = options or ReadOptions()
+    if path.is_file():
+        instead = file_instead(path)
+        if instead is not None or path.suffix.lower() != ".zip":
+            raise CaptureError(path, *(instead or _UNKNOWN))
     names = image_names(path)
     if not names:
-        raise CaptureError(path, "there is no image in it", f"expected images named {KNOWN_NAMES}")
+        problem, remedy = _instead(path) or ("there is no image in it", f"expected {KNOWN_NAMES}")
+        raise CaptureError(path, problem, remedy)
     pattern = None if options.pattern is None else NamePattern(options.pattern)
     parsed, notes = _parse_all(path, names, pattern or parse_angles, options.skip_bad)
     if not parsed:
-        if pattern is not None:
-            raise CaptureError(
-                path,
-                f"the pattern matches no image name (found {quoted(names)})",
-                "correct the pattern, which is searched in the names with their folders",
-            )
-        raise CaptureError(
-            path,
-            f"no image name contains the light and view angles (found {quoted(names)})",
-            f"rename the images like {KNOWN_NAMES} "
-            "(t = theta, p = phi, l = light, v = view; degrees), "
-            "give a pattern, or add the .lp file of an RTI capture",
-        )
+        raise _without_angles(path, names, pattern is not None)
+    parsed, more = _together(path, parsed, options.skip_bad, spelt=pattern is None)
+    notes += more
     for name in light_files(path)[:1]:
         remedy = "; open the .lp file itself to use it" if path.is_dir() else ""
         notes.append(f'"{name}" was not used, because the image names give the angles{remedy}')
@@ -106,6 +112,55 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
         notes=(*notes, *opened.notes),
         channel_names=opened.channel_names,
     )
+
+
+def _instead(path: Path) -> tuple[str, str] | None:
+    """Say what a folder or zip holds in place of images with angles."""
+    if path.is_dir():
+        return folder_instead(path)
+    return file_instead(path) or names_instead(file_names(path))
+
+
+def _without_angles(path: Path, names: Sequence[str], by_pattern: bool) -> CaptureError:
+    if by_pattern:
+        return CaptureError(
+            path,
+            f"the pattern matches no image name (found {quoted(names)})",
+            "correct the pattern, which is searched in the names with their folders",
+        )
+    instead = _instead(path)
+    if instead is not None:
+        return CaptureError(path, *instead)
+    return CaptureError(
+        path,
+        f"no image name contains the light and view angles (found {quoted(names)})",
+        f"rename the images like {_KNOWN_NAME} (degrees), give a pattern, or add the .lp file of "
+        "an RTI capture",
+    )
+
+
+def _together(
+    path: Path, parsed: dict[str, Angles], skip_bad: bool, spelt: bool
+) -> tuple[dict[str, Angles], list[str]]:
+    """Check what all names say together; ``spelt`` means that no pattern told the angles."""
+    notes = []
+    if spelt:
+        unclear = unclear_endings(list(parsed))
+        if unclear and (not skip_bad or len(unclear) == len(parsed)):
+            raise CaptureError(
+                path / unclear[0],
+                "the digits at the end of the name may be decimals of the last angle",
+                "write decimals with a dot, or give a pattern that says what is an angle",
+            )
+        if unclear:
+            notes.append(f"{len(unclear)} images with unclear digits at the end were left out")
+            parsed = {name: parsed[name] for name in parsed if name not in set(unclear)}
+        parsed, more = hyphens(parsed)
+        notes += more
+    check_radians(path, list(parsed.values()))
+    parsed, more = without_twins(path, parsed, skip_bad)
+    check_sets(path, parsed)
+    return parsed, notes + more
 
 
 def _carries_angles(name: str) -> bool:
@@ -135,7 +190,7 @@ def _parse_all(
             check_angles(angles)
         except AnglesError as problem:
             if not skip_bad:
-                remedy = "correct the name or move the image away"
+                remedy = "correct the name, or leave the image out with --skip-bad"
                 raise CaptureError(path / name, str(problem), remedy) from problem
             wrong.append(f'"{name}" ({problem})')
             continue

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from napari_btf.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "KEYS",
@@ -16,6 +18,8 @@ __all__ = [
     "AnglesError",
     "NamePattern",
     "check_angles",
+    "ending_of",
+    "in_radians",
     "key_of",
     "parse_angles",
 ]
@@ -23,14 +27,29 @@ __all__ = [
 KEYS = ("tl", "pl", "tv", "pv")
 
 # A key is "tl", "theta_l", "thetaLight", "theta-light" or "light_theta", and likewise with phi and
-# view. The number follows, directly or after one of " _=:". A hyphen before it is a minus sign.
+# view. The number follows, directly or after one of " _=:". A hyphen before it is a minus sign, and
+# its decimals follow a dot or a comma.
 _WORDS = r"""
     (?: (?P<short> [tp][lv] )
       | (?P<angle> theta | phi ) [ _-]? (?P<what> light | view | l | v | i | o )
       | (?P<what2> light | view ) [ _-]? (?P<angle2> theta | phi ) )"""
 _FLAGS = re.IGNORECASE | re.VERBOSE | re.ASCII
 _KEY = re.compile(_WORDS, _FLAGS)
-_ANGLE = re.compile(rf"(?<![A-Za-z]) {_WORDS} [ _=:]? (?P<value> [-+]? \d+ (?: \.\d+ )? )", _FLAGS)
+_START = rf"(?<![A-Za-z]) {_WORDS} [ _=:]?"
+_ANGLE = re.compile(rf"{_START} (?P<value> [-+]? \d+ (?: [.,]\d+ )? )", _FLAGS)
+#: Numbers of other forms: "tl.5", "tl--30", and with the minus sign of typography.
+_OTHER_NUMBER = re.compile(
+    rf"{_START} (?P<value> (?: [-+]? [.,] | [-+]{{2,}} | [−–] ) \d+ )", _FLAGS
+)
+#: What makes the digits before it part of another number: "12p5", "1e1", "12°30", "1.2.3", "1rad".
+_GOES_ON = re.compile(
+    r"""[.,]\d
+    | (?: [pdexo°'’·:/] | pt | point | dot | komma | comma ) [ ]? [-+]? \d
+    | [ _]? (?: m?rad | gon | grad ) (?![a-z])""",
+    _FLAGS,
+)
+#: Digits behind a number that may be its decimals ("12_5"), or a number of its own.
+_ENDING = re.compile(r"[ _-] (?P<digits> \d+ )", _FLAGS)
 _MOST_DEGREES = 3600.0
 
 
@@ -59,18 +78,41 @@ def parse_angles(name: str) -> Angles | None:
     Raises
     ------
     AnglesError
-        If a file or folder name gives one angle twice, with different values.
+        If a file or folder name gives one angle twice, with different values, or if a number in a
+        name that has all four angles cannot be read as a whole (``tl12p5``, ``tl12_5_pl0``).
     """
-    path = PurePosixPath(name)
-    # Digits after a dot are decimals, not an extension: "tl15.5" is not a file of type ".5".
-    own = path.name if path.suffix[1:].isdigit() else path.stem
     found: dict[str, float] = {}
-    for part in (own, *reversed(path.parent.parts)):
-        for key, value in _angles_of(part).items():
+    unread: dict[str, str] = {}
+    own, folders = _parts(name)
+    for part, is_own in ((own, True), *((folder, False) for folder in folders)):
+        values, wrong = _angles_of(part, is_own)
+        unread.update((key, text) for key, text in wrong.items() if key not in found)
+        for key, value in values.items():
             found.setdefault(key, value)
     if len(found) != len(KEYS):
         return None
+    for key, text in unread.items():
+        raise AnglesError(f'"{text}" in the name is not clear as the number of {key}')
     return Angles(*(found[key] for key in KEYS))
+
+
+def ending_of(name: str) -> str:
+    """Return the digits after the last angle in a file's own name, "7" in "tl0_pl5_7.png", or "".
+
+    They may be an index, or decimals: the names of all images together tell.
+    """
+    own, _ = _parts(name)
+    matches = list(_ANGLE.finditer(own))
+    ending = _ENDING.match(own, matches[-1].end()) if matches else None
+    return "" if ending is None else ending["digits"]
+
+
+def _parts(name: str) -> tuple[str, list[str]]:
+    """Return the name of a file without its extension, and its folders from the innermost."""
+    *folders, own = name.split("/")
+    stem, dot, extension = own.rpartition(".")
+    # Digits after a dot are decimals, not an extension: "tl15.5" is not a file of type ".5".
+    return (stem if dot and stem and not extension.isdigit() else own), folders[::-1]
 
 
 def key_of(word: str) -> str | None:
@@ -88,13 +130,28 @@ def _key(match: re.Match[str]) -> str:
     return angle[0].lower() + {"i": "l", "o": "v"}.get(first, first)
 
 
-def _angles_of(text: str) -> dict[str, float]:
+def _angles_of(text: str, is_own: bool) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the angles in a part of a name, and what cannot be read of those whose number is odd.
+
+    The digits behind the last angle of a file's own name are left to `ending_of`.
+    """
     found: dict[str, float] = {}
-    for match in _ANGLE.finditer(text):
-        key, value = _key(match), float(match["value"])
+    unread: dict[str, str] = {}
+    matches = list(_ANGLE.finditer(text))
+    for match in matches:
+        key, value = _key(match), float(match["value"].replace(",", "."))
+        goes_on = _GOES_ON.match(text, match.end())
+        if goes_on is None and not (is_own and match is matches[-1]):
+            goes_on = _ENDING.match(text, match.end())
+        if goes_on is not None:
+            unread[key] = match[0] + goes_on[0]
         if found.setdefault(key, value) != value:
             raise AnglesError(f"the name gives {key} twice, as {found[key]:g} and {value:g}")
-    return found
+    for match in _OTHER_NUMBER.finditer(text):
+        key = _key(match)
+        unread[key] = match[0]
+        found.setdefault(key, 0.0)
+    return found, unread
 
 
 class NamePattern:
@@ -167,3 +224,14 @@ def check_angles(angles: Angles) -> None:
     for key, phi in (("pl", angles.phi_light), ("pv", angles.phi_view)):
         if not np.abs(phi) <= _MOST_DEGREES:
             raise AnglesError(f"{key} is {phi:g} degrees, which is not an azimuth")
+
+
+def in_radians(angles: NDArray[np.float64]) -> bool:
+    """Return whether angles, (N, 4) as in `Angles`, seem to be in radians rather than degrees.
+
+    No capture in degrees has all thetas below 1.6 and all phis below 6.3, with decimals in both.
+    """
+    size = np.abs(angles)
+    theta, phi = size[:, ::2], size[:, 1::2]
+    small = theta.max() <= np.pi / 2 + 0.01 and phi.max() <= 2 * np.pi + 0.01
+    return bool(small and all(np.any(part != np.rint(part)) for part in (theta, phi)))

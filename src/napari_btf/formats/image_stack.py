@@ -17,6 +17,7 @@ from napari_btf.btf import BTF
 from napari_btf.errors import CaptureError
 from napari_btf.formats.angles_file import is_angles_file, read_angles_file
 from napari_btf.formats.stack_axes import with_channels_last
+from napari_btf.formats.stack_files import COPY_AGAIN, StoredValues, open_npy, open_tiff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["EXTENSIONS", "image_shape", "read", "recognises"]
 
 EXTENSIONS = frozenset({".tif", ".tiff", ".npy"})
-_REMEDY = "copy it again from the original"
 
 
 def recognises(path: Path) -> bool:
@@ -51,9 +51,11 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
     """
     found = _stack_and_angles(path)
     if found is None:
+        table = path.with_suffix(".csv")
+        there = f'"{table.name}" beside it does not name angles in its first line'
         raise CaptureError(
             path,
-            "there is no file of angles for this stack",
+            there if table.is_file() else "there is no file of angles for this stack",
             f'add "{path.with_suffix(".csv").name}" with the header theta_l,phi_l,theta_v,phi_v '
             "and a line for each image, or open a folder of images",
         )
@@ -86,8 +88,8 @@ def image_shape(shape: tuple[int, ...], count: int) -> tuple[int, int, int] | No
 
 def _stack_and_angles(path: Path) -> tuple[Path, Path] | None:
     if path.suffix.lower() in EXTENSIONS and path.is_file():
-        table = path.with_suffix(".csv")
-        return (path, table) if is_angles_file(table) else None
+        tables = (path.with_suffix(".csv"), path.with_suffix(".CSV"))
+        return next(((path, table) for table in tables if is_angles_file(table)), None)
     if path.suffix.lower() == ".csv" and is_angles_file(path):
         for extension in sorted(EXTENSIONS):
             if path.with_suffix(extension).is_file():
@@ -116,39 +118,31 @@ class _StackFrames:
         try:
             pixels = np.asarray(self._get(int(i))).reshape(self.shape[1:])
             pixels = pixels.astype(self.dtype, copy=False)
+        except CaptureError:
+            raise
         except Exception as error:
-            raise CaptureError(self.path, f"its image {i} cannot be read", _REMEDY) from error
+            raise CaptureError(self.path, f"its image {i} cannot be read", COPY_AGAIN) from error
         if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-            raise CaptureError(self.path, f"its image {i} has values that are not finite", _REMEDY)
+            raise CaptureError(
+                self.path, f"its image {i} has values that are not finite", COPY_AGAIN
+            )
         return pixels
 
 
 def _open_npy(path: Path, table: Path, count: int) -> _StackFrames:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise CaptureError(path, "it is damaged or not a .npy array", _REMEDY) from error
-    whole = (count, *_fitting(path, table, array.shape, count))
-    images = array.reshape(whole)
-    return _StackFrames(path, whole, array.dtype, images.__getitem__)
+    values = open_npy(path)
+    whole = (count, *_fitting(path, table, values.shape, count))
+    return _StackFrames(path, whole, values.dtype, values.images(whole))
 
 
 def _open_tiff(path: Path, table: Path, count: int) -> _StackFrames:
-    import tifffile
-
-    # Any exception is caught, because decoders of damaged files may raise any kind.
-    try:
-        with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            shape = tuple(int(length) for length in series.shape)
-            dtype, contiguous = np.dtype(series.dtype), series.dataoffset is not None
-            pages = [] if contiguous else [series[i] for i in range(len(series))]
-    except Exception as error:
-        raise CaptureError(path, "it is damaged or not a TIFF file", _REMEDY) from error
-    whole = (count, *_fitting(path, table, shape, count))
-    if contiguous:
-        images = tifffile.memmap(path, series=0, mode="r").reshape(whole)
-        return _StackFrames(path, whole, dtype, images.__getitem__)
+    opened = open_tiff(path)
+    if isinstance(opened, StoredValues):
+        whole = (count, *_fitting(path, table, opened.shape, count))
+        return _StackFrames(path, whole, opened.dtype, opened.images(whole))
+    pages, file = opened
+    series = file.series[0]
+    whole = (count, *_fitting(path, table, tuple(map(int, series.shape)), count))
     if len(pages) != count:
         raise CaptureError(
             path,
@@ -168,7 +162,7 @@ def _open_tiff(path: Path, table: Path, count: int) -> _StackFrames:
             with file.filehandle:
                 return np.asarray(found.asarray())
 
-    return _StackFrames(path, whole, dtype, page)
+    return _StackFrames(path, whole, np.dtype(series.dtype), page)
 
 
 def _fitting(path: Path, table: Path, shape: tuple[int, ...], count: int) -> tuple[int, int, int]:
@@ -176,7 +170,15 @@ def _fitting(path: Path, table: Path, shape: tuple[int, ...], count: int) -> tup
     if found is None:
         raise CaptureError(
             path,
-            f"its shape is {' x '.join(map(str, shape))}, {table.name} has {count} lines of angles",
+            f"its shape is {_product(shape)}, {table.name} has {count} lines of angles",
             "the file of angles needs one line for each image",
         )
+    if 0 in found:
+        raise CaptureError(
+            path, f"its images are empty: its shape is {_product(shape)}", "save the images again"
+        )
     return found
+
+
+def _product(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "()"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from napari_btf.directions import angles_to_vectors, great_circle, unit_vector, vectors_to_angles
 from napari_btf.errors import UsageError
+from napari_btf.tables import quoted, read_number, read_text, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,21 +187,14 @@ def read_path(path: str | Path) -> LightPath:
     UsageError
         If the file cannot be read, or if a line is wrong; the message names the line.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(
-            path, f"it cannot be read ({reason})", f"expected a CSV file with the header {_HEADER}"
-        ) from error
-    lines = enumerate(csv.reader(text.splitlines()), start=1)
-    rows = [(n, row) for n, row in lines if any(cell.strip() for cell in row)]
-    header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
+    text = read_text(path, f"a CSV file with the header {_HEADER}", UsageError)
+    rows = list(rows_of(path, text, _is_header, UsageError))
+    header = [cell.lower() for cell in rows[0][1]]
     views = [column for column in _VIEW if column in header]
-    if not set(_LIGHT) <= set(header) or len(views) == 1:
+    if not _is_header(header):
         raise UsageError(
             path,
-            f"its first line is {','.join(header)[:60]!r}",
+            f"its first line is {quoted(header)}",
             f"expected the header {_HEADER}[,view_theta,view_phi][,seconds]",
         )
     columns = [*_LIGHT, *views, *(["seconds"] if "seconds" in header else [])]
@@ -220,6 +213,11 @@ def read_path(path: str | Path) -> LightPath:
     view = angles_to_vectors(found[_VIEW[0]], found[_VIEW[1]]) if views else None
     light = angles_to_vectors(found[_LIGHT[0]], found[_LIGHT[1]])
     return LightPath(seconds - seconds[0], light, view)
+
+
+def _is_header(cells: list[str]) -> bool:
+    names = {cell.lower() for cell in cells}
+    return names >= set(_LIGHT) and len(names & set(_VIEW)) != 1
 
 
 def frames_along(
@@ -259,7 +257,7 @@ def _numbers(
     path: str | Path, line: int, row: list[str], header: list[str], columns: list[str]
 ) -> list[float]:
     try:
-        numbers = [float(row[header.index(column)]) for column in columns]
+        numbers = [read_number(row[header.index(column)]) for column in columns]
     except (IndexError, ValueError) as error:
         raise UsageError(
             path, f"line {line} is {','.join(row)[:60]!r}", f"expected {','.join(columns)}"

@@ -9,16 +9,17 @@ import csv
 import io
 import re
 import unicodedata
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from napari_btf.errors import CoordinatesError
 from napari_btf.files import write_file
+from napari_btf.tables import LARGEST, quoted, read_text, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -26,11 +27,8 @@ __all__ = [
     "RegionTexels",
     "clean_name",
     "parse_integers",
-    "quoted",
     "read_coordinates",
     "read_regions",
-    "read_text",
-    "table_rows",
     "write_coordinates",
 ]
 
@@ -156,20 +154,19 @@ def _texels(
     path: str | Path, height: int, width: int
 ) -> Iterator[tuple[int, tuple[int, int], str | None]]:
     """Yield line number, (y, x) and region of each texel; the region is None without a column."""
-    rows = table_rows(path, read_text(path, "the header x,y"))
-    header = [cell.strip() for cell in next(rows, [])]
-    if "x" not in header or "y" not in header:
-        other = len(header) == 1 and any(mark in header[0] for mark in ";\t |")
+    # A line of a texel takes some ten bytes; names of regions may be longer.
+    largest = LARGEST + 64 * height * width
+    text = read_text(path, "a CSV file with the header x,y", CoordinatesError, largest)
+    rows = rows_of(path, text, _is_header)
+    _, header = next(rows)
+    if not _is_header(header):
         raise CoordinatesError(
-            path,
-            f"line 1 is {quoted(header)}, expected the header x,y",
-            "separate the columns by commas" if other else "add the header line",
+            path, f"line 1 is {quoted(header)}, expected the header x,y", "add the header line"
         )
-    columns = header.index("x"), header.index("y")
-    region = header.index("region") if "region" in header else None
-    for number, row in enumerate(rows, start=2):
-        if not any(cell.strip() for cell in row):
-            continue
+    names = [cell.lower() for cell in header]
+    columns = names.index("x"), names.index("y")
+    region = names.index("region") if "region" in names else None
+    for number, row in rows:
         x, y = parse_integers(path, number, row, columns)
         if not (0 <= x < width and 0 <= y < height):
             raise CoordinatesError(
@@ -183,33 +180,8 @@ def _texels(
             yield number, (y, x), row[region] if region < len(row) else ""
 
 
-def read_text(path: str | Path, expected: str) -> str:
-    """Read the text of a CSV file; ``expected`` describes its contents in error messages."""
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise CoordinatesError(path, "there is no such file", "check the path") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise CoordinatesError(
-            path, f"it cannot be read as text ({error})", f"expected a CSV file with {expected}"
-        ) from error
-
-
-def table_rows(path: str | Path, text: str) -> Iterator[list[str]]:
-    """Yield the cells of each line of a CSV file."""
-    rows = csv.reader(text.splitlines())
-    try:
-        yield from rows
-    except csv.Error as error:
-        raise CoordinatesError(
-            path, f"line {rows.line_num} cannot be read ({error})", "correct the line"
-        ) from error
-
-
-def quoted(row: list[str]) -> str:
-    """Return a line of a table in quotes for a message, truncated to 60 characters."""
-    text = ",".join(row)
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+def _is_header(cells: list[str]) -> bool:
+    return {"x", "y"} <= {cell.lower() for cell in cells}
 
 
 def parse_integers(

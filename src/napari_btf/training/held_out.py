@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +14,11 @@ from napari_btf.directions import (
     format_angles,
 )
 from napari_btf.errors import UsageError
+from napari_btf.tables import read_number, read_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import ArrayLike, NDArray
 
     from napari_btf.btf import BTF
@@ -38,18 +41,17 @@ def read_lights(path: str | Path) -> NDArray[np.float64]:
     UsageError
         If the file cannot be read; the message names the line.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(path, f"it cannot be read ({reason})", "check the path") from error
+    text = read_text(path, "a text file with lines of theta and phi", UsageError)
     angles = []
     for number, line in enumerate(text.splitlines(), start=1):
-        words = line.split("#")[0].replace(",", " ").split()
-        if not words:
+        # Commas mark decimals where something else separates the two numbers.
+        bare = line.split("#")[0].strip()
+        words = re.split(r"[;\t]", bare) if re.search(r"[;\t]", bare) else re.split(r"[,\s]+", bare)
+        words = [word for word in words if word.strip()]
+        if not words or [word.strip().lower() for word in words] == ["theta", "phi"]:
             continue
         try:
-            theta, phi = (float(word) for word in words)
+            theta, phi = map(read_number, words)
             if not np.isfinite([theta, phi]).all():
                 raise ValueError("not a finite number")
         except ValueError as error:

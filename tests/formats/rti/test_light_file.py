@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from napari_btf.errors import CaptureError
-from napari_btf.formats.rti.light_file import LightFile, decode_text, parse_light_file
+from napari_btf.formats.rti.light_file import LightFile, parse_light_file
+from napari_btf.tables import decode_text
 
 LP = Path("dirs.lp")
 

@@ -303,7 +303,8 @@ class TestWrongCaptures:
             read(folder)
         assert str(caught.value) == (
             f"{folder / 'dirs.lp'}: of the 5 images it names, 2 cannot be found "
-            '("x.png", "y.png"); put them back or remove their lines.'
+            '("x.png", "y.png"); put them back, remove their lines, or leave them out with '
+            "--skip-bad."
         )
 
     def test_no_image_at_all(self, capture: Write) -> None:

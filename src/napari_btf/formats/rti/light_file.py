@@ -9,7 +9,6 @@ edit them by hand, so the parser accepts unusual but unambiguous forms and notes
 
 from __future__ import annotations
 
-import codecs
 import math
 import re
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LightFile", "decode_text", "parse_light_file"]
+__all__ = ["LAYOUTS", "Layout", "LightFile", "parse_light_file"]
 
 _COUNT = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(
@@ -35,6 +34,34 @@ _LONGEST_NUMBER = 64
 _UNIT_TOLERANCE = 1e-3
 #: Rounding may put a light on the horizon slightly below it (z = -0.0002 in HP's own example).
 _HORIZON = math.sin(math.radians(0.5))
+
+
+_INDEX = re.compile(r"[0-9]+[\s,;]+(?=\S)")
+_OR_SKIP = "or leave it out with --skip-bad"
+
+
+class Layout(NamedTuple):
+    """What stands on each line beside ``name x y z``."""
+
+    indexed: bool = False
+    """Whether a number stands before the name."""
+    behind: int = 0
+    """Number of numbers behind the vector, such as an intensity."""
+    counted: bool = False
+    """Whether only as many lines count as the first line says."""
+
+    def describe(self) -> str:
+        """Return the words for a note; empty for the ordinary layout."""
+        found = ["an index before each name"] if self.indexed else []
+        return ", ".join(found + [f"{self.behind} numbers behind each vector"] * bool(self.behind))
+
+
+#: In the order in which they are tried: the first whose images all exist is taken.
+LAYOUTS = (
+    Layout(),
+    Layout(counted=True),
+    *(Layout(index, behind) for behind in (0, 1, 2, 3) for index in (True, False)),
+)
 
 
 class LightFile(NamedTuple):
@@ -56,17 +83,9 @@ class _Entry(NamedTuple):
     line: int
 
 
-def decode_text(data: bytes) -> str:
-    """Decode text in UTF-8, UTF-16 with a byte order mark, or Windows-1252."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
-
-
-def parse_light_file(path: Path, text: str) -> LightFile:
+def parse_light_file(
+    path: Path, text: str, layout: Layout = LAYOUTS[0], skip_bad: bool = False
+) -> LightFile:
     """Parse the text of an .lp file.
 
     Parameters
@@ -75,6 +94,10 @@ def parse_light_file(path: Path, text: str) -> LightFile:
         Path of the file, used in messages.
     text : str
         Content of the file.
+    layout : Layout
+        What stands on each line beside name and vector.
+    skip_bad : bool
+        Leave out wrong lines, with a note, as long as one line is right.
 
     Raises
     ------
@@ -82,37 +105,70 @@ def parse_light_file(path: Path, text: str) -> LightFile:
         If lines are missing, a line is not ``name x y z``, or a vector is not a light direction
         (not finite, zero, or behind the surface).
     """
-    oddities: dict[str, None] = {}
+    oddities: dict[str, None] = dict.fromkeys([layout.describe()] if layout.describe() else [])
+    wrong: list[CaptureError] = []
     if text.startswith("\ufeff"):
         text = text[1:]
         oddities["a byte order mark"] = None
-    count, entries = _entries(path, text, oddities)
-    if not entries:
+    count, entries = _entries(path, text, oddities, layout, wrong)
+    if wrong and not skip_bad:
+        raise wrong[0]
+    entries, notes = _counted(path, count, entries, layout, skip_bad)
+    found: list[tuple[_Entry, tuple[float, ...]]] = []
+    for entry in entries:
+        try:
+            found.append((entry, _vector(path, entry, oddities)))
+        except CaptureError as error:
+            wrong.append(error)
+    if wrong and not (skip_bad and found):
+        raise wrong[0]
+    if not found:
         raise CaptureError(
             path, "it names no image", 'expected the number of images, then "name x y z" lines'
         )
-    if count is not None and len(entries) < count:
+    kept, light, more = _directions(path, found, skip_bad)
+    if oddities:
+        more.insert(0, f"{path.name} was read in spite of {', '.join(oddities)}")
+    if wrong:
+        more.append(f"{len(wrong)} lines were left out: {wrong[0].problem}")
+    names, lines = [entry.name for entry in kept], [entry.line for entry in kept]
+    return LightFile(names, lines, light, more + notes)
+
+
+def _counted(
+    path: Path, count: int | None, entries: list[_Entry], layout: Layout, skip_bad: bool
+) -> tuple[list[_Entry], list[str]]:
+    """Compare the entries with the number of images that the first line says."""
+    says = f"the first line of {path.name} says {count} images"
+    if count is None:
+        return entries, [f"the first line of {path.name} does not say how many images there are"]
+    if not entries or count == len(entries):
+        return entries, []
+    if len(entries) < count:
+        if skip_bad:
+            return entries, [f"{says}, but only {len(entries)} lines follow"]
         raise CaptureError(
             path,
             f"the first line says {count} images, but only {len(entries)} lines follow",
-            "get the whole file, or correct the number if none is missing",
+            "get the whole file, correct the number if none is missing, or use --skip-bad",
         )
-    vectors = np.array([_vector(path, entry, oddities) for entry in entries])
-    light, notes = _directions(path, vectors, entries)
-    if oddities:
-        notes.insert(0, f"{path.name} was read in spite of {', '.join(oddities)}")
-    if count is None:
-        notes.append(f"the first line of {path.name} does not say how many images there are")
-    elif count != len(entries):
-        notes.append(
-            f"the first line of {path.name} says {count} images, but it names {len(entries)}, "
-            "and all of them were used"
-        )
-    return LightFile([e.name for e in entries], [e.line for e in entries], light, notes)
+    if layout.counted and count:
+        note = "and only the first of them were used, because images of the others are missing"
+        return entries[:count], [f"{says}, but it names {len(entries)}, {note}"]
+    return entries, [f"{says}, but it names {len(entries)}, and all of them were used"]
 
 
-def _entries(path: Path, text: str, oddities: dict[str, None]) -> tuple[int | None, list[_Entry]]:
-    """Parse all lines; return the stated number of images (None if missing) and the entries."""
+def _entries(
+    path: Path,
+    text: str,
+    oddities: dict[str, None],
+    layout: Layout,
+    wrong: list[CaptureError],
+) -> tuple[int | None, list[_Entry]]:
+    """Parse all lines; return the stated number of images (None if missing) and the entries.
+
+    An error for each line that cannot be parsed is added to ``wrong``.
+    """
     count = None
     entries: list[_Entry] = []
     last = 0
@@ -129,29 +185,33 @@ def _entries(path: Path, text: str, oddities: dict[str, None]) -> tuple[int | No
         if first and _COUNT.fullmatch(line.strip()):
             count = int(line.strip())
             continue
-        columns = _columns(line, oddities)
+        columns = _columns(line, oddities, layout)
         if columns is None:
             expected = "the number of images" if first else "an image name and the numbers x y z"
-            raise CaptureError(
-                path,
-                f'line {number} is "{_short(line.strip())}", expected {expected}',
-                "correct the line",
-            )
+            problem = f'line {number} is "{_short(line.strip())}", expected {expected}'
+            wrong.append(CaptureError(path, problem, f"correct the line, {_OR_SKIP}"))
+            continue
         entries.append(_Entry(*columns, number))
     return count, entries
 
 
-def _columns(line: str, oddities: dict[str, None]) -> tuple[str, list[str]] | None:
+def _columns(line: str, oddities: dict[str, None], layout: Layout) -> tuple[str, list[str]] | None:
     """Split a line into a name and three numbers, from its end, because names may have spaces."""
     bare = line.rstrip(",; \t")
+    numbers = 3 + layout.behind
     for separator in (None, ";", ","):
-        given = [part.strip() for part in bare.rsplit(separator, 3)]
+        given = [part.strip() for part in bare.rsplit(separator, numbers)]
         parts = [part.rstrip(",;").rstrip() for part in given]
-        if len(parts) == 4 and all(map(_is_number, parts[1:])):
+        if len(parts) == numbers + 1 and all(map(_is_number, parts[1:])):
             break
     else:
         return None
     name = parts[0]
+    if layout.indexed:
+        index = _INDEX.match(name)
+        if index is None:
+            return None
+        name = name[index.end() :]
     if separator or parts != given or bare != line.rstrip():
         oddities["commas or semicolons between columns"] = None
     if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'":
@@ -159,7 +219,7 @@ def _columns(line: str, oddities: dict[str, None]) -> tuple[str, list[str]] | No
         oddities["quotes"] = None
     if "\\" in name:
         oddities["backslashes in names"] = None
-    return (name, parts[1:]) if name else None
+    return (name, parts[1:4]) if name else None
 
 
 def _is_number(text: str) -> bool:
@@ -175,21 +235,32 @@ def _vector(path: Path, entry: _Entry, oddities: dict[str, None]) -> tuple[float
             path,
             f"line {entry.line} has the vector {_short(' '.join(entry.numbers))}, "
             "expected three finite numbers",
-            "correct the line",
+            f"correct the line, {_OR_SKIP}",
         )
     if not any(vector):
         raise CaptureError(
             path,
             f"line {entry.line} has the vector 0 0 0, which is not a direction",
-            "correct the line",
+            f"correct the line, {_OR_SKIP}",
         )
     return vector
 
 
 def _directions(
-    path: Path, vectors: NDArray[np.float64], entries: list[_Entry]
-) -> tuple[NDArray[np.float64], list[str]]:
-    """Normalise vectors and move lights from just below the horizon onto it; return notes, too."""
+    path: Path, found: list[tuple[_Entry, tuple[float, ...]]], skip_bad: bool
+) -> tuple[list[_Entry], NDArray[np.float64], list[str]]:
+    """Normalise vectors and move lights from just below the horizon onto it.
+
+    Returns
+    -------
+    list of _Entry
+        Those whose lights are used; with ``skip_bad``, not those of lights behind the surface.
+    ndarray, shape (N, 3)
+    list of str
+        Notes.
+    """
+    entries = [entry for entry, _ in found]
+    vectors = np.array([vector for _, vector in found])
     notes = []
     # Divided by the largest component first, because squares could overflow or underflow.
     largest = np.abs(vectors).max(axis=1, keepdims=True)
@@ -201,16 +272,23 @@ def _directions(
     if np.abs(length - 1).max() > _UNIT_TOLERANCE:
         lengths = " to ".join(dict.fromkeys(f"{x:.3g}" for x in (length.min(), length.max())))
         notes.append(f"the vectors in {path.name} are {lengths} long and were normalised")
-    behind = np.flatnonzero(light[:, 2] < -_HORIZON)
-    if len(behind):
-        first = entries[behind[0]]
-        more = f" (and of {len(behind) - 1} more)" if len(behind) > 1 else ""
-        raise CaptureError(
-            path,
+    behind = light[:, 2] < -_HORIZON
+    if behind.any():
+        first = entries[int(np.argmax(behind))]
+        more = f" (and of {behind.sum() - 1} more)" if behind.sum() > 1 else ""
+        problem = (
             f"the light of line {first.line}{more} lies behind the surface "
-            f"(z = {_short(first.numbers[2])}), z points from the surface to the camera",
-            "correct the sign of z",
+            f"(z = {_short(first.numbers[2])})"
         )
+        if not skip_bad or behind.all():
+            raise CaptureError(
+                path,
+                f"{problem}, z points from the surface to the camera",
+                f"correct the sign of z, {_OR_SKIP}",
+            )
+        notes.append(f"{behind.sum()} images were left out: {problem}")
+        entries = [entry for entry, away in zip(entries, behind, strict=True) if not away]
+        light = light[~behind]
     below = light[:, 2] < 0
     if below.any():
         light[below, 2] = 0.0
@@ -219,7 +297,7 @@ def _directions(
             "lights less than half a degree below the horizon were moved onto it: "
             + quoted([entry.name for entry, low in zip(entries, below, strict=True) if low])
         )
-    return light, notes
+    return entries, light, notes
 
 
 def _short(text: str) -> str:

@@ -9,8 +9,10 @@ folders, down to the bare file name. Every observation has the view (0, 0, 1).
 from __future__ import annotations
 
 import unicodedata
+from functools import cached_property
 from itertools import product
 from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -26,10 +28,12 @@ from napari_btf.formats.capture_files import (
     read_bytes,
 )
 from napari_btf.formats.frames import lazy_frames
-from napari_btf.formats.rti.light_file import LightFile, decode_text, parse_light_file
+from napari_btf.formats.rti.light_file import LAYOUTS, LightFile, parse_light_file
+from napari_btf.formats.what_is_there import folder_instead
+from napari_btf.tables import decode_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -171,12 +175,44 @@ def _open(root: Path, name: str, images: _Images, skip_bad: bool) -> _Series:
             f"it is larger than {_LARGEST >> 20} MB, too large for a file of light directions",
             'expected a text with the number of images, then "name x y z" lines',
         )
-    lights = parse_light_file(place, decode_text(data))
     starts = [str(folder) for folder in PurePosixPath(name).parents]
-    found, notes = _all_there(place, lights, _locate(starts, lights, images), skip_bad)
+    lights, located = _understood(place, decode_text(data), starts, images, skip_bad)
+    found, notes = _all_there(place, lights, located, skip_bad)
     there = {line: image for line, image in enumerate(found) if image is not None}
     notes += _spelling_notes(name, starts, [(lights.names[i], there[i]) for i in there])
     return _Series(name, lights, list(there.values()), lights.light[list(there)], notes)
+
+
+def _understood(
+    place: Path, text: str, starts: Sequence[str], images: _Images, skip_bad: bool
+) -> tuple[LightFile, list[str | None]]:
+    """Parse an .lp file by the first layout whose images are all there, else by the ordinary one.
+
+    Returns
+    -------
+    LightFile
+    list of (str or None)
+        The image of each of its names.
+    """
+    ordinary: tuple[LightFile, list[str | None]] | None = None
+    refused: CaptureError | None = None
+    # Wrong lines are left out only if no layout makes sense of all.
+    for skipping in (False, True) if skip_bad else (False,):
+        for layout in LAYOUTS:
+            try:
+                lights = parse_light_file(place, text, layout, skipping)
+            except CaptureError as error:
+                refused = refused or error
+                continue
+            located = _locate(starts, lights, images)
+            if None not in located:
+                return lights, located
+            if layout == LAYOUTS[0]:
+                ordinary = ordinary or (lights, located)
+    if ordinary is not None:
+        return ordinary
+    assert refused is not None
+    raise refused
 
 
 # --------------------------------------------------------------------------- which images
@@ -186,6 +222,7 @@ class _Images:
     """The images of a capture, which can be found by names that are spelt differently."""
 
     def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
         self.exact = set(names)
         self.alike: dict[str, list[str]] = {}
         self.by_file: dict[str, list[str]] = {}
@@ -214,11 +251,56 @@ class _Images:
         found = [name for name in found if name.startswith(within)]
         for length in range(2, len(parts) + 1):
             tail = _folded("/" + "/".join(parts[-length:]))
-            closer = [name for name in found if _folded(f"/{name}").endswith(tail)]
+            closer = [name for name in found if self._tail(name).endswith(tail)]
             if not closer:
                 break
             found = closer
         return found[0] if len(found) == 1 else None
+
+    def _tail(self, name: str) -> str:
+        return _folded(f"/{name}")
+
+    @cached_property
+    def stems(self) -> _Stems:
+        """The same images, found by names without extensions."""
+        return _Stems(self.names)
+
+
+class _Stems(_Images):
+    """The images, found by names with another extension, or with none.
+
+    An .lp file often names the raw files of the camera, from which the images were developed.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__([])
+        for name in names:
+            stem = splitext(name)[0]
+            self.alike.setdefault(_folded(stem), []).append(name)
+            self.by_file.setdefault(_folded(PurePosixPath(stem).name), []).append(name)
+
+    def below(self, folder: str, parts: Sequence[str]) -> str | None:
+        """Find the image as `_Images` does."""
+        return self._either(super().below, folder, parts)
+
+    def anywhere(self, folder: str, parts: Sequence[str]) -> str | None:
+        """Find the image as `_Images` does."""
+        return self._either(super().anywhere, folder, parts)
+
+    def _either(
+        self,
+        find: Callable[[str, Sequence[str]], str | None],
+        folder: str,
+        parts: Sequence[str],
+    ) -> str | None:
+        if not parts:
+            return None
+        # The whole name is tried first: in "scan.001" without an extension, 001 is none.
+        whole = find(folder, parts)
+        return whole or find(folder, [*parts[:-1], splitext(parts[-1])[0]])
+
+    def _tail(self, name: str) -> str:
+        return _folded(f"/{splitext(name)[0]}")
 
 
 def _locate(starts: Sequence[str], lights: LightFile, images: _Images) -> list[str | None]:
@@ -226,12 +308,14 @@ def _locate(starts: Sequence[str], lights: LightFile, images: _Images) -> list[s
 
     The same search is used for all names: the first that finds a different image for each name,
     else the one that finds the most. The searches start at the folder of the .lp file and then at
-    its parents, first for exact tails of the paths, then anywhere below the folder.
+    its parents, first for exact tails of the paths, then anywhere below the folder, and then so
+    without regard to extensions.
     """
     paths = [_parts(name) for name in lights.names]
     best: list[str | None] = []
     most = -1
-    for look, start in product((images.below, images.anywhere), starts):
+    looks = (images.below, images.anywhere, images.stems.below, images.stems.anywhere)
+    for look, start in product(looks, starts):
         found = [look(start, parts) for parts in paths]
         different = len(set(found) - {None})
         if different > most:
@@ -250,6 +334,9 @@ def _all_there(
     """
     missing = [name for name, image in zip(lights.names, found, strict=True) if image is None]
     if len(missing) == len(found):
+        instead = folder_instead(place.parent) if place.parent.is_dir() else None
+        if instead is not None:
+            raise CaptureError(place.parent, *instead)
         raise CaptureError(
             place,
             f"none of the {len(found)} images it names can be found ({quoted(missing)})",
@@ -262,7 +349,9 @@ def _all_there(
             f"of the {len(found)} images it names, {len(missing)} cannot be found "
             f"({quoted(missing)})"
         )
-        problems.append((problem, "put them back or remove their lines"))
+        problems.append(
+            (problem, "put them back, remove their lines, or leave them out with --skip-bad")
+        )
     first: dict[str, int] = {}
     kept: list[str | None] = []
     for image, line in zip(found, lights.lines, strict=True):
@@ -271,7 +360,7 @@ def _all_there(
         if again:
             assert image is not None
             problem = f'lines {first[image]} and {line} both name the image "{image}"'
-            problems.append((problem, "keep one of them"))
+            problems.append((problem, "keep one of them, or use --skip-bad"))
     if problems and not skip_bad:
         raise CaptureError(place, *problems[0])
     return kept, [problem for problem, _ in problems]
@@ -283,14 +372,22 @@ def _spelling_notes(
     """Write notes on images whose folder or spelling differs from that in the .lp file."""
     moved: list[str] = []
     respelt: list[str] = []
+    other: list[str] = []
     for given, image in found:
         places = {str(PurePosixPath(start, *_parts(given))) for start in starts}
         if image in places:
             continue
-        same = _folded(image) in map(_folded, places)
-        (respelt if same else moved).append(f'"{given}" is "{image}"')
+        if _folded(PurePosixPath(image).name) != _folded(_parts(given)[-1]):
+            kind = other
+        else:
+            kind = respelt if _folded(image) in map(_folded, places) else moved
+        kind.append(f'"{given}" is "{image}"')
     notes = []
-    for changed, how in ((moved, "were found by the last parts of"), (respelt, "differ from")):
+    for changed, how in (
+        (moved, "were found by the last parts of"),
+        (respelt, "differ from"),
+        (other, "have other extensions than"),
+    ):
         if changed:
             more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
             notes.append(f"image files {how} their names in {name}: {changed[0]}{more}")

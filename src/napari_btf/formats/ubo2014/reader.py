@@ -70,6 +70,7 @@ from napari_btf.btf import BTF
 from napari_btf.errors import CaptureError
 from napari_btf.formats.ubo2014.cursor import COPY_AGAIN
 from napari_btf.formats.ubo2014.header import LOG_RGB, LOG_Y_UV_BY_Y, read_header
+from napari_btf.formats.ubo2014.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +79,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.formats.capture_files import ReadOptions
-    from napari_btf.formats.ubo2014.header import Factor, Header, Matrix
+    from napari_btf.formats.ubo2014.header import Factor, Header
 
 __all__ = ["read", "recognises"]
 
@@ -194,27 +195,27 @@ class _Frames:
         self, texels: NDArray[np.intp], observations: NDArray[np.intp]
     ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Yield values (texels, observations, C) of some texels in blocks that fit the cache."""
-        content = self._map()
         total = self.shape[1] * self.shape[2]
         widest = max(factor.components for factor in self.header.factors)
         columns = max(widest, len(observations) * self.shape[3])
         step = max(1, _BLOCK_VALUES // columns)
-        weights = [
-            _weights(content, factor, observations, len(self.header.light))
-            for factor in self.header.factors
-        ]
-        for start in range(0, len(texels), step):
-            block = slice(start, min(start + step, len(texels)))
-            with np.errstate(all="ignore"):
-                parts = [
-                    _product(content, factor, texels[block], own, len(observations), total)
-                    for factor, own in zip(self.header.factors, weights, strict=True)
-                ]
-                flat = np.concatenate(parts, axis=2).reshape(-1, self.shape[3])
-                flat = _to_rgb(flat, self.header.colour_model)
-            values = flat.reshape(-1, len(observations), self.shape[3])
-            self._check(values, observations)
-            yield block, values
+        with Rows(self.path, self.header.file_size) as rows:
+            weights = [
+                _weights(rows, factor, observations, len(self.header.light))
+                for factor in self.header.factors
+            ]
+            for start in range(0, len(texels), step):
+                block = slice(start, min(start + step, len(texels)))
+                with np.errstate(all="ignore"):
+                    parts = [
+                        _product(rows, factor, texels[block], own, len(observations), total)
+                        for factor, own in zip(self.header.factors, weights, strict=True)
+                    ]
+                    flat = np.concatenate(parts, axis=2).reshape(-1, self.shape[3])
+                    flat = _to_rgb(flat, self.header.colour_model)
+                values = flat.reshape(-1, len(observations), self.shape[3])
+                self._check(values, observations)
+                yield block, values
 
     def _check(self, values: NDArray[np.float32], observations: NDArray[np.intp]) -> None:
         if not np.isfinite(values).all():
@@ -223,25 +224,6 @@ class _Frames:
                 self.path, f"observation {worst} has values that are not finite", COPY_AGAIN
             )
 
-    def _map(self) -> NDArray[np.uint8]:
-        """Memory-map the file's bytes; done for each access, so that no file stays open."""
-        try:
-            changed = self.path.stat().st_size != self.header.file_size
-            content = None if changed else np.memmap(self.path, dtype=np.uint8, mode="r")
-        except (OSError, ValueError) as error:
-            message = getattr(error, "strerror", None) or error
-            raise CaptureError(self.path, f"it cannot be read ({message})", COPY_AGAIN) from error
-        if content is None or content.size != self.header.file_size:
-            raise CaptureError(self.path, "the file changed since it was opened", "open it again")
-        return content
-
-
-def _matrix(content: NDArray[np.uint8], matrix: Matrix) -> NDArray[Any]:
-    """Return a view of a matrix in the memory map, in its stored type."""
-    size = matrix.rows * matrix.columns * matrix.dtype.itemsize
-    stored: NDArray[Any] = content[matrix.offset : matrix.offset + size].view(matrix.dtype)
-    return stored.reshape(matrix.rows, matrix.columns)
-
 
 def _precision(factor: Factor) -> np.dtype[Any]:
     """Return the type to compute in: double precision for factors stored so, else single."""
@@ -249,16 +231,15 @@ def _precision(factor: Factor) -> np.dtype[Any]:
 
 
 def _weights(
-    content: NDArray[np.uint8], factor: Factor, observations: NDArray[np.intp], total: int
+    rows: Rows, factor: Factor, observations: NDArray[np.intp], total: int
 ) -> NDArray[Any]:
     """Return the right-hand matrix of the product, (components, observations * channels)."""
-    stored = _matrix(content, factor.observations)
-    rows = stored.reshape(total, -1, stored.shape[1])[observations, :, : factor.components]
-    return rows.reshape(-1, factor.components).astype(_precision(factor)).T
+    stored = rows.of(factor.observations, total, observations)[:, :, : factor.components]
+    return stored.reshape(-1, factor.components).astype(_precision(factor)).T
 
 
 def _product(
-    content: NDArray[np.uint8],
+    rows: Rows,
     factor: Factor,
     texels: NDArray[np.intp],
     weights: NDArray[Any],
@@ -271,11 +252,10 @@ def _product(
     -------
     ndarray, shape (texels, observations, channels)
     """
-    stored = _matrix(content, factor.texels)
-    rows = stored.reshape(total, -1, stored.shape[1])[texels, :, : factor.components]
-    values = rows.reshape(-1, factor.components).astype(_precision(factor)) @ weights
+    stored = rows.of(factor.texels, total, texels)[:, :, : factor.components]
+    values = stored.reshape(-1, factor.components).astype(_precision(factor)) @ weights
     # Channels are rows of either the texels or the observations; the reshape allows both.
-    values = values.reshape(len(texels), rows.shape[1], observations, -1).transpose(0, 2, 1, 3)
+    values = values.reshape(len(texels), stored.shape[1], observations, -1).transpose(0, 2, 1, 3)
     return np.asarray(values.reshape(len(texels), observations, -1), dtype=np.float32)
 
 
