@@ -26,6 +26,7 @@ __all__ = [
     "open_file",
     "quoted",
     "read_bytes",
+    "size_of",
 ]
 
 _DEEPEST = 4
@@ -92,6 +93,22 @@ def read_bytes(root: Path, name: str, size: int = -1) -> bytes:
     """
     with open_file(root, name) as file:
         return file.read(size)
+
+
+def size_of(root: Path, name: str) -> int:
+    """Return the bytes of one file of a capture, unpacked.
+
+    Raises
+    ------
+    OSError
+        If the file is missing.
+    """
+    if root.is_dir():
+        return (root / name).stat().st_size
+    try:
+        return _archive(os.fspath(root), root.stat().st_mtime_ns).getinfo(name).file_size
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise OSError(str(error)) from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_btf.errors import CaptureError
-from napari_btf.formats.capture_files import open_file, read_bytes
+from napari_btf.formats.capture_files import open_file, read_bytes, size_of
 from napari_btf.formats.images.files import decode, header
 from napari_btf.formats.images.types import ImageFileError, ImageHeader
 
@@ -123,6 +123,9 @@ def _notes(headers: Sequence[ImageHeader], problems: dict[str, CaptureError]) ->
         notes.append(f"{len(problems)} images were left out: {list_of(described)}")
     for left_out in sorted({found.left_out for found in headers} - {""}):
         notes.append(f"the {left_out} of the images was left out")
+    for said, count in Counter(said for found in headers for said in found.said).most_common(5):
+        some = "the images" if count == len(headers) else f"{count} of {len(headers)} images"
+        notes.append(f"{some} {said}")
     return notes
 
 
@@ -154,7 +157,7 @@ def _describe(found: ImageHeader) -> str:
 def _header(root: Path, name: str) -> ImageHeader | CaptureError:
     try:
         with open_file(root, name) as file:
-            return header(file)
+            return header(file, size_of(root, name))
     except ImageFileError as problem:
         return _unreadable(root, name, problem)
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from napari_btf.formats.images import tiff_bytes
 from napari_btf.formats.images.types import ImageFileError, ImageHeader
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ _FLOATS = (np.float16, np.float32, np.float64)
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def header(file: BinaryIO) -> ImageHeader:
-    """Read size and type of the first image in a TIFF file."""
+def header(file: BinaryIO, size: int) -> ImageHeader:
+    """Read size and type of the first image in a TIFF file of ``size`` bytes."""
     import tifffile
 
     try:
         with tifffile.TiffFile(file) as tiff:
-            return _header(_first(tiff))
+            page = _first(tiff)
+            found = _header(page)
+            tiff_bytes.check(page, size)
+            return found
     except ImageFileError:
         raise
     except Exception as error:
@@ -44,6 +48,7 @@ def decode(data: bytes) -> NDArray[Any]:
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         page = _first(tiff)
         found = _header(page)
+        tiff_bytes.check_filled(page, data)
         pixels = np.asarray(page.asarray())
         palette = page.colormap
         photometric = _name(page.photometric)

@@ -39,3 +39,5 @@ class ImageHeader(NamedTuple):
     """Channel names of a spectral image if the file gives them ("400 nm"), else empty."""
     left_out: str = ""
     """Description of the channels that `decode` leaves out ("alpha channel"); may be empty."""
+    said: tuple[str, ...] = ()
+    """What `decode` changes, and what it leaves as it is: each completes "the images ..."."""
