@@ -127,6 +127,9 @@ def train(
     seen = _without(btf, held_out)
     planned = plan(seen, settings)
     planned.check(seen, coords)
+    # Only headers were read so far. Nothing of the size that they claim is made before an image
+    # has confirmed it.
+    seen.frame(0)
     # All at once, so that what is held out is not read on its own.
     btf = yield from _timed(share_in_memory(btf, settings.network.memory // 4), phases)
     _check_finite(btf)

@@ -100,6 +100,8 @@ def _check_webp(start: bytes, size: int) -> None:
         return
     if start[8:12] != b"WEBP" or len(start) < 30:
         raise ImageFileError("is of a format that cannot be read")
+    if int.from_bytes(start[4:8], "little") + 8 > size:
+        raise ImageFileError("is incomplete: the file ends before the image does")
     kind = start[12:16]
     if kind == b"VP8X":
         width, height = (int.from_bytes(start[i : i + 3], "little") + 1 for i in (24, 27))

@@ -8,6 +8,7 @@ pixels pass through pipes.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import subprocess
@@ -96,7 +97,9 @@ class _Child:
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
-                    _close(pipe)
+                    # A pipe to a dead process cannot be flushed.
+                    with contextlib.suppress(OSError):
+                        pipe.close()
 
     def forget(self) -> None:
         """Leave the child to the process from which this one was forked."""
@@ -143,13 +146,6 @@ def _exchange(
     if [len(plane) for plane in planes] != lengths:
         raise EOFError
     return planes
-
-
-def _close(pipe: object) -> None:
-    try:
-        pipe.close()  # type: ignore[attr-defined]
-    except OSError:
-        pass
 
 
 _CHILD = _Child()
