@@ -7,6 +7,7 @@ refuses them, by a limit that all programs in the process share.
 from __future__ import annotations
 
 import struct
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 __all__ = ["open_image"]
+
+# Warnings of Pillow on damaged metadata are silenced, because this package reports problems in its
+# own sentences.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
