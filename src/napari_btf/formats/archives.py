@@ -24,7 +24,7 @@ from napari_btf.errors import CaptureError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-__all__ = ["archive_members", "open_member"]
+__all__ = ["archive_members", "member_size", "open_member"]
 
 _LARGEST_MEMBER = 1 << 30
 """Maximum unpacked size of a file in an archive, in bytes; no image of a capture is larger."""
@@ -78,6 +78,22 @@ def archive_members(path: Path, extensions: Collection[str] | None = None) -> It
         elif splitext(name)[1].lower() in extensions and not _is_hidden(name):
             _check_readable(path, name, info)
             yield name
+
+
+def member_size(path: Path, name: str) -> int:
+    """Return the bytes of one file of an archive, unpacked.
+
+    Raises
+    ------
+    OSError
+        If the file is missing, or the archive is damaged.
+    """
+    try:
+        return _archive(path).members[name].file_size
+    except CaptureError as error:
+        raise OSError(error.problem) from error
+    except KeyError as error:
+        raise OSError("it is not in the archive") from error
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO
 
 from napari_btf.errors import CaptureError
-from napari_btf.formats.archives import archive_members, open_member
+from napari_btf.formats.archives import archive_members, member_size, open_member
 from napari_btf.formats.images.files import EXTENSIONS
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "open_file",
     "quoted",
     "read_bytes",
+    "size_of",
 ]
 
 _LONGEST = 60
@@ -101,6 +102,19 @@ def read_bytes(root: Path, name: str, size: int = -1) -> bytes:
     """
     with open_file(root, name) as file:
         return file.read(size)
+
+
+def size_of(root: Path, name: str) -> int:
+    """Return the bytes of one file of a capture, unpacked.
+
+    Raises
+    ------
+    OSError
+        If the file is missing.
+    """
+    if root.is_dir():
+        return (root / name).stat().st_size
+    return member_size(root, name)
 
 
 @contextmanager

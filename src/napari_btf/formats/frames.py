@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_btf.errors import CaptureError
-from napari_btf.formats.capture_files import open_file, read_bytes
+from napari_btf.formats.capture_files import open_file, read_bytes, size_of
 from napari_btf.formats.images.files import decode, header
 from napari_btf.formats.images.looks import with_orientation
 from napari_btf.formats.images.orientation import UPRIGHT, swaps_axes
@@ -176,7 +176,7 @@ def _as_turned(found: ImageHeader) -> str:
 def _header(root: Path, name: str) -> ImageHeader | CaptureError:
     try:
         with open_file(root, name) as file:
-            return header(file)
+            return header(file, size_of(root, name))
     except ImageFileError as problem:
         return _unreadable(root, name, problem)
     except OSError as error:

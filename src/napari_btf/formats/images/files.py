@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from napari_btf.formats.images import colour_profiles, looks, orientation
+from napari_btf.formats.images import colour_profiles, completeness, gate, looks, orientation
 from napari_btf.formats.images import exr as _exr
+from napari_btf.formats.images import radiance as _radiance
 from napari_btf.formats.images import tiff as _tiff
 from napari_btf.formats.images.foreign import foreign
+from napari_btf.formats.images.pillow import open_image
 from napari_btf.formats.images.types import ImageFileError, ImageHeader
 
 if TYPE_CHECKING:
@@ -25,35 +25,34 @@ EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".tga", ".tif", ".tiff", ".exr", ".hdr", ".pic", ".webp"}
 )
 
-#: Formats that Pillow may try; others are excluded, because some of them run external programs.
-_KINDS = ("JPEG", "PNG", "BMP", "TGA", "GIF", "WEBP", "PPM")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _JPEG_END = b"\xff\xd9"
-_JPEG_STATES = (b"Exif\0\0", b"ICC_PROFILE\0")
-"""Marks of an orientation or a colour profile in a JPEG file."""
-_RADIANCE = (b"#?RADIANCE", b"#?RGBE")
-_LARGEST = 1 << 32
-"""Maximum size of one image's pixels in bytes."""
 
 
-def header(file: BinaryIO) -> ImageHeader:
+def header(file: BinaryIO, size: int | None = None) -> ImageHeader:
     """Read size and type of an image without decoding its pixels.
 
     Parameters
     ----------
     file : binary file
         Seekable file, positioned at its start; only the header is read.
+    size : int, optional
+        Bytes of the file, if they are known without a look at its end.
 
     Raises
     ------
     ImageFileError
-        If the file is not an image of a known format.
+        If the file is not an image of a known format, or is too small for the pixels that it
+        claims, or too large for the memory there is.
     """
-    return looks.with_sayings(_stored_header(file))
+    if size is None:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+    return looks.with_sayings(_stored_header(file, size))
 
 
-def _stored_header(file: BinaryIO) -> ImageHeader:
+def _stored_header(file: BinaryIO, size: int) -> ImageHeader:
     """Read the header of an image as it is stored, which may be turned."""
     start = file.read(32)
     file.seek(0)
@@ -63,16 +62,14 @@ def _stored_header(file: BinaryIO) -> ImageHeader:
     if other is not None:
         raise other
     if start[:4] in _tiff.MAGIC:
-        found = _tiff.header(file)
+        found = _tiff.header(file, size)
     elif start[:4] == _exr.MAGIC:
-        found = _exr.header(file)
-    elif start.startswith(_RADIANCE):
-        found = _radiance_header(file)
+        found = _exr.header(file, size)
+    elif start.startswith(_radiance.MAGIC):
+        found = _radiance.header(file, size)
     else:
-        found = _pillow_header(file, start)
-    size = found.height * found.width * found.channels * found.dtype.itemsize
-    if not 0 < size <= _LARGEST:
-        raise ImageFileError(f"has an implausible size of {found.width} x {found.height} pixels")
+        found = _pillow_header(file, start, size)
+    gate.check_memory(found)
     return found
 
 
@@ -98,19 +95,17 @@ def decode(data: bytes, turn: int | None = None) -> NDArray[Any]:
         If the file is damaged or of an unknown format, or has values that are not finite.
     """
     try:
+        # The header comes first, because decoders allocate whatever it claims.
+        found = _stored_header(io.BytesIO(data), len(data))
+        completeness.check(data)
         pixels = _decode_jpeg(data)
-        found = None
-        states = turn is not None or any(mark in data for mark in _JPEG_STATES)
-        if pixels is None or states:
-            found = _stored_header(io.BytesIO(data))
         if pixels is None:
-            assert found is not None
             pixels = np.atleast_3d(_decode(data, found))[:, :, : found.channels]
-        pixels = np.atleast_3d(pixels)
-        if found is not None:
-            pixels = looks.applied(pixels, found, turn)
+        pixels = looks.applied(np.atleast_3d(pixels), found, turn)
     except ImageFileError:
         raise
+    except MemoryError as error:
+        raise ImageFileError("needs more memory than there is", "close other programs") from error
     # Any exception is caught, because decoders of damaged files may raise any kind.
     except Exception as error:
         raise ImageFileError("is damaged or truncated") from error
@@ -141,33 +136,20 @@ def _decode(data: bytes, found: ImageHeader) -> NDArray[Any]:
         return _tiff.decode(data)
     if data[:4] == _exr.MAGIC:
         return _exr.decode(data)
-    if data.startswith(_RADIANCE):
-        return np.asarray(imagecodecs.rgbe_decode(data))
+    if data.startswith(_radiance.MAGIC):
+        return _radiance.decode(data)
     if data.startswith(_PNG) and found.dtype == np.uint16:
         return np.asarray(imagecodecs.png_decode(data))
-    with _opened(io.BytesIO(data)) as image:
+    with open_image(io.BytesIO(data), data[:32], len(data)) as image:
         if found.dtype == np.uint16:
             return np.asarray(image).astype(np.uint16)
         return np.asarray(image.convert("L" if found.channels == 1 else "RGB"))
 
 
-def _opened(file: BinaryIO) -> Image.Image:
-    # Warnings of Pillow (corrupt EXIF) are silenced, because this package reports problems in its
-    # own sentences. The filter is set each time, because programs and tests reset all filters; it
-    # is not taken back, because that would not be safe in threads.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    return Image.open(file, formats=_KINDS)
-
-
-def _pillow_header(file: BinaryIO, start: bytes) -> ImageHeader:
-    try:
-        with _opened(file) as image:
-            mode, (width, height), info = image.mode, image.size, image.info
-            animated = getattr(image, "is_animated", False)
-    except Image.DecompressionBombError as error:
-        raise ImageFileError("has more pixels than any image of a capture") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise ImageFileError("is of a format that cannot be read") from error
+def _pillow_header(file: BinaryIO, start: bytes, size: int) -> ImageHeader:
+    with open_image(file, start, size) as image:
+        mode, (width, height), info = image.mode, image.size, image.info
+        animated = getattr(image, "is_animated", False)
     transparent = "transparency" in info
     if animated and start.startswith(b"RIFF"):
         raise ImageFileError("is a film of several images", "save its images one by one")
@@ -200,16 +182,3 @@ def _pillow_header(file: BinaryIO, start: bytes) -> ImageHeader:
         profile=colour_profiles.kept(profile),
         said=tuple(filter(None, said)),
     )
-
-
-def _radiance_header(file: BinaryIO) -> ImageHeader:
-    """Read a Radiance RGBE header: lines of text, an empty line, then e.g. "-Y 480 +X 640"."""
-    for _ in range(100):
-        if not file.readline(4096).strip():
-            words = file.readline(256).split()
-            if len(words) == 4 and (words[0], words[2]) == (b"-Y", b"+X"):
-                sizes = words[1], words[3]
-                if all(size.isdigit() for size in sizes):
-                    return ImageHeader(int(sizes[0]), int(sizes[1]), 3, np.dtype("f4"))
-            raise ImageFileError("is rotated or damaged, expected a Radiance file with -Y and +X")
-    raise ImageFileError("is damaged: its Radiance header has no end")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from napari_btf.formats.images import colour_profiles, orientation
+from napari_btf.formats.images import colour_profiles, orientation, tiff_bytes
 from napari_btf.formats.images.foreign import RAW, RAW_REMEDY
-from napari_btf.formats.images.tiff_pages import Found, find, full_range
+from napari_btf.formats.images.tiff_pages import Found, find, full_range, pages_of
 from napari_btf.formats.images.types import ImageFileError, ImageHeader
 
 if TYPE_CHECKING:
@@ -29,11 +29,15 @@ _CONVERT = "save the images as RGB or grey with 8 or 16 bits"
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def header(file: BinaryIO) -> ImageHeader:
-    """Read size and type of the image in a TIFF file, as it is stored."""
+def header(file: BinaryIO, size: int) -> ImageHeader:
+    """Read size and type of the image in a TIFF file of ``size`` bytes, as it is stored."""
     try:
         with _open(file) as tiff:
-            return _header(find(tiff))
+            image = find(tiff)
+            found = _header(image)
+            for page in pages_of(image):
+                tiff_bytes.check(page, size)
+            return found
     except ImageFileError:
         raise
     except Exception as error:
@@ -46,6 +50,8 @@ def decode(data: bytes) -> NDArray[Any]:
         image = find(tiff)
         found = _header(image)
         page = image.page
+        for part in pages_of(image):
+            tiff_bytes.check_filled(part, data)
         whole = page if image.channels is None else image.channels
         pixels = np.asarray(whole.asarray())
         palette = page.colormap

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tifffile import TiffFile, TiffPage, TiffPageSeries
 
-__all__ = ["Found", "find", "full_range"]
+__all__ = ["Found", "find", "full_range", "pages_of"]
 
 _MOST_PAGES = 1024
 _REDUCED, _MASK = 1, 4
@@ -68,6 +68,13 @@ def find(tiff: TiffFile) -> Found:
         f"has {count} pages that are not stated to be its channels, expected one image per file",
         "save each page as a file, or the channels as one RGB image",
     )
+
+
+def pages_of(image: Found) -> list[TiffPage]:
+    """Return the pages that hold an image: one, or those of its channels that the file has."""
+    if image.channels is None:
+        return [image.page]
+    return [_page(page) for page in image.channels.pages if page is not None]
 
 
 def full_range(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
