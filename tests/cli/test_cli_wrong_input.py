@@ -54,7 +54,7 @@ class TestWrongInput:
             ["embed", name, "--out", tmp_path / "m"],
             ["convert", capture, name],
         ):
-            refused(btf(*arguments), str(name), "File name too long", "check the path")
+            refused(btf(*arguments), str(name)[:60], "File name too long", "check the path")
         assert list(tmp_path.iterdir()) == [capture]
 
     @pytest.mark.skipif(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.errors import UsageError
-from napari_btf.export.read_back import check_image
+from napari_btf.export.read_back import check_exr, check_image
 from napari_btf.files import replacing, write_file
 from napari_btf.values import to_display, to_linear
 
@@ -150,8 +150,7 @@ def _write_exr(path: Path, pixels: NDArray[Any]) -> None:
     names = {1: ["Y"], 3: ["R", "G", "B"]}.get(count, [f"channel{i:04d}" for i in range(count)])
     channels = {name: np.ascontiguousarray(pixels[..., i]) for i, name in enumerate(names)}
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    check = check_image(*pixels.shape[:2])
-    with replacing(path, check=lambda written: check(written.read_bytes(), path)) as temporary:
+    with replacing(path, check=check_exr(path, pixels.shape)) as temporary:
         try:
             OpenEXR.File(header, channels).write(str(temporary))
         # OpenEXR raises a RuntimeError, not an OSError, if the file cannot be written.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["check_folder", "check_gif", "check_image", "check_mp4", "check_text"]
+__all__ = ["check_exr", "check_folder", "check_gif", "check_image", "check_mp4", "check_text"]
 
 
 def check_image(height: int, width: int) -> Callable[[bytes, Path], None]:
@@ -32,6 +32,27 @@ def check_image(height: int, width: int) -> Callable[[bytes, Path], None]:
             raise _unlike(path, "an image") from error
         if size != (height, width):
             raise _unlike(path, f"an image of {width} x {height} pixels")
+
+    return check
+
+
+def check_exr(path: Path, shape: tuple[int, ...]) -> Callable[[Path], None]:
+    """Return a check that a file is an OpenEXR image (H, W, C), whatever its channels are called.
+
+    The reader of captures takes only channels that are colours or wavelengths.
+    """
+
+    def check(written: Path) -> None:
+        import OpenEXR
+
+        try:
+            with OpenEXR.File(str(written), separate_channels=True) as file:
+                sizes = [channel.pixels.shape for channel in file.channels().values()]
+        # OpenEXR has no exceptions of its own.
+        except Exception as error:
+            raise _unlike(path, "an image") from error
+        if sizes != [shape[:2]] * shape[2]:
+            raise _unlike(path, f"an image of {shape[1]} x {shape[0]} pixels")
 
     return check
 

@@ -13,7 +13,7 @@ __all__ = ["plain", "show_error", "show_info"]
 #: An invisible character that no tag of HTML has.
 _WORD_JOINER = "\u2060"
 #: The beginning of what Qt takes for a tag.
-_TAG = re.compile("<(?=[A-Za-z/?!])")
+_TAG = re.compile(r"<(?=\s*[A-Za-z/?!])")
 
 
 def plain(text: str) -> str:
