@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_btf.directions import disk_to_vectors, vectors_to_disk, within_radius
-from napari_btf.interpolation.spline import Places
+from napari_btf.interpolation.spline import RIDGE, Places
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -51,12 +51,16 @@ class Continuation:
         Factor of the z coordinates before distances between directions are measured: 1 keeps the
         hemispheres, smaller values flatten them.
     trend : {"vectors", "disks"}
-        Functions that the spline fits without penalty (see `Trend`).
+        Functions that the spline fits with hardly a penalty (see `Trend`).
+    ridge : float
+        Penalty of the slopes of the trend. It is larger where the captured directions do not
+        determine them, such as the slope along z on a ring of lights.
     """
 
     smoothing: float = 0.0
     dome: float = 1.0
     trend: Trend = "vectors"
+    ridge: float = RIDGE
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ Coinciding directions are merged, and leave-one-out cross-validation chooses the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,8 +13,12 @@ import numpy as np
 
 from napari_btf.directions import group_directions
 from napari_btf.interpolation.basis import TRENDS, Continuation, direction_space
-from napari_btf.interpolation.points import distinct_points, spread_subset
-from napari_btf.interpolation.spline import leave_one_out
+from napari_btf.interpolation.points import (
+    distinct_points,
+    spread_directions,
+    spread_subset,
+)
+from napari_btf.interpolation.spline import amplification, leave_one_out
 from napari_btf.progress import Progress
 from napari_btf.running.threads import one_thread
 
@@ -31,7 +36,15 @@ __all__ = ["ContinuedBasis", "continue_basis"]
 SMOOTHINGS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 DOMES = (0.25, 0.5, 1.0, 1.5)
 _CROSS_VALIDATION_POINTS = 512
-_LEAST_POINTS = 20
+#: With fewer points than the first number, slopes of the trend are shrunk, and with fewer than the
+#: second, no point can be left out for cross-validation (benchmarks/few_lights.py).
+_LEAST_POINTS, _LEAST_LEFT_OUT = 20, 8
+_FOR_FEW = Continuation(smoothing=1e-2, ridge=0.1)
+#: Penalties of the slopes for directions that do not determine them.
+RIDGES = (1e-4, 1e-2, 1e-1, 1.0)
+#: How much the samples may be amplified, and the number of lights and of views at which this is
+#: looked at. Captures with lights all over a dome have less than 8.
+_MOST_AMPLIFIED, _PROBES = 8.0, 20
 
 
 class ContinuedBasis(NamedTuple):
@@ -111,20 +124,63 @@ def _cross_validate(
     view: NDArray[np.float64],
     values: NDArray[np.float64],
 ) -> Generator[Progress, None, Continuation]:
-    """Return the continuation with the least leave-one-out error."""
-    best, least = Continuation(), np.inf
-    if len(values) < _LEAST_POINTS:
-        return best
+    """Return the continuation with the least leave-one-out error, bounded everywhere."""
     some = spread_subset(space(light, view), _CROSS_VALIDATION_POINTS)
     light, view, values = light[some], view[some], values[some]
+    best = _FOR_FEW if len(values) < _LEAST_POINTS else Continuation()
+    if len(values) >= _LEAST_LEFT_OUT:
+        best = yield from _least_error(space, light, view, values, best.ridge)
+    return _bounded(space, light, view, best)
+
+
+def _least_error(
+    space: DirectionSpace,
+    light: NDArray[np.float64],
+    view: NDArray[np.float64],
+    values: NDArray[np.float64],
+    ridge: float,
+) -> Generator[Progress, None, Continuation]:
+    """Return the continuation of a ridge that has the least leave-one-out error."""
+    best, least = Continuation(ridge=ridge), np.inf
     geometries = list(product(DOMES, TRENDS))
     for i, (dome, trend) in enumerate(geometries):
         yield Progress("basis", i, len(geometries))
         places = space.places(light, view, Continuation(0.0, dome, trend))
         for smoothing in SMOOTHINGS:
             with one_thread():
-                error = float(np.sum(leave_one_out(places, values, smoothing) ** 2))
+                missed = leave_one_out(places, values, smoothing, ridge=ridge)
+            error = float(np.sum(missed**2))
             if error < least:
-                best, least = Continuation(smoothing, dome, trend), error
+                best, least = Continuation(smoothing, dome, trend, ridge), error
     yield Progress("basis", len(geometries), len(geometries))
     return best
+
+
+def _bounded(
+    space: DirectionSpace,
+    light: NDArray[np.float64],
+    view: NDArray[np.float64],
+    chosen: Continuation,
+) -> Continuation:
+    """Return a continuation whose values stay near the samples, everywhere on the hemispheres.
+
+    On a ring of lights, their z is constant but for the accuracy of the rig, so that noise alone
+    determines the slope along z. The ridge grows until the slopes no longer amplify the samples,
+    or until they amplify them hardly more than the strongest ridge.
+    """
+    probes = (
+        spread_directions(_PROBES, space.light_radius),
+        spread_directions(_PROBES, space.view_radius),
+    )
+    which = np.arange(_PROBES**2)
+    anywhere = probes[0][which // _PROBES], probes[1][which % _PROBES]
+
+    def amplified(how: Continuation) -> float:
+        known, at = space.places(light, view, how), space.places(*anywhere, how)
+        with one_thread():
+            return amplification(known, at, how.smoothing, how.ridge)
+
+    ridges = [chosen.ridge, *(ridge for ridge in RIDGES if ridge > chosen.ridge)]
+    most = max(_MOST_AMPLIFIED, 2.0 * amplified(replace(chosen, ridge=ridges[-1])))
+    found = (replace(chosen, ridge=ridge) for ridge in ridges)
+    return next(how for how in found if how.ridge == ridges[-1] or amplified(how) <= most)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.directions import disk_to_vectors
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["distinct_points", "nearest_distance", "spread_subset"]
+__all__ = ["distinct_points", "nearest_distance", "spread_directions", "spread_subset"]
 
 #: Coordinates on the disks closer than this (a hundredth of a degree) count as one point.
 _SAME_POINT = 1e-4
@@ -66,3 +68,12 @@ def distinct_points(points: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDAr
             stands_for[[j for j in neighbours if stands_for[j] < 0]] = i
     kept, member_of = np.unique(stands_for, return_inverse=True)
     return kept, member_of
+
+
+def spread_directions(count: int, radius: float) -> NDArray[np.float64]:
+    """Return directions spread evenly up to a radius on the stereographic disk, (count, 3)."""
+    lowest = disk_to_vectors([radius, 0.0])[2]
+    cosine = 1.0 - (1.0 - lowest) * (np.arange(count) + 0.5) / count
+    azimuth = np.pi * (1.0 + np.sqrt(5.0)) * np.arange(count)
+    sine = np.sqrt(1.0 - cosine**2)
+    return np.stack([sine * np.cos(azimuth), sine * np.sin(azimuth), cosine], axis=1)

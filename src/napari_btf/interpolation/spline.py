@@ -24,8 +24,10 @@ Kernel = Literal["matern", "thin-plate"]
 __all__ = [
     "LENGTH",
     "MAX_CENTRES",
+    "RIDGE",
     "DirectionSpline",
     "Places",
+    "amplification",
     "fit_spline",
     "leave_one_out",
     "linear_places",
@@ -37,9 +39,9 @@ MAX_CENTRES = 2048
 #: Radius of the bumps, relative to the distance of the nearest other sample.
 _REACH = 0.75
 
-#: Regularisation of the trend. It determines slopes if all samples lie in one hyperplane, and has
-#: practically no effect otherwise.
-_RIDGE = 1e-9
+#: Usual regularisation of the trend. It determines slopes if all samples lie in one hyperplane, and
+#: has practically no effect otherwise.
+RIDGE = 1e-9
 
 #: Length scale of the Matern kernel; directions lie on spheres of radius 1.
 LENGTH = 2.0
@@ -129,6 +131,7 @@ def fit_spline(
     smoothing: float,
     max_centres: int = MAX_CENTRES,
     kernel: Kernel = "matern",
+    ridge: float = RIDGE,
 ) -> DirectionSpline:
     """Fit a `DirectionSpline` that interpolates every sample.
 
@@ -144,6 +147,8 @@ def fit_spline(
     max_centres : int
         Maximum number of centres; with more samples, the centres are an evenly spread subset.
     kernel : {"matern", "thin-plate"}
+    ridge : float
+        Weight of the squares of the trend's slopes; the constant has none.
     """
     y = np.asarray(values, dtype=np.float64)
     n = len(places)
@@ -153,7 +158,7 @@ def fit_spline(
     right[:m] = y[centres]
     from scipy.linalg import solve
 
-    system = _system(places.at(centres), smoothing, kernel)
+    system = _system(places.at(centres), smoothing, kernel, ridge)
     solution = solve(system, right, assume_a="sym", overwrite_a=True, overwrite_b=True)
     smooth = DirectionSpline(
         places.points,
@@ -170,7 +175,11 @@ def fit_spline(
 
 
 def leave_one_out(
-    places: Places, values: ArrayLike, smoothing: float, kernel: Kernel = "matern"
+    places: Places,
+    values: ArrayLike,
+    smoothing: float,
+    kernel: Kernel = "matern",
+    ridge: float = RIDGE,
 ) -> NDArray[np.float64]:
     """Return leave-one-out residuals: the error at each sample of a spline fitted to the others.
 
@@ -186,6 +195,8 @@ def leave_one_out(
     smoothing : float
         Weight of the bending energy.
     kernel : {"matern", "thin-plate"}
+    ridge : float
+        Weight of the squares of the trend's slopes.
 
     Returns
     -------
@@ -193,14 +204,32 @@ def leave_one_out(
         Sample minus prediction; 0 for a sample without which the system would be singular.
     """
     y, n = np.asarray(values, dtype=np.float64), len(places)
-    inverse = np.linalg.inv(_system(places, smoothing, kernel))[:n, :n]
+    inverse = np.linalg.inv(_system(places, smoothing, kernel, ridge))[:n, :n]
     diagonal = np.diag(inverse)
     # A sample that alone spans a dimension of the trend cannot be left out: its residual becomes 0.
-    diagonal = np.where(np.abs(diagonal) > _RIDGE, diagonal, np.inf)
+    diagonal = np.where(np.abs(diagonal) > RIDGE, diagonal, np.inf)
     return np.asarray((inverse @ y) / diagonal[:, np.newaxis])
 
 
-def _system(places: Places, smoothing: float, kernel: Kernel) -> NDArray[np.float64]:
+def amplification(places: Places, at: Places, smoothing: float, ridge: float = RIDGE) -> float:
+    """Return by how much a spline through samples of at most 1 can exceed 1.
+
+    It is the largest sum of the absolute weights of the samples (the Lebesgue constant), over the
+    places ``at``. Bumps are not included.
+
+    Parameters
+    ----------
+    places, at : Places
+        Places of the samples, and places at which the spline is evaluated.
+    smoothing, ridge : float
+        As for `fit_spline`.
+    """
+    inverse = np.linalg.inv(_system(places, smoothing, "matern", ridge))[:, : len(places)]
+    rows = np.concatenate([_matern(_squared_distances(at.points, places.points)), at.trend], axis=1)
+    return float(np.abs(rows @ inverse).sum(axis=1).max())
+
+
+def _system(places: Places, smoothing: float, kernel: Kernel, ridge: float) -> NDArray[np.float64]:
     """Return the matrix of the spline's linear system, shape (N + T, N + T)."""
     m, t = places.trend.shape
     system = np.zeros((m + t, m + t))
@@ -209,7 +238,7 @@ def _system(places: Places, smoothing: float, kernel: Kernel) -> NDArray[np.floa
     system[:m, m:] = places.trend
     system[m:, :m] = places.trend.T
     # The constant needs no regularisation, because any sample determines it.
-    system[np.arange(m + 1, m + t), np.arange(m + 1, m + t)] = -_RIDGE
+    system[np.arange(m + 1, m + t), np.arange(m + 1, m + t)] = -ridge
     return system
 
 

@@ -24,7 +24,7 @@ from napari_btf.codec.latents.transformed import CodedLatents, FreeLatents
 from napari_btf.codec.model import CompressedBTF, shade_into
 from napari_btf.errors import ModelFileError
 from napari_btf.interpolation.basis import Continuation, DirectionBasis, direction_space
-from napari_btf.interpolation.spline import LENGTH, fit_spline
+from napari_btf.interpolation.spline import LENGTH, RIDGE, fit_spline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,11 @@ class NeuralBasisBTF(CompressedBTF):
             "latent_far_index": coded.far_index,
             "latent_far_code": coded.far_code,
         }
-        return {"step": coded.step, **asdict(self.continuation)}, tensors
+        settings = asdict(self.continuation)
+        if self.continuation.ridge == RIDGE:
+            # Left out, because files of earlier versions do not have it either.
+            del settings["ridge"]
+        return {"step": coded.step, **settings}, tensors
 
     def decoder_parts(self) -> dict[str, Any]:
         """The decoder as plain values and arrays, see `CompressedBTF.decoder_parts`."""
@@ -193,7 +197,8 @@ class NeuralBasisBTF(CompressedBTF):
             # What is nearly singular, or beyond single precision, is found below.
             with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
                 warnings.simplefilter("ignore")
-                spline = fit_spline(places, samples, self.continuation.smoothing)
+                how = self.continuation
+                spline = fit_spline(places, samples, how.smoothing, ridge=how.ridge)
         except np.linalg.LinAlgError as error:
             raise problem from error
         parts = spline.coefficients, spline.slopes, spline.bumps

@@ -10,6 +10,7 @@ import numpy as np
 from napari_btf.codec.latents.transformed import CodedLatents
 from napari_btf.codec.neural_basis.model import NeuralBasisBTF
 from napari_btf.interpolation.basis import TRENDS, Continuation
+from napari_btf.interpolation.spline import RIDGE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["expected", "unpack"]
 
-_LARGEST_SMOOTHING, _LARGEST_DOME = 1e6, 1e3
+_LARGEST_SMOOTHING, _LARGEST_DOME, _LARGEST_RIDGE = 1e6, 1e3, 1e6
 _LARGEST_LATENT = 1e18
 #: No capture has more pairs; fitting a spline to so many takes some seconds.
 _MOST_PAIRS = 1 << 16
@@ -41,9 +42,14 @@ def expected(description: dict[str, Any], shapes: dict[str, tuple[int, ...]]) ->
     ValueError, KeyError, TypeError, IndexError
         If the description is none.
     """
-    bounds = (("step", 1e9), ("smoothing", _LARGEST_SMOOTHING), ("dome", _LARGEST_DOME))
+    bounds = (
+        ("step", 1e9),
+        ("smoothing", _LARGEST_SMOOTHING),
+        ("dome", _LARGEST_DOME),
+        ("ridge", _LARGEST_RIDGE),
+    )
     for key, most in bounds:
-        value = description[key]
+        value = description.get(key, RIDGE) if key == "ridge" else description[key]
         if type(value) not in (int, float) or not 0 <= value <= most:
             raise ValueError(f"{key} is {reprlib.repr(value)}")
     if description["trend"] not in TRENDS:
@@ -96,7 +102,10 @@ def unpack(
         imagined_light=tensors["imagined_light"].astype(np.float64),
         imagined_view=tensors["imagined_view"].astype(np.float64),
         continuation=Continuation(
-            float(description["smoothing"]), float(description["dome"]), description["trend"]
+            float(description["smoothing"]),
+            float(description["dome"]),
+            description["trend"],
+            float(description.get("ridge", RIDGE)),
         ),
         **common,
     )

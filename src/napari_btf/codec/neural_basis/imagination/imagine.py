@@ -24,8 +24,9 @@ from napari_btf.codec.fitting.loop import Loop
 from napari_btf.codec.fitting.stage import Stage
 from napari_btf.codec.neural_basis.imagination.network import ShadingNetwork, Texels
 from napari_btf.codec.neural_basis.imagination.training import BATCH, RATE, ShadingTask
-from napari_btf.directions import disk_to_vectors, group_directions
+from napari_btf.directions import group_directions
 from napari_btf.interpolation.basis import direction_space
+from napari_btf.interpolation.points import spread_directions
 from napari_btf.interpolation.spline import fit_spline
 from napari_btf.progress import Progress, is_report_due
 from napari_btf.texels.normals import surface_normals
@@ -300,7 +301,7 @@ def _gap_pairs(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Choose pairs as far as possible from the captured pairs: captured views, any lights."""
     views = group_directions(known.view).vectors
-    lights = _cap(4 * count // len(views) + 16, space.light_radius)
+    lights = spread_directions(4 * count // len(views) + 16, space.light_radius)
     light, view = np.tile(lights, (len(views), 1)), np.repeat(views, len(lights), axis=0)
     points = space.places(light, view, known.continuation).points
     taken = space.places(known.light, known.view, known.continuation).points
@@ -315,20 +316,12 @@ def _gap_pairs(
     return light[chosen], view[chosen]
 
 
-def _cap(count: int, radius: float) -> NDArray[np.float64]:
-    """Return directions spread evenly up to a radius on the stereographic disk, (count, 3)."""
-    lowest = disk_to_vectors([radius, 0.0])[2]
-    cosine = 1.0 - (1.0 - lowest) * (np.arange(count) + 0.5) / count
-    azimuth = np.pi * (1.0 + np.sqrt(5.0)) * np.arange(count)
-    sine = np.sqrt(1.0 - cosine**2)
-    return np.stack([sine * np.cos(azimuth), sine * np.sin(azimuth), cosine], axis=1)
-
-
 def _gaps(
     space: DirectionSpace, known: Known, light: NDArray[np.float64], view: NDArray[np.float64]
 ) -> _Gaps:
     places = space.places(known.light, known.view, known.continuation)
-    spline = fit_spline(places, np.eye(len(places)), known.continuation.smoothing)
+    how = known.continuation
+    spline = fit_spline(places, np.eye(len(places)), how.smoothing, ridge=how.ridge)
     weights = spline(space.places(light, view, known.continuation))
     return _Gaps(light, view, weights.astype(np.float32))
 
