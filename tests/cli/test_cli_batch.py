@@ -49,7 +49,7 @@ def test_one_that_fails_does_not_stop_the_others(run: Run, captures: Path, tmp_p
     assert "skipped, since they are no captures: README.txt" in done.err
     *_, failed, last = done.err.splitlines()
     assert failed.startswith(f"failed: {captures / 'b'}: ")
-    assert "truncated" in failed
+    assert "incomplete" in failed
     assert last == f"error: 1 of 3 captures failed, see {out / 'summary.csv'}"
     assert sorted(path.name for path in out.iterdir()) == [
         "a.safetensors",
@@ -59,7 +59,7 @@ def test_one_that_fails_does_not_stop_the_others(run: Run, captures: Path, tmp_p
     found = rows(out)
     assert list(found[0]) == list(batch.COLUMNS)
     assert [row["status"] for row in found] == ["trained", "failed", "trained"]
-    assert "truncated" in found[1]["error"]
+    assert "incomplete" in found[1]["error"]
     for row in found[::2]:
         assert float(row["psnr_train"]) > 20
         assert int(row["bytes_model"]) == (out / row["model"]).stat().st_size

@@ -37,7 +37,7 @@ def test_a_folder_without_angles_becomes_a_notification(
     message = notifications[0].message
     assert str(photographs) in message
     assert 'found "cat.png"' in message
-    assert "00000 tl000 pl000 tv000 pv000.jpg" in message
+    assert 'rename the images like "img_tv0_pv0_tl15_pl0.jpg"' in message
     assert not viewer.layers
 
 

@@ -113,11 +113,21 @@ def open_member(path: Path, name: str) -> Iterator[BinaryIO]:
         if not info.file_size:
             # Said without opening it, because an archive may have very many of these.
             raise OSError("it is empty")
-        with archive.file.open(info) as member:
-            yield cast("BinaryIO", member)
+        with _member(archive, info) as member:
+            yield member
     except CaptureError as error:
         raise OSError(error.problem) from error
     except _FAULTS as error:
+        raise OSError(str(error) or "it is damaged in its archive") from error
+
+
+def _member(archive: _Archive, info: zipfile.ZipInfo) -> BinaryIO:
+    # Any exception is caught, because damaged archives make zipfile raise many kinds.
+    try:
+        return cast("BinaryIO", archive.file.open(info))
+    except OSError:
+        raise
+    except Exception as error:
         raise OSError(str(error) or "it is damaged in its archive") from error
 
 
@@ -145,7 +155,7 @@ class _Archive:
             raise CaptureError(
                 path, f"it contains {len(infos):,} files, no capture has so many", _REPACK
             )
-        empty = sum(not info.file_size and not info.is_dir() for info in infos)
+        empty = sum(not info.file_size and not _is_folder(info) for info in infos)
         if empty > _MOST_EMPTY:
             raise CaptureError(path, f"{empty:,} of its files are empty", "zip the images again")
         self.members: Mapping[str, zipfile.ZipInfo] = _by_name(path, infos)
@@ -154,7 +164,7 @@ class _Archive:
 def _by_name(path: Path, infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
     found: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
-        if info.is_dir():
+        if _is_folder(info):
             continue
         given = _decoded(info).replace("\\", "/")
         parts = [part for part in given.split("/") if part and part != "."]
@@ -174,6 +184,11 @@ def _by_name(path: Path, infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipI
             )
         found[name] = info
     return found
+
+
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    """Whether a member is no file; zipfile's own function fails where the name is empty."""
+    return not info.filename or info.filename.endswith("/")
 
 
 def _decoded(info: zipfile.ZipInfo) -> str:

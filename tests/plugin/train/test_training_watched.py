@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import re
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -271,18 +272,33 @@ def test_more_lights_than_there_are_cannot_be_held_out(
 def test_a_place_that_cannot_be_written_to_loses_nothing(
     hand: Hand, loaded: ViewerModel, tmp_path: Path, notifications: list[Notification]
 ) -> None:
-    # Root may write to any folder, but not below a file.
-    (tmp_path / "file").write_text("")
-    hand.dock.form.path.setText(str(tmp_path / "file" / "cloth.safetensors"))
+    folder = tmp_path / "drive"
+    folder.mkdir()
+    hand.dock.form.path.setText(str(folder / "cloth.safetensors"))
     hand.start()
+    # It goes away meanwhile. Root may write to any folder, but not below a file.
+    shutil.rmtree(folder)
+    folder.write_text("")
     hand.until_over()
     assert hand.message.startswith("Not saved, but kept here: ")
-    assert [str(tmp_path / "file") in note.message for note in notifications] == [True]
+    assert [str(folder) in note.message for note in notifications] == [True]
     model = workspace_of(loaded).models.current
     assert model is not None
     hand.dock.save(str(tmp_path / "elsewhere.safetensors"))
     saved = napari_btf.load(tmp_path / "elsewhere.safetensors")
     assert saved.latent_count == model.latent_count
+
+
+def test_a_place_that_can_never_be_written_to_is_refused_at_once(
+    hand: Hand, loaded: ViewerModel, tmp_path: Path, notifications: list[Notification]
+) -> None:
+    (tmp_path / "file").write_text("")
+    hand.dock.form.path.setText(str(tmp_path / "file" / "cloth.safetensors"))
+    hand.start()
+    hand.until_over()
+    assert "cannot be written to (it is no folder); choose another place" in hand.message
+    assert [str(tmp_path / "file") in note.message for note in notifications] == [True]
+    assert workspace_of(loaded).models.current is None
 
 
 def test_no_model_takes_the_place_of_another(

@@ -89,6 +89,8 @@ class Network:
             weights[i] = weights[i] * louder[:, np.newaxis]
             biases[i] = bias * louder + modulation[start : start + len(bias)]
             start += len(bias)
-        biases[0] = biases[0] + weights[0] @ offset
+        # Of short arrays, BLAS may compute with what lies beyond them, and numpy warns of that.
+        with np.errstate(invalid="ignore"):
+            biases[0] = biases[0] + weights[0] @ offset
         weights[0] = weights[0] * scale
         return FrameLayers(weights, biases)
