@@ -175,6 +175,9 @@ def _bounded(
     which = np.arange(_PROBES**2)
     anywhere = probes[0][which // _PROBES], probes[1][which % _PROBES]
 
+    # As precise as a model holds them, because rounding alone makes the z of a level ring vary.
+    light, view = (v.astype(np.float32).astype(np.float64) for v in (light, view))
+
     def amplified(how: Continuation) -> float:
         known, at = space.places(light, view, how), space.places(*anywhere, how)
         with one_thread():
