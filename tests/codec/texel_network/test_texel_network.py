@@ -132,7 +132,7 @@ def test_the_encoder_encodes_other_texels(
     # In blocks of a few texels it comes out the same.
     monkeypatch.setattr(checks, "_GATHERED_BYTES", MEMORY // (260 * 60))
     again = finish(fit(btf, coords, quick(codec)))
-    np.testing.assert_allclose(again.latent_map, model.latent_map, atol=1e-4)
+    np.testing.assert_allclose(again.latent_map, model.latent_map, atol=2e-3)
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -309,23 +309,23 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         from napari_btf.progress import finish
 
         class Source:
-            shape, ndim, dtype = (800, 512, 512, 3), 4, np.dtype("u1")
+            shape, ndim, dtype = (250, 512, 512, 3), 4, np.dtype("u1")
             def __getitem__(self, key):
-                images = np.arange(800)[key[0]] % 251
+                images = np.arange(250)[key[0]] % 251
                 return np.full((*images.shape, 512, 512, 3), images[..., None, None, None], "u1")
 
         frames = da.from_array(
             Source(), chunks=(1, 512, 512, 3), asarray=False, meta=np.empty((0,) * 4, "u1")
         )
-        vectors = angles_to_vectors(np.linspace(0, 80, 800), np.linspace(0, 999, 800))
+        vectors = angles_to_vectors(np.linspace(0, 80, 250), np.linspace(0, 999, 250))
         def peak():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         before = peak()
         finish(convert(BTF(frames, vectors, vectors), sys.argv[1]))
         btf = read(sys.argv[1])
         sums = [int(frame[0, 0, 0]) for frame in btf.iter_frames()]
-        assert sums == [i % 251 for i in range(800)]
-        assert btf.texels([[y, x] for y in range(9) for x in range(9)]).shape == (81, 800, 3)
+        assert sums == [i % 251 for i in range(250)]
+        assert btf.texels([[y, x] for y in range(9) for x in range(9)]).shape == (81, 250, 3)
         print(btf.nbytes >> 20, peak() - before)
         """
     )
@@ -338,6 +338,5 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     mebibytes, used = map(int, done.stdout.split())
-    assert mebibytes > 590
     # On a Mac ru_maxrss counts bytes.
-    assert used < 512 * (1024 if sys.platform == "darwin" else 1)
+    assert used < 0.75 * mebibytes * (1024 if sys.platform == "darwin" else 1)
