@@ -132,7 +132,10 @@ def test_the_encoder_encodes_other_texels(
     # In blocks of a few texels it comes out the same.
     monkeypatch.setattr(checks, "_GATHERED_BYTES", MEMORY // (260 * 60))
     again = finish(fit(btf, coords, quick(codec)))
-    np.testing.assert_allclose(again.latent_map, model.latent_map, atol=2e-3)
+    apart = np.abs(again.latent_map - model.latent_map)
+    # Rounding may move a latent across the border of two levels.
+    assert apart.max() < 1.5 * np.ptp(model.latent_map, axis=(0, 1)).max() / 255
+    assert np.mean(apart > 1e-4) < 0.01
 
 
 @pytest.mark.parametrize("codec", CODECS)
