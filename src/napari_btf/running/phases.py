@@ -47,6 +47,7 @@ PHASES = {
         Phase("verify", "checking the texel store"),
         Phase("superpixels", "computing superpixels"),
         # training; "slower" follows a divergence
+        Phase("compile", "compiling machine code, once"),
         Phase("basis", "finding the basis"),
         Phase("train", "training", takes_notes=True, keeps_best=True),
         Phase("train slower", "training with smaller steps", takes_notes=True, keeps_best=True),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
+from napari_btf.codec.fitting.adam import Adam, put
 from napari_btf.codec.fitting.checkpoint import Checkpoint
 from napari_btf.codec.fitting.loop import Loop
 from napari_btf.codec.fitting.stage import Stage
@@ -16,7 +17,7 @@ from napari_btf.progress import Progress, finish
 from napari_btf.running.interrupts import ToBeResumed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 LINE = torch.tensor([2.0, -1.0])
@@ -45,9 +46,11 @@ class Line:
     def tensors(self) -> list[torch.Tensor]:
         return [self.line]
 
-    @property
-    def groups(self) -> list[dict[str, Any]]:
-        return [{"params": [self.line], "lr": self._rate}]
+    def restore(self, state: Sequence[torch.Tensor]) -> None:
+        put(self.tensors, state)
+
+    def optimizer(self) -> Adam:
+        return Adam([{"params": [self.line], "lr": self._rate}])
 
     def gradients(self) -> float:
         batch = len(self.seen)

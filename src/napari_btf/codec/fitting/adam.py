@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "put"]
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -25,8 +25,8 @@ class Adam:
     Parameters
     ----------
     groups : sequence of dict
-        Each with ``"params"`` (tensors), and optionally ``"betas"`` and ``"eps"``; the defaults
-        are those of `torch.optim.Adam`.
+        Each with ``"params"`` (tensors) and its full learning rate ``"lr"``, and optionally
+        ``"betas"`` and ``"eps"``; the defaults are those of `torch.optim.Adam`.
     """
 
     def __init__(self, groups: Sequence[Mapping[str, Any]]) -> None:
@@ -34,6 +34,11 @@ class Adam:
         self._parameters = [parameter for group in groups for parameter in group["params"]]
         # Of each parameter that ever had a gradient: its moments and the count of its steps.
         self._state: dict[int, dict[str, torch.Tensor]] = {}
+
+    @property
+    def rates(self) -> list[float]:
+        """The full learning rate of each group."""
+        return [group["lr"] for group in self._groups]
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -102,3 +107,10 @@ class Adam:
             kept = {name: torch.zeros_like(parameter) for name in _MOMENTS}
             self._state[id(parameter)] = {"step": torch.tensor(0.0), **kept}
         return self._state[id(parameter)]
+
+
+def put(tensors: Sequence[torch.Tensor], state: Sequence[torch.Tensor]) -> None:
+    """Copy values, such as those of a checkpoint, to tensors."""
+    for tensor, value in zip(tensors, state, strict=True):
+        # An array of a checkpoint has one dimension where a tensor has none.
+        tensor.detach().copy_(value.reshape(tensor.shape))

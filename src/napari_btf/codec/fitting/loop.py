@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_btf.codec.fitting.adam import Adam
 from napari_btf.codec.fitting.checkpoint import Checkpoint, Notes
 from napari_btf.codec.fitting.processes import World
 from napari_btf.codec.fitting.settings import one_core
@@ -94,8 +93,7 @@ class Loop:
     ) -> None:
         self._task, self._stage = task, stage
         self._checkpoint, self._here = checkpoint or Checkpoint(), here or World()
-        self._rates = [group["lr"] for group in task.groups]
-        self._optimizer = Adam(self._task.groups)
+        self._optimizer = task.optimizer()
         self._at = _Standing()
         # The best state, or the latest one that is known to be good.
         self._kept = self._state()
@@ -183,7 +181,8 @@ class Loop:
             if keep:
                 self._kept = self._state()
             slower, rate = self._at.slower, self._stage.rate
-            self._optimizer.step([slower * rate(full, done) for full in self._rates])
+            rates = [slower * rate(full, done) for full in self._optimizer.rates]
+            self._optimizer.step(rates)
 
     def _accepts(self, error: float) -> bool:
         """Whether the error of a batch is normal; otherwise return to the state that was kept."""
@@ -198,8 +197,8 @@ class Loop:
 
     def _go_back(self) -> None:
         """Return to the state that was kept, without momentum and with half the learning rate."""
-        self._restore(self._kept)
-        self._optimizer = Adam(self._task.groups)
+        self._task.restore(self._kept)
+        self._optimizer = self._task.optimizer()
         self._at.slower /= 2.0
         # That state may have larger errors than the latest ones.
         self._at.train_error, self._at.least_error = None, np.inf
@@ -207,7 +206,7 @@ class Loop:
     def _settle(self) -> None:
         """Undo the last steps if they have spoiled the network."""
         if self._task.validate is not None:
-            self._restore(self._kept)
+            self._task.restore(self._kept)
         else:
             # No batch has shown yet what the last step did.
             with one_core():
@@ -216,11 +215,6 @@ class Loop:
     def _state(self) -> list[torch.Tensor]:
         """Return a copy of all tensors."""
         return [tensor.detach().clone() for tensor in self._task.tensors]
-
-    def _restore(self, state: list[torch.Tensor]) -> None:
-        for tensor, value in zip(self._task.tensors, state, strict=True):
-            # An array of a checkpoint has one dimension where a tensor has none.
-            tensor.detach().copy_(value.reshape(tensor.shape))
 
     def _notes(self) -> Notes:
         """Return all that is needed to resume the training from its present state."""
@@ -241,7 +235,7 @@ class Loop:
             [torch.from_numpy(notes.tensors[f"{name}_{i}"]) for i in range(len(self._kept))]
             for name in ("now", "kept")
         )
-        self._restore(now)
+        self._task.restore(now)
         self._optimizer.restore(notes.tensors)
         self._at = _Standing(**notes.facts["at"])
         self._task.random.bit_generator.state = notes.facts["random"]

@@ -8,11 +8,32 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import torch
+    from numpy.typing import NDArray
 
-__all__ = ["Stage", "Task"]
+__all__ = ["Optimizer", "Stage", "Task"]
+
+
+class Optimizer(Protocol):
+    """Moves the parameters of a task along their gradients: `Adam`, in torch or machine code."""
+
+    @property
+    def rates(self) -> list[float]:
+        """The full learning rate of each group of parameters."""
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+
+    def step(self, rates: Sequence[float]) -> None:
+        """Make a step along the gradients, with a learning rate for each group."""
+
+    def notes(self) -> dict[str, NDArray[Any]]:
+        """Return its state as arrays, by the names that `Adam.notes` gives them."""
+
+    def restore(self, notes: Mapping[str, NDArray[Any]]) -> None:
+        """Set its state to one that `notes` returned."""
 
 
 class Task(Protocol):
@@ -25,9 +46,11 @@ class Task(Protocol):
     def tensors(self) -> Sequence[torch.Tensor]:
         """All tensors that the training changes, in a fixed order."""
 
-    @property
-    def groups(self) -> list[dict[str, Any]]:
-        """Parameter groups for `Adam`, each with its full learning rate ``"lr"``."""
+    def restore(self, state: Sequence[torch.Tensor]) -> None:
+        """Set all tensors to values that `tensors` had."""
+
+    def optimizer(self) -> Optimizer:
+        """Return a new optimizer of the parameters, which has made no step."""
 
     def gradients(self) -> float:
         """Compute the gradients of a random batch; return its mean squared error."""

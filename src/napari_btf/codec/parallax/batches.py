@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from napari_btf.btf import BTF
 
-__all__ = ["FramePool", "Probe", "hold_out", "is_periodic", "load_pool", "load_probe"]
+__all__ = [
+    "FramePool",
+    "Probe",
+    "hold_out",
+    "is_periodic",
+    "load_pool",
+    "load_probe",
+    "stored_type",
+]
 
 #: Of 64 observations one is held out for validation, at most 32; with fewer than 8, none is.
 _HELD_SHARE, _MOST_HELD, _FEWEST = 64, 32, 8
@@ -37,6 +45,11 @@ def hold_out(count: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]
         return np.sort(order), np.sort(order)
     held = min(_MOST_HELD, max(1, count // _HELD_SHARE))
     return np.sort(order[held:]), np.sort(order[:held])
+
+
+def stored_type(btf: BTF) -> np.dtype[Any]:
+    """Return the type in which a pool keeps the values of a capture, of this machine's bytes."""
+    return np.dtype(np.float16 if btf.values.is_float else btf.frames.dtype).newbyteorder("=")
 
 
 class FramePool:
@@ -58,7 +71,7 @@ class FramePool:
         self.btf = btf
         self._rng = np.random.default_rng(seed)
         self._order = self._rng.permutation(observations)
-        self.dtype = np.dtype(np.float16) if btf.values.is_float else np.dtype(btf.frames.dtype)
+        self.dtype = stored_type(btf)
         frame_bytes = btf.height * btf.width * btf.channels * self.dtype.itemsize
         self.size = int(np.clip(limit // frame_bytes, 1, len(observations)))
         self._next = self.size % len(observations)
@@ -103,14 +116,14 @@ class FramePool:
             if self.is_mine(np.array(place)):
                 self.put(place, self.btf.frame(int(self.observation[place])))
 
-    def values(self, places: NDArray[np.intp], texels: NDArray[np.intp]) -> NDArray[np.float32]:
+    def values(self, places: NDArray[np.intp], texels: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return fitted values (F, T, C) of own images at flat ``texels`` (F, T).
 
         ``places`` (F,) are the places of the images in the pool.
         """
         drawn = self.frames[places[:, np.newaxis] // self._world.size, texels]
         if self.btf.values.is_float:
-            return drawn.astype(np.float32)
+            return np.asarray(drawn, dtype=np.float32)
         return self.btf.values.encode(drawn)
 
 

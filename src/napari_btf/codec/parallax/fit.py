@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,15 @@ from napari_btf.codec.fitting.loop import Loop
 from napari_btf.codec.fitting.processes import world
 from napari_btf.codec.fitting.settings import pick_device
 from napari_btf.codec.fitting.stage import Stage
-from napari_btf.codec.parallax.batches import hold_out, is_periodic, load_pool, load_probe
+from napari_btf.codec.parallax.batches import (
+    hold_out,
+    is_periodic,
+    load_pool,
+    load_probe,
+    stored_type,
+)
+from napari_btf.codec.parallax.machine.compiled import Compilation
+from napari_btf.codec.parallax.machine.task import MachineTask
 from napari_btf.codec.parallax.settings import ParallaxSettings, check_parallax
 from napari_btf.codec.parallax.size import of_quality, within
 from napari_btf.codec.parallax.steps import SurfaceTask
@@ -21,6 +29,7 @@ from napari_btf.progress import Job, Progress, with_preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from types import ModuleType
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -62,9 +71,10 @@ def fit_parallax(
     Yields
     ------
     Progress
-        Phases "read", "train" and "encode", the latter two in thousandths, and "quantise" where a
-        quality is asked for. A training that diverges goes back to its best state with half the
-        step, and is "train slower" from then on.
+        Phases "read", "train" and "encode", the latter two in thousandths; "compile" if machine code
+        is not there yet once the images are read; and "quantise" where a quality is asked for. A
+        training that diverges goes back to its best state with half the step, and is "train slower"
+        from then on.
 
     Returns
     -------
@@ -81,25 +91,28 @@ def fit_parallax(
     checkpoint = checkpoint or Checkpoint()
     check_parallax(btf, coords, settings)
     used, held = hold_out(len(btf), settings.seed)
+    compilation = Compilation(pick_device(settings.device), stored_type(btf))
     pool = yield from load_pool(btf, used, settings.seed, settings.pool_bytes)
     surface = _new_surface(btf, pool, settings)
+    code = yield from compilation.result()
     chosen = _flat(btf, coords)
     share = 1.0 if len(chosen) == btf.height * btf.width else 1.0 - _ENCODE_SHARE
     encodes = checkpoint.found is not None and checkpoint.found.facts["stage"] == "encode"
     if not encodes:
         probe = load_probe(btf, held, chosen, settings.seed)
-        task = SurfaceTask(surface, pool, probe, surface.parameters, chosen, settings.seed)
+        task = _task(code, surface, pool, probe, surface.parameters, chosen, settings.seed)
         stage = _stage("train", share, settings)
-        yield from _train(task, stage, surface, stop, checkpoint)
+        yield from _train(task, stage, stop, checkpoint)
         surface.fill(chosen)
     if share < 1.0:
-        yield from _encode_all(surface, pool, held, settings, stop, checkpoint)
+        yield from _encode_all(code, surface, pool, held, settings, stop, checkpoint)
     if settings.target_psnr is not None:
         return (yield from of_quality(surface, settings.target_psnr, settings.seed))
     return within(surface, settings.most_bytes)
 
 
 def _encode_all(
+    code: ModuleType | None,
     surface: Surface,
     pool: FramePool,
     held: NDArray[np.intp],
@@ -115,8 +128,14 @@ def _encode_all(
         stop = _never
     stage = _stage("encode", _ENCODE_SHARE, settings)
     probe = load_probe(surface.btf, held, everything, settings.seed)
-    task = SurfaceTask(surface, pool, probe, surface.used_latents, everything, settings.seed)
-    yield from _train(task, stage, surface, stop, checkpoint)
+    latents = surface.used_latents
+    task = _task(code, surface, pool, probe, latents, everything, settings.seed)
+    yield from _train(task, stage, stop, checkpoint)
+
+
+def _task(code: ModuleType | None, surface: Surface, *given: Any) -> SurfaceTask:
+    """Return the training by machine code, or by torch where there is none."""
+    return SurfaceTask(surface, *given) if code is None else MachineTask(code, surface, *given)
 
 
 def _new_surface(btf: BTF, pool: FramePool, settings: ParallaxSettings) -> Surface:
@@ -146,14 +165,13 @@ def _flat(btf: BTF, coords: ArrayLike | None) -> NDArray[np.intp]:
 def _train(
     task: SurfaceTask,
     stage: Stage,
-    surface: Surface,
     stop: Callable[[], bool],
     checkpoint: Checkpoint,
 ) -> Generator[Progress, None, None]:
     """Train for one stage; the surface ends in the state with the smallest validation error."""
     with task:
         loop = Loop(task, stage, checkpoint, world())
-        yield from with_preview(loop.run(stop), surface.model)
+        yield from with_preview(loop.run(stop), task.model)
 
 
 def _stage(name: str, share: float, settings: ParallaxSettings) -> Stage:

@@ -97,7 +97,8 @@ class Surface:
         features = (view_features(btf.view), pair_features(btf.light, btf.view))
         tangents = (tangent(btf.view), tangent(btf.light))
         tables = (torch.from_numpy(table).to(device) for table in (*features, *tangents))
-        self._directions = Directions(*tables)
+        #: Inputs of the networks for all observations.
+        self.directions = Directions(*tables)
 
     @property
     def weights(self) -> list[torch.Tensor]:
@@ -145,7 +146,7 @@ class Surface:
         """
         size = self.btf.height, self.btf.width
         form = ParallaxForm(size, self.periodic, self.latents, self.networks)
-        return form.colours(texels, self._directions.at(observations))
+        return form.colours(texels, self.directions.at(observations))
 
     def model(self, levels: int = 256) -> ParallaxBTF:
         """Return the model in its final precision: quantised latents, weights in 16 bits."""

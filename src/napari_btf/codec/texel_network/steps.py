@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_btf.codec.fitting.adam import Adam, put
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
     from numpy.typing import NDArray
 
@@ -55,10 +59,13 @@ class AutoencoderTask:
         """All tensors that training changes."""
         return self._autoencoder.tensors
 
-    @property
-    def groups(self) -> list[dict[str, Any]]:
-        """One parameter group for Adam, with all parameters of the autoencoder."""
-        return [{"params": self._autoencoder.parameters, "lr": _RATE, "eps": _EPSILON}]
+    def restore(self, state: Sequence[torch.Tensor]) -> None:
+        """Set all tensors to earlier values."""
+        put(self.tensors, state)
+
+    def optimizer(self) -> Adam:
+        """Return Adam with one group of all parameters."""
+        return Adam([{"params": self._autoencoder.parameters, "lr": _RATE, "eps": _EPSILON}])
 
     def steps_of(self, epochs: int) -> int:
         """Return the number of batches in a number of passes over the texels' pairs."""

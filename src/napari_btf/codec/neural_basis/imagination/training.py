@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_btf.codec.fitting.adam import Adam, put
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
     from numpy.typing import NDArray
 
@@ -60,10 +64,13 @@ class ShadingTask:
         """The network's parameters."""
         return self._network.parameters
 
-    @property
-    def groups(self) -> list[dict[str, Any]]:
-        """One parameter group for Adam, with all parameters of the network."""
-        return [{"params": self._network.parameters, "lr": self._rate}]
+    def restore(self, state: Sequence[torch.Tensor]) -> None:
+        """Set the parameters to earlier values."""
+        put(self.tensors, state)
+
+    def optimizer(self) -> Adam:
+        """Return Adam with one group of all parameters."""
+        return Adam([{"params": self._network.parameters, "lr": self._rate}])
 
     def gradients(self) -> float:
         """Compute the gradients of a random batch; return its mean squared error."""
