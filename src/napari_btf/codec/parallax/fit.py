@@ -71,8 +71,8 @@ def fit_parallax(
     Yields
     ------
     Progress
-        Phases "read", "train" and "encode", the latter two in thousandths; "compile" if machine code
-        is not there yet once the images are read; and "quantise" where a quality is asked for. A
+        Phases "read", "train" and "encode", the latter two in thousandths; "compile" if machine
+        code is not there yet once the images are read; "quantise" if a quality is asked for. A
         training that diverges goes back to its best state with half the step, and is "train slower"
         from then on.
 
