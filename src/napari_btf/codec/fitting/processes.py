@@ -7,8 +7,9 @@ process that was started alone is a `World` of size 1, in which all of this does
 
 from __future__ import annotations
 
+import atexit
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -161,7 +162,19 @@ def world() -> World:
     found = distributed.rendezvous("env://", timeout=_PATIENCE)  # type: ignore[attr-defined]
     store, rank, size = next(found)
     distributed.init_process_group(store=store, rank=rank, world_size=size, timeout=_PATIENCE)
+    atexit.register(_leave)
     return World(rank, size, store)
+
+
+def _leave() -> None:
+    """End the connections in order: C++ aborts if a process ends while threads serve them.
+
+    A process that ends by an abort makes torchrun end the others, which may still be writing.
+    """
+    from torch import distributed
+
+    with suppress(RuntimeError):
+        distributed.destroy_process_group()
 
 
 def is_first_to_fail() -> bool:
