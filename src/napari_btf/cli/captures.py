@@ -19,12 +19,20 @@ def sample(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", parser=reachable, help="New or empty folder.")
     ],
+    name: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="weave: 7 views x 81 lights, 64 x 64 texels; "
+            "weave-lights: 1 view x 81 lights, 256 x 256 texels.",
+        ),
+    ] = "weave",
 ) -> None:
-    """Write the sample capture (woven cloth, 7 views x 81 lights) as a folder of images."""
+    """Write a sample capture, a woven cloth, as a folder of images."""
     from napari_btf.samples import write_sample
 
     try:
-        count = write_sample(folder)
+        count = write_sample(folder, name)
     except KeyboardInterrupt:
         fail(f"stopped; {folder} is incomplete", 1)
     tell(f"{count} images written to {folder}")

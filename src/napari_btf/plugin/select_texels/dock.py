@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import qthrottled
 
+from napari_btf.plugin.frame import as_dock
 from napari_btf.plugin.jobs.background import Latest
 from napari_btf.plugin.notices import show_error, show_info
 from napari_btf.plugin.select_texels.region_box import NO_REGION, RegionBox
@@ -75,6 +76,7 @@ class SelectTexels(QWidget):
         self.texel = TexelDisk(self._workspace)
         self.texel_section = Section("Texel under the mouse", self.texel, open_first=True)
         self._lay_out()
+        as_dock(self, "Select texels", self._workspace)
 
         self.show_chosen.setChecked(True)
         # Painting emits many events a second.
