@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from napari_btf.cli.console import check_not_input, fail, reachable, run, say, tell, tell_json
-from napari_btf.cli.options import AsJson, Azimuth, Capture, Pattern, SkipBad, read_capture
+from napari_btf.cli.options import (
+    AsJson,
+    Azimuth,
+    Capture,
+    MmPerTexel,
+    Pattern,
+    SkipBad,
+    read_capture,
+)
 from napari_btf.running.cluster import connected
 
 __all__ = ["convert", "info", "sample"]
@@ -43,12 +51,13 @@ def info(
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
     azimuth: Azimuth = "ccw",
+    mm_per_texel: MmPerTexel = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the format of a capture, its size, and its numbers of images, views and lights."""
     from napari_btf.btf.value_range import range_note
 
-    btf = read_capture(capture, pattern, skip_bad, azimuth)
+    btf = read_capture(capture, pattern, skip_bad, azimuth, mm_per_texel)
     note = range_note(btf)
     if note:
         say(f"note: {note}")
@@ -90,6 +99,7 @@ def convert(
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
     azimuth: Azimuth = "ccw",
+    mm_per_texel: MmPerTexel = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy a capture into a texel store, which gives a few texels without reading all images.
@@ -102,7 +112,7 @@ def convert(
     check_not_input(store, capture)
     check_target(store, overwrite)
     start = time.monotonic()
-    btf = read_capture(capture, pattern, skip_bad, azimuth)
+    btf = read_capture(capture, pattern, skip_bad, azimuth, mm_per_texel)
     try:
         with connected(scheduler) as client:
             run(converted(btf, store, overwrite=overwrite, restart=restart, client=client))
