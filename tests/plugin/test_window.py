@@ -106,7 +106,8 @@ def test_nothing_is_squeezed_on_a_small_screen(
             needed.setHeight(part.heightForWidth(part.width()))
         return part.height() >= needed.height() and part.width() >= needed.width()
 
-    # The docks are tabs: one after the other comes to the front.
+    # The docks are tabs, the last one in front: one after the other comes to the front.
+    qtbot.waitUntil(lambda: not docks[-1][1].visibleRegion().isEmpty())
     for frame, dock in docks:
         frame.raise_()
         qtbot.waitUntil(lambda dock=dock: not dock.visibleRegion().isEmpty())
