@@ -29,7 +29,7 @@ def show_demo(viewer: Any, model: CompressedBTF) -> None:
 
     viewer.open_sample("napari-btf", "weave")
     workspace_of(viewer).models.current = model
-    # The docks come together as tabs, see `plugin/viewer/tabs.py`.
+    # The docks come together as tabs, see `plugin/frame/`.
     for name in ("Select texels", "Train", "Relight"):
         viewer.window.add_plugin_dock_widget("napari-btf", name)
     _fit_to_screen(viewer)
