@@ -53,6 +53,20 @@ def test_azimuths_of_another_convention(weave: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(turned.frame(5), straight.frame(5))
 
 
+def test_the_size_of_texels_goes_into_a_store(weave: Path, tmp_path: Path) -> None:
+    refused(btf("info", weave, "--mm-per-texel", "0"), "a texel cannot measure 0.0 mm")
+    store = tmp_path / "sized.zarr"
+    ok(btf("convert", weave, store, "--mm-per-texel", "0.25"))
+    assert json.loads(ok(btf("info", store, "--json")))["mm_per_texel"] == 0.25
+
+
+def test_the_sample_with_one_view(tmp_path: Path) -> None:
+    refused(btf("sample", tmp_path / "a", "--name", "silk"), 'there is no sample "silk"')
+    ok(btf("sample", tmp_path / "a", "--name", "weave-lights"))
+    facts = read(tmp_path / "a").info()
+    assert (facts["views"], facts["lights"], facts["height"]) == (1, 81, 256)
+
+
 def test_info(weave: Path) -> None:
     facts = json.loads(ok(btf("info", weave, "--json")))
     assert facts == {

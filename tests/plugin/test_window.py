@@ -98,7 +98,7 @@ def test_nothing_is_squeezed_on_a_small_screen(
 ) -> None:
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(1280, 800)
-    docks = [viewer.window.add_plugin_dock_widget("napari-btf", name)[1] for name in names]
+    docks = [viewer.window.add_plugin_dock_widget("napari-btf", name) for name in names]
 
     def is_whole(part: QWidget) -> bool:
         needed = part.minimumSizeHint()
@@ -106,15 +106,21 @@ def test_nothing_is_squeezed_on_a_small_screen(
             needed.setHeight(part.heightForWidth(part.width()))
         return part.height() >= needed.height() and part.width() >= needed.width()
 
-    parts = [
-        part
-        for dock in docks
-        for kind in (QLabel, QComboBox, QPushButton, Disk)
-        for part in dock.findChildren(kind)
-        if part.isVisibleTo(dock)
-    ]
-    assert len(parts) >= 15
-    qtbot.waitUntil(lambda: all(part.isVisible() and is_whole(part) for part in parts))
+    # The docks are tabs, the last one in front: one after the other comes to the front.
+    qtbot.waitUntil(lambda: not docks[-1][1].visibleRegion().isEmpty())
+    for frame, dock in docks:
+        frame.raise_()
+        qtbot.waitUntil(lambda dock=dock: not dock.visibleRegion().isEmpty())
+        parts = [
+            part
+            for kind in (QLabel, QComboBox, QPushButton, Disk)
+            for part in dock.findChildren(kind)
+            if part.isVisibleTo(dock)
+        ]
+        assert len(parts) >= 5
+        qtbot.waitUntil(
+            lambda parts=parts: all(part.isVisible() and is_whole(part) for part in parts)
+        )
     assert viewer.window.geometry()[2:] == (1280, 800)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_btf.btf.direction_grid import DirectionGrid
 from napari_btf.btf.observations import Frames, Gatherer, Picker, read_in_order
+from napari_btf.btf.physical_size import check_mm_per_texel
 from napari_btf.directions import angle_between, format_angles, group_directions
 from napari_btf.errors import CaptureError, UsageError
 from napari_btf.progress import Progress, finish, is_report_due
@@ -52,6 +53,8 @@ class BTF:
         Faster access to the texels of ``frames`` than reading every image.
     channel_names : tuple of str
         Channel names of a spectral capture, such as "400 nm"; empty for grey and RGB.
+    mm_per_texel : float, optional
+        Distance of neighbouring texels on the surface in millimetres, if it is known.
     """
 
     frames: Frames
@@ -62,8 +65,10 @@ class BTF:
     notes: tuple[str, ...] = ()
     gatherer: Gatherer | None = None
     channel_names: tuple[str, ...] = ()
+    mm_per_texel: float | None = None
 
     def __post_init__(self) -> None:
+        check_mm_per_texel(self.mm_per_texel, self.source or None)
         if len(self.frames.shape) != 4 or not self.frames.shape[0]:
             raise UsageError(
                 self.source or None,
@@ -294,8 +299,8 @@ class BTF:
         -------
         dict
             The keys ``format images views lights height width channels dtype bytes missing_pairs
-            duplicate_pairs``, and ``channel_names`` for a spectral capture. ``bytes`` is the size
-            of all pixel values, uncompressed.
+            duplicate_pairs``, ``channel_names`` for a spectral capture, and ``mm_per_texel`` if it
+            is known. ``bytes`` is the size of all pixel values, uncompressed.
         """
         grid = self.grid
         facts = {
@@ -313,6 +318,8 @@ class BTF:
         }
         if self.channel_names:
             facts["channel_names"] = list(self.channel_names)
+        if self.mm_per_texel is not None:
+            facts["mm_per_texel"] = self.mm_per_texel
         return facts
 
     def oddities(self) -> list[str]:

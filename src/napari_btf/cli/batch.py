@@ -65,7 +65,7 @@ class Training:
     options : TrainingOptions
     resume : bool
         Whether to continue unfinished trainings.
-    pattern, skip_bad, azimuth
+    pattern, skip_bad, azimuth, mm_per_texel
         How captures are read; see `napari_btf.read`.
     """
 
@@ -74,6 +74,7 @@ class Training:
     pattern: str | None
     skip_bad: bool
     azimuth: str
+    mm_per_texel: float | None = None
 
     @property
     def files(self) -> list[Path]:
@@ -107,7 +108,9 @@ class Training:
         elif self.resume and is_first and not checkpoint.is_there:
             say(f"note: there is no unfinished training of {out}; a new one starts")
         with interruptible(phases, say) as stop, _resumable(checkpoint) as at:
-            btf = read_capture(capture, self.pattern, self.skip_bad, self.azimuth)
+            btf = read_capture(
+                capture, self.pattern, self.skip_bad, self.azimuth, self.mm_per_texel
+            )
             held_out = options.held_out(btf)
             coords = options.coords(btf)
             _note_if_fewer(options.pixels, len(coords))

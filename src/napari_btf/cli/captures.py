@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from napari_btf.cli.console import check_not_input, fail, reachable, run, say, tell, tell_json
-from napari_btf.cli.options import AsJson, Azimuth, Capture, Pattern, SkipBad, read_capture
+from napari_btf.cli.options import (
+    AsJson,
+    Azimuth,
+    Capture,
+    MmPerTexel,
+    Pattern,
+    SkipBad,
+    read_capture,
+)
 from napari_btf.running.cluster import connected
 
 __all__ = ["convert", "info", "sample"]
@@ -19,12 +27,20 @@ def sample(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", parser=reachable, help="New or empty folder.")
     ],
+    name: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="weave: 7 views x 81 lights, 64 x 64 texels; "
+            "weave-lights: 1 view x 81 lights, 256 x 256 texels.",
+        ),
+    ] = "weave",
 ) -> None:
-    """Write the sample capture (woven cloth, 7 views x 81 lights) as a folder of images."""
+    """Write a sample capture, a woven cloth, as a folder of images."""
     from napari_btf.samples import write_sample
 
     try:
-        count = write_sample(folder)
+        count = write_sample(folder, name)
     except KeyboardInterrupt:
         fail(f"stopped; {folder} is incomplete", 1)
     tell(f"{count} images written to {folder}")
@@ -35,12 +51,13 @@ def info(
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
     azimuth: Azimuth = "ccw",
+    mm_per_texel: MmPerTexel = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the format of a capture, its size, and its numbers of images, views and lights."""
     from napari_btf.btf.value_range import range_note
 
-    btf = read_capture(capture, pattern, skip_bad, azimuth)
+    btf = read_capture(capture, pattern, skip_bad, azimuth, mm_per_texel)
     note = range_note(btf)
     if note:
         say(f"note: {note}")
@@ -82,6 +99,7 @@ def convert(
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
     azimuth: Azimuth = "ccw",
+    mm_per_texel: MmPerTexel = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy a capture into a texel store, which gives a few texels without reading all images.
@@ -94,7 +112,7 @@ def convert(
     check_not_input(store, capture)
     check_target(store, overwrite)
     start = time.monotonic()
-    btf = read_capture(capture, pattern, skip_bad, azimuth)
+    btf = read_capture(capture, pattern, skip_bad, azimuth, mm_per_texel)
     try:
         with connected(scheduler) as client:
             run(converted(btf, store, overwrite=overwrite, restart=restart, client=client))

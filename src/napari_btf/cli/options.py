@@ -20,6 +20,7 @@ __all__ = [
     "Azimuth",
     "Capture",
     "Captures",
+    "MmPerTexel",
     "Model",
     "Pattern",
     "Seed",
@@ -59,6 +60,14 @@ Azimuth = Annotated[
         metavar="CONVENTION",
         help="How the capture measures azimuths: ccw (counter-clockwise) or cw (clockwise) from "
         "the right of the image. A number adds another start: cw+90 is clockwise from the top.",
+    ),
+]
+MmPerTexel = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MM",
+        help="Distance of neighbouring texels in millimetres, if it is known. It is kept in the "
+        "texel store or the model, and images of the model state it as their resolution.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
@@ -139,11 +148,19 @@ def _take(verb: Any, parameters: list[inspect.Parameter]) -> None:
     verb.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
 
 
-def read_capture(capture: Path, pattern: str | None, skip_bad: bool, azimuth: str) -> Any:
+def read_capture(
+    capture: Path,
+    pattern: str | None,
+    skip_bad: bool,
+    azimuth: str,
+    mm_per_texel: float | None = None,
+) -> Any:
     """Open a capture and print its notes."""
     from napari_btf.formats import read
 
-    btf = read(capture, pattern=pattern, skip_bad=skip_bad, azimuth=azimuth)
+    btf = read(
+        capture, pattern=pattern, skip_bad=skip_bad, azimuth=azimuth, mm_per_texel=mm_per_texel
+    )
     for note in btf.notes:
         say(f"note: {note}")
     return btf

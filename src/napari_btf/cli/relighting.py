@@ -161,7 +161,11 @@ def relight(
         _write_path(relighter, out, path, seconds, 25.0 if fps is None else fps, view_angles, look)
         return
     image = relighter.image(lighting, view_angles, **look.how)
-    write_image(out, look.resized(image))
+    resized = look.resized(image)
+    # Stretched pixels are not square, and no format here can say so.
+    height, width = (resized.shape[i] / image.shape[i] for i in (0, 1))
+    mm = relighter.model.mm_per_texel
+    write_image(out, resized, None if mm is None or height != width else mm / width)
     _note_differences(relighter.model, lighting, view_angles)
 
 
@@ -205,9 +209,9 @@ def normals(
     vectors = found.normals
     if out.suffix.lower() not in (".tif", ".tiff", ".exr"):
         vectors = np.rint(127.5 * vectors + 127.5).astype(np.uint8)
-    write_image(out, vectors)
+    write_image(out, vectors, loaded.mm_per_texel)
     if albedo is not None:
-        write_image(albedo, found.albedo)
+        write_image(albedo, found.albedo, loaded.mm_per_texel)
     _note_differences(loaded, None, view_angles)
     height, width = vectors.shape[:2]
     tell(f"{out}: normals of {width} x {height} texels, an estimate")

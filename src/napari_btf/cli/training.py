@@ -13,6 +13,7 @@ from napari_btf.cli.options import (
     AsJson,
     Azimuth,
     Captures,
+    MmPerTexel,
     Pattern,
     SkipBad,
     with_training_options,
@@ -52,6 +53,7 @@ def train(
     pattern: Pattern = None,
     skip_bad: SkipBad = False,
     azimuth: Azimuth = "ccw",
+    mm_per_texel: MmPerTexel = None,
     as_json: AsJson = False,
 ) -> None:
     """Compress a capture into a model and measure its quality, or do so for several captures.
@@ -70,7 +72,7 @@ def train(
 
     For example: napari-btf train cloth --out cloth.safetensors --bytes-per-texel 16
     """
-    training = Training(options, resume, pattern, skip_bad, azimuth)
+    training = Training(options, resume, pattern, skip_bad, azimuth, mm_per_texel)
     if (out is None) == (out_dir is None):
         raise UsageError(
             None,

@@ -44,6 +44,8 @@ class CompressedBTF(ABC):
         Type of the captured values.
     source : str
         Name of the capture, for people.
+    mm_per_texel : float, optional
+        Distance of neighbouring texels on the surface in millimetres, if it is known.
     path : Path, optional
         Where it was loaded from or saved to.
     report : dict, optional
@@ -60,6 +62,7 @@ class CompressedBTF(ABC):
     view: NDArray[np.float64]
     dtype: np.dtype[Any]
     source: str = ""
+    mm_per_texel: float | None = None
     path: Path | None = None
     report: dict[str, Any] | None = None
     latents_as: str = "float32"
@@ -291,7 +294,7 @@ class CompressedBTF(ABC):
     def to_bytes(self) -> bytes:
         """Return the content of a model file."""
         description, tensors = self.pack()
-        common = {
+        common: dict[str, Any] = {
             "format": FORMAT,
             "version": VERSION,
             "architecture": self.architecture,
@@ -304,6 +307,8 @@ class CompressedBTF(ABC):
             "directions": "unit vectors, x right, y up, z out of the surface; stereographic disks",
             "source": self.source,
         }
+        if self.mm_per_texel is not None:
+            common["mm_per_texel"] = self.mm_per_texel
         return file_bytes(description | common, tensors, self.light, self.view)
 
     def decode(

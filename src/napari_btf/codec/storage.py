@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
+from napari_btf.btf.physical_size import is_size
 from napari_btf.codec.latents.stored import check_latent_type
 from napari_btf.codec.room import check_claim, check_memory
 from napari_btf.codec.table import TABLE
@@ -113,7 +114,7 @@ def _unpacked(
     import safetensors.numpy
     from safetensors import SafetensorError
 
-    source = description.get("source", "")
+    source, size = description.get("source", ""), description.get("mm_per_texel")
     source = source[:_LONGEST_SOURCE] if isinstance(source, str) else ""
     codec = TABLE[description["architecture"]]
     try:
@@ -126,6 +127,7 @@ def _unpacked(
             "dtype": np.dtype(description["dtype"]),
             # JSON can contain lone surrogates, which no stream can print.
             "source": source.encode(errors="replace").decode(),
+            "mm_per_texel": size if is_size(size) else None,
             "path": path,
         }
         if codec.model.has_small_latents:

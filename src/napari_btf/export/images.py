@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.btf.physical_size import dots_per_inch
 from napari_btf.errors import UsageError
 from napari_btf.export.read_back import check_exr, check_image
 from napari_btf.files import replacing, write_file
@@ -22,6 +25,10 @@ _PILLOW = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tga"})
 _TIFF = frozenset({".tif", ".tiff"})
 _EXR = ".exr"
 _LARGEST_SIDE = 1 << 15
+#: JPEG has 16 bits for a resolution.
+_MOST_DPI = 1 << 16
+#: Bytes of the signature of a PNG file and its first chunk.
+_PNG_HEADER = 33
 
 
 def check_image_name(path: Path) -> str:
@@ -70,7 +77,7 @@ def resized(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
     return np.asarray(pixels[rows[:, np.newaxis], columns])
 
 
-def write_image(path: str | Path, pixels: NDArray[Any]) -> None:
+def write_image(path: str | Path, pixels: NDArray[Any], mm_per_texel: float | None = None) -> None:
     """Write an image in the format of its extension.
 
     Parameters
@@ -81,6 +88,8 @@ def write_image(path: str | Path, pixels: NDArray[Any]) -> None:
         with 1 as white. ``.exr`` needs the package OpenEXR and stores integers as linear light.
     pixels : ndarray of uint8, uint16 or float, shape (H, W, C)
         One or three channels; TIFF and OpenEXR take any number of channels.
+    mm_per_texel : float, optional
+        Size of a pixel in millimetres, which PNG, TIFF, JPEG and BMP files state as resolution.
 
     Raises
     ------
@@ -102,10 +111,10 @@ def write_image(path: str | Path, pixels: NDArray[Any]) -> None:
     if pixels.dtype != np.uint8 and extension in _PILLOW - {".png"}:
         pixels = (pixels >> 8).astype(np.uint8)
     check = check_image(*pixels.shape[:2])
-    write_file(path, _encoded(path, extension, pixels), check=check)
+    write_file(path, _encoded(path, extension, pixels, mm_per_texel), check=check)
 
 
-def _encoded(path: Path, extension: str, pixels: NDArray[Any]) -> bytes:
+def _encoded(path: Path, extension: str, pixels: NDArray[Any], mm_per_texel: float | None) -> bytes:
     """Encode an image in memory, because not every encoder reports a full disk."""
     buffer = io.BytesIO()
     if extension in _TIFF:
@@ -113,24 +122,49 @@ def _encoded(path: Path, extension: str, pixels: NDArray[Any]) -> bytes:
 
         photometric = "rgb" if pixels.shape[2:] == (3,) else "minisblack"
         planes = "contig" if pixels.ndim == 3 else None
-        tifffile.imwrite(buffer, pixels, photometric=photometric, planarconfig=planes)
+        per_cm = 10 / mm_per_texel if mm_per_texel else 1.0
+        tifffile.imwrite(
+            buffer,
+            pixels,
+            photometric=photometric,
+            planarconfig=planes,
+            resolution=(per_cm, per_cm),
+            resolutionunit="CENTIMETER" if mm_per_texel else "NONE",
+        )
     elif pixels.dtype != np.uint8:
         import imagecodecs
 
-        return bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels)))
+        encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels)))
+        return _with_png_size(encoded, mm_per_texel)
     else:
         from PIL import Image
 
         kind = Image.registered_extensions()[extension]
         try:
             # The quality is for JPEG; the other formats ignore it.
-            Image.fromarray(pixels).save(buffer, format=kind, quality=95)
+            Image.fromarray(pixels).save(buffer, format=kind, quality=95, **_dpi(mm_per_texel))
         except OSError as error:
             height, width = pixels.shape[:2]
             raise UsageError(
                 path, f"{width} x {height} pixels do not fit a {kind} file", "write .png or .tif"
             ) from error
     return buffer.getvalue()
+
+
+def _dpi(mm_per_texel: float | None) -> dict[str, Any]:
+    """Return what Pillow takes as a resolution, if JPEG can hold it, too."""
+    dpi = 0.0 if mm_per_texel is None else dots_per_inch(mm_per_texel)
+    return {"dpi": (dpi, dpi)} if 1 <= dpi < _MOST_DPI else {}
+
+
+def _with_png_size(encoded: bytes, mm_per_texel: float | None) -> bytes:
+    """Add the chunk pHYs with pixels per metre to a PNG file, behind its header."""
+    per_metre = 0 if mm_per_texel is None else round(1000 / mm_per_texel)
+    if not 1 <= per_metre < 2**31:
+        return encoded
+    chunk = b"pHYs" + struct.pack(">IIB", per_metre, per_metre, 1)
+    framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return encoded[:_PNG_HEADER] + framed + encoded[_PNG_HEADER:]
 
 
 def _write_exr(path: Path, pixels: NDArray[Any]) -> None:

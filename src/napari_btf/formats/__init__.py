@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_btf.btf.physical_size import check_mm_per_texel
 from napari_btf.directions import AzimuthConvention
 from napari_btf.errors import CaptureError, UsageError
 from napari_btf.formats import image_folder, image_stack
@@ -43,6 +44,7 @@ def read(
     pattern: str | None = None,
     skip_bad: bool = False,
     azimuth: AzimuthConvention | str = "ccw",
+    mm_per_texel: float | None = None,
 ) -> BTF:
     """Open a capture as a lazy BTF.
 
@@ -62,6 +64,9 @@ def read(
     azimuth : AzimuthConvention or str
         How the capture measures azimuths: ``ccw`` or ``cw``, with an optional direction of zero in
         degrees, such as ``cw+90``.
+    mm_per_texel : float, optional
+        Distance of neighbouring texels in millimetres. By default it is what the capture states,
+        which only .btf files and texel stores do.
 
     Returns
     -------
@@ -73,14 +78,15 @@ def read(
     CaptureError
         If the path cannot be read as a capture; the message names the file and the remedy.
     UsageError
-        If the pattern is invalid, the capture has no image names to search, or the azimuth
-        convention is invalid.
+        If the pattern is invalid, the capture has no image names to search, the azimuth
+        convention is invalid, or a texel cannot have this size.
     """
     if not str(path):
         raise CaptureError(None, "the path is empty", "name a capture")
     path = Path(path)
     if isinstance(azimuth, str):
         azimuth = AzimuthConvention.parse(azimuth)
+    check_mm_per_texel(mm_per_texel)
     _check_there(path)
     chosen = next((module for module in _FORMATS if module.recognises(path)), _likeliest(path))
     if pattern is not None:
@@ -91,7 +97,8 @@ def read(
         chosen = image_folder
     btf: BTF = chosen.read(path, ReadOptions(pattern, skip_bad)).with_azimuth(azimuth)
     # Duplicates are removed, because a texel store repeats the notes of its original capture.
-    return replace(btf, notes=tuple(dict.fromkeys([*btf.notes, *btf.oddities()])))
+    notes = tuple(dict.fromkeys([*btf.notes, *btf.oddities()]))
+    return replace(btf, notes=notes, mm_per_texel=mm_per_texel or btf.mm_per_texel)
 
 
 def _check_there(path: Path) -> None:

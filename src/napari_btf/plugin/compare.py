@@ -15,6 +15,7 @@ from napari_btf.directions import directions_text
 from napari_btf.errors import BTFError
 from napari_btf.evaluate.comparison import check_match
 from napari_btf.evaluate.metrics import psnr
+from napari_btf.plugin.frame import as_dock
 from napari_btf.plugin.jobs.background import Latest
 from napari_btf.plugin.settings import recall, remember
 from napari_btf.plugin.viewer.choosers import NO_CAPTURE, CaptureChooser, ModelChooser
@@ -80,6 +81,7 @@ class Compare(QWidget):
         column.addWidget(self.compare)
         column.addWidget(self.figures)
         column.addStretch()
+        as_dock(self, "Compare", self._workspace)
 
         self._later = QTimer(self)
         self._later.setSingleShot(True)

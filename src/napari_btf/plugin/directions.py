@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_btf.directions import AzimuthConvention, angle_between
+from napari_btf.plugin.frame import as_dock
 from napari_btf.plugin.viewer.choosers import NO_CAPTURE, CaptureChooser
 from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.layers import (
@@ -80,6 +81,7 @@ class Directions(QWidget):
         column.addWidget(self.about)
         column.addLayout(azimuths)
         column.addWidget(self.meaning)
+        as_dock(self, "Directions", self._workspace)
 
         self.captures.chosen.connect(self._on_capture)
         self.lights.picked.connect(self._go_to_light)

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 __all__ = ["open_demo", "show_demo"]
 
+#: Width and height of the window in pixels.
+_SIZE = 1400, 900
+
 
 def open_demo(model: CompressedBTF) -> None:
     """Open the sample with all docks and a trained model, until the window is closed."""
@@ -26,10 +29,21 @@ def show_demo(viewer: Any, model: CompressedBTF) -> None:
 
     viewer.open_sample("napari-btf", "weave")
     workspace_of(viewer).models.current = model
-    # Two docks share a place, so that all of them fit on a laptop's screen.
-    first, _ = viewer.window.add_plugin_dock_widget("napari-btf", "Select texels")
-    viewer.window.add_plugin_dock_widget("napari-btf", "Train", tabify=True)
-    # Qt puts docks together when it lays the window out, which is later.
-    QTimer.singleShot(0, first.raise_)
-    viewer.window.add_plugin_dock_widget("napari-btf", "Relight")
-    viewer.reset_view()
+    # The docks come together as tabs, see `plugin/frame/`.
+    for name in ("Select texels", "Train", "Relight"):
+        viewer.window.add_plugin_dock_widget("napari-btf", name)
+    _fit_to_screen(viewer)
+    # The canvas gets its size when Qt lays the window out, which is later.
+    QTimer.singleShot(0, viewer.reset_view)
+
+
+def _fit_to_screen(viewer: Any) -> None:
+    """Give the window the size of a laptop's screen, but no more than there is."""
+    from qtpy.QtGui import QGuiApplication
+
+    screen = QGuiApplication.primaryScreen()
+    width, height = _SIZE
+    if screen is not None:
+        there = screen.availableGeometry()
+        width, height = min(width, there.width()), min(height, there.height())
+    viewer.window.resize(width, height)

@@ -46,6 +46,7 @@ PHASES = {
         Phase("convert", "writing the texel store"),
         Phase("verify", "checking the texel store"),
         Phase("superpixels", "computing superpixels"),
+        Phase("sample", "choosing texels"),
         # training; "slower" follows a divergence
         Phase("compile", "compiling machine code, once"),
         Phase("basis", "finding the basis"),

@@ -1,11 +1,15 @@
-"""The sample BTF that ships with the package: its files and the functions that open or copy it.
+"""The sample BTFs that ship with the package: their files and functions that open or copy them.
 
-Menus and commands that offer the sample belong elsewhere (`napari_btf.plugin`, `napari_btf.cli`).
+Menus and commands that offer the samples belong elsewhere (`napari_btf.plugin`, `napari_btf.cli`).
 
-"weave" is a path-traced woven cloth with a red printed disc, a foil ring and a lacquer band,
-made for this project: 64 x 64 texels, 7 views (normal, and six at 15 degrees) x 81 lights,
-as JPEG images in sRGB with a little sensor noise. Views at larger angles, at which yarns occlude
-each other, are left out: modelling occlusion takes many more views, and megabytes.
+Both show a path-traced woven cloth with a red printed disc, a foil ring and a lacquer band, made
+for this project, as JPEG images in sRGB with a little sensor noise.
+
+"weave" varies light and view: 64 x 64 texels, 7 views (normal, and six at 15 degrees) x 81 lights.
+Views at larger angles, at which yarns occlude each other, are left out: modelling occlusion takes
+many more views, and megabytes.
+
+"weave-lights" varies the light only, as an RTI capture does: 256 x 256 texels, 81 lights.
 """
 
 from __future__ import annotations
@@ -21,26 +25,48 @@ from napari_btf.formats import read
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
 
-__all__ = ["open_sample", "sample_path", "write_sample"]
+__all__ = ["SAMPLES", "open_sample", "sample_path", "write_sample"]
+
+#: What each sample is, by its name.
+SAMPLES = {
+    "weave": "woven cloth, 7 views x 81 lights, 64 x 64 texels",
+    "weave-lights": "woven cloth, 1 view x 81 lights, 256 x 256 texels",
+}
 
 
-def sample_path() -> Path:
-    """Return the path of the sample's zip archive inside the package."""
-    return Path(__file__).parent / "weave.zip"
+def sample_path(name: str = "weave") -> Path:
+    """Return the path of a sample's zip archive inside the package.
+
+    Raises
+    ------
+    UsageError
+        If there is no sample of this name.
+    """
+    if name not in SAMPLES:
+        raise UsageError(None, f'there is no sample "{name}"', f"choose {' or '.join(SAMPLES)}")
+    return Path(__file__).parent / f"{name}.zip"
 
 
-def open_sample() -> BTF:
-    """Open the sample as a lazy BTF."""
-    return read(sample_path())
+def open_sample(name: str = "weave") -> BTF:
+    """Open a sample as a lazy BTF.
+
+    Raises
+    ------
+    UsageError
+        If there is no sample of this name.
+    """
+    return read(sample_path(name))
 
 
-def write_sample(folder: str | Path) -> int:
-    """Write the sample as an ordinary folder of images, one sub-folder per view.
+def write_sample(folder: str | Path, name: str = "weave") -> int:
+    """Write a sample as an ordinary folder of images, one sub-folder per view.
 
     Parameters
     ----------
     folder : str or Path
         A new folder, an empty one, or one with an earlier copy of the sample.
+    name : str
+        One of `SAMPLES`.
 
     Returns
     -------
@@ -50,11 +76,11 @@ def write_sample(folder: str | Path) -> int:
     Raises
     ------
     UsageError
-        If the folder contains other files or cannot be written.
+        If there is no such sample, or the folder contains other files or cannot be written.
     """
     folder = Path(folder)
     check_place(folder)
-    with zipfile.ZipFile(sample_path()) as archive:
+    with zipfile.ZipFile(sample_path(name)) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/")]
         known = {name.split("/")[0] for name in names}
         try:

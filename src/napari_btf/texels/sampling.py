@@ -8,6 +8,7 @@ means "not painted" and every other number is a region. Files of coordinates are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,10 @@ __all__ = [
 ]
 
 Coordinates = NDArray[np.intp]
+
+#: Labels below this number are counted by a table of all of them.
+_SMALL_LABEL = 2**16
+_PART = 2**18
 
 
 @dataclass(frozen=True)
@@ -105,15 +110,36 @@ def _thinned(mask: NDArray[np.bool_], sampling: Sampling) -> NDArray[np.bool_]:
 
 def region_counts(regions: ArrayLike) -> dict[int, int]:
     """Count the texels of each painted region: a dict from label to count, in label order."""
-    labels = np.asarray(regions)
-    if labels.dtype == np.uint8:
-        # bincount is used for 8-bit labels because np.unique sorts, which is many times slower.
-        counts = np.bincount(labels.ravel(), minlength=1)
+    labels = _painted_part(np.asarray(regions))
+    if labels.dtype == np.uint8 or _are_small(labels):
+        # bincount is used for small labels because np.unique sorts, which is many times slower.
+        counts = _counted(labels.ravel())
         numbers = np.flatnonzero(counts)
         counts = counts[numbers]
     else:
         numbers, counts = np.unique(labels, return_counts=True)
     return {int(i): int(n) for i, n in zip(numbers, counts, strict=True) if i}
+
+
+def _painted_part(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return the rows from the first to the last that is painted, because most images have few."""
+    if labels.ndim < 2:
+        return labels
+    rows = np.flatnonzero(labels.any(axis=tuple(range(1, labels.ndim))))
+    return labels[rows[0] : rows[-1] + 1] if len(rows) else labels[:0]
+
+
+def _are_small(labels: NDArray[Any]) -> bool:
+    whole = bool(labels.size) and labels.dtype.kind in "iu"
+    return whole and bool(labels.min() >= 0 and labels.max() < _SMALL_LABEL)
+
+
+def _counted(labels: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the number of each label, in parts that stay in a processor's cache."""
+    counts = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.intp)
+    for start in range(0, labels.size, _PART):
+        counts += np.bincount(labels[start : start + _PART], minlength=len(counts))
+    return counts
 
 
 def all_texels(height: int, width: int) -> Coordinates:

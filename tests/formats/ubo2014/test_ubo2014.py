@@ -40,6 +40,7 @@ class TestReference:
             "bytes": 16 * 4 * 6 * 3 * 4,
             "missing_pairs": 0,
             "duplicate_pairs": 0,
+            "mm_per_texel": pytest.approx(0.1),
         }
         assert btf.notes == ()
         assert btf.values.largest == 1
@@ -184,3 +185,11 @@ class TestMemory:
         sent = pickle.dumps(read(large).frames)
         assert len(sent) < 1 << 20
         assert pickle.loads(sent)[0].shape == (256, 256, 3)
+
+
+@pytest.mark.parametrize(
+    ("per_mm", "size"), [(20.0, 0.05), (0.0, None), (-1.0, None), (np.nan, None), (1e-40, None)]
+)
+def test_the_size_of_a_texel(tmp_path: Path, per_mm: float, size: float | None) -> None:
+    found = read(Capture(unused=per_mm).write(tmp_path / "a.btf")).mm_per_texel
+    assert found == (None if size is None else pytest.approx(size))

@@ -206,6 +206,7 @@ def _model(btf: BTF, basis: ContinuedBasis, coded: CodedLatents | FreeLatents) -
         view=_single(btf.view[basis.pairs]),
         dtype=np.dtype(btf.frames.dtype),
         source=btf.name,
+        mm_per_texel=btf.mm_per_texel,
     )
 
 

@@ -174,6 +174,7 @@ class Surface:
             view=self.btf.view,
             dtype=np.dtype(self.btf.frames.dtype),
             source=self.btf.name,
+            mm_per_texel=self.btf.mm_per_texel,
         )
 
 

@@ -121,6 +121,7 @@ def _model(
         view=btf.view,
         dtype=np.dtype(btf.frames.dtype),
         source=btf.name,
+        mm_per_texel=btf.mm_per_texel,
     )
 
 

@@ -131,6 +131,7 @@ class PartialStore:
             "value_scale": btf.values.largest,
             "color_space": btf.color_space,
             "channel_names": list(btf.channel_names),
+            "mm_per_texel": btf.mm_per_texel,
             "source": {"name": btf.name, "format": btf.format, "notes": list(btf.notes)},
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }

@@ -16,6 +16,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from napari_btf.btf import BTF
+from napari_btf.btf.physical_size import is_size
 from napari_btf.errors import CaptureError
 from napari_btf.formats.texel_store.forms import (
     METADATA,
@@ -124,7 +125,7 @@ def _opened(path: Path, found: dict[str, Any]) -> BTF:
     channel_names = _texts(found.get("channel_names", []), "channel_names")
     if len(channel_names) not in (0, channels):
         raise ValueError(f"there are {len(channel_names)} names of {channels} channels")
-    source = found.get("source")
+    source, size = found.get("source"), found.get("mm_per_texel")
     notes = _texts(source.get("notes") if isinstance(source, dict) else None, "notes")
     shards = Shards(path / "observations", form.shape, form.chunk, form.shard, form.dtype)
     shards.check_size()
@@ -139,6 +140,7 @@ def _opened(path: Path, found: dict[str, Any]) -> BTF:
         notes=notes,
         gatherer=stored,
         channel_names=channel_names,
+        mm_per_texel=size if is_size(size) else None,
     )
 
 

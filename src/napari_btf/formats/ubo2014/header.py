@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_btf.btf.physical_size import is_size
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import CaptureError
 from napari_btf.formats.ubo2014.cursor import COPY_AGAIN, Cursor
@@ -94,6 +95,8 @@ class Header(NamedTuple):
     """One factor for all channels, or one per channel."""
     notes: tuple[str, ...]
     """Sentences about contents of the file that are not used."""
+    mm_per_texel: float | None
+    """From the pixels per millimetre that it states; None if that is 0 or out of range."""
 
 
 def read_header(path: Path) -> Header:
@@ -116,7 +119,7 @@ def read_header(path: Path) -> Header:
 def _read(cursor: Cursor) -> Header:
     signature = _read_signature(cursor)
     notes: list[str] = []
-    channels = _read_description(cursor, notes)
+    channels, mm_per_texel = _read_description(cursor, notes)
     light, view = _read_directions(cursor)
     cursor.part = "header"
     width, height = cursor.integer(), cursor.integer()
@@ -149,6 +152,7 @@ def _read(cursor: Cursor) -> Header:
         colour_model=colour_model,
         factors=tuple(factors),
         notes=tuple(notes),
+        mm_per_texel=mm_per_texel,
     )
 
 
@@ -181,8 +185,8 @@ def _read_signature(cursor: Cursor) -> str:
     return signature
 
 
-def _read_description(cursor: Cursor, notes: list[str]) -> int:
-    """Read the description of the measurement and return its number of channels."""
+def _read_description(cursor: Cursor, notes: list[str]) -> tuple[int, float | None]:
+    """Read the description of the measurement; return channels, and millimetres per texel."""
     start = cursor.file.tell()
     size, version = cursor.integer(), cursor.integer()
     if not 1 <= version <= 4:
@@ -190,8 +194,11 @@ def _read_description(cursor: Cursor, notes: list[str]) -> int:
             f"its header is of version {version}, versions 1 to 4 are known",
             f"{COPY_AGAIN} or export it again",
         )
-    # Pixels per millimetre and three colour factors are skipped, as no known reader uses them.
-    cursor.skip(_NAMES_BYTES + 4 + 12)
+    cursor.skip(_NAMES_BYTES)
+    per_mm = float(cursor.floats(1)[0])
+    mm_per_texel = 1 / per_mm if per_mm > 0 else 0.0
+    # Three colour factors are skipped, as no known reader uses them.
+    cursor.skip(12)
     if version > 1 and cursor.integer():
         notes.append("the values contain the cosine of the light's polar angle")
     if version > 2:
@@ -211,7 +218,7 @@ def _read_description(cursor: Cursor, notes: list[str]) -> int:
             f"it has {channels} channels, only grey and RGB captures are read",
             "export it with 1 or 3 channels",
         )
-    return channels
+    return channels, mm_per_texel if is_size(mm_per_texel) else None
 
 
 def _read_directions(cursor: Cursor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

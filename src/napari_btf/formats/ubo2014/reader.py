@@ -133,6 +133,7 @@ def read(path: Path, options: ReadOptions | None = None) -> BTF:
         format=f"UBO2014 {header.signature[1:]}",
         notes=header.notes,
         gatherer=frames,
+        mm_per_texel=header.mm_per_texel,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_btf.plugin.frame import as_dock
 from napari_btf.plugin.latent_space.embedding_form import PAINTED, STEP, EmbeddingForm
 from napari_btf.plugin.latent_space.embeddings import NAMES, Embeddings
 from napari_btf.plugin.latent_space.inspect.inspect import Inspect
@@ -77,6 +78,7 @@ class LatentSpace(QWidget):
         self._later.setSingleShot(True)
         self._later.setInterval(0)
         self._lay_out()
+        as_dock(self, "Latent space", self._workspace)
         self._wire()
         self._wire_selection()
         self._show_model()

@@ -17,6 +17,7 @@ from superqt.utils import qthrottled
 
 from napari_btf.codec.storage import load
 from napari_btf.errors import BTFError
+from napari_btf.plugin.frame import as_dock
 from napari_btf.plugin.jobs.renderer import Renderer
 from napari_btf.plugin.notices import show_error
 from napari_btf.plugin.relight.direction_pair import DirectionPair
@@ -76,6 +77,7 @@ class Relight(QWidget):
         self.decoder = DecoderBox()
         self.save_button = QPushButton("Save image...")
         self._lay_out()
+        as_dock(self, "Relight", self._workspace)
 
         self.renderer = Renderer(self)
         self._later = QTimer(self)

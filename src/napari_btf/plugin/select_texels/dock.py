@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from qtpy.QtWidgets import (
@@ -16,32 +15,39 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import qthrottled
 
+from napari_btf.plugin.frame import as_dock
+from napari_btf.plugin.jobs.background import Latest
 from napari_btf.plugin.notices import show_error, show_info
 from napari_btf.plugin.select_texels.region_box import NO_REGION, RegionBox
+from napari_btf.plugin.select_texels.regions_chooser import RegionsChooser
 from napari_btf.plugin.select_texels.sampling_box import SamplingBox
 from napari_btf.plugin.select_texels.structure import Structure
 from napari_btf.plugin.select_texels.texel_disk import TexelDisk
 from napari_btf.plugin.viewer.choosers import NO_CAPTURE, CaptureChooser
+from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.overlay import Overlay
 from napari_btf.plugin.viewer.painted import Painted
 from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.plugin.widgets.basics import attempt, row_of
 from napari_btf.plugin.widgets.section import Scrolled, Section, allow
 from napari_btf.plugin.widgets.wrapped_text import Note
+from napari_btf.progress import Progress, finish
 from napari_btf.texels import coordinates
-from napari_btf.texels.sampling import Sampling, sampled
+from napari_btf.texels.sampling import Sampling, region_counts, sampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from qtpy.QtGui import QHideEvent, QShowEvent
 
-__all__ = ["SelectTexels"]
+    from napari_btf.plugin.viewer.painted import Region
+    from napari_btf.progress import Job
 
-#: Events of a Labels layer: brush, fill and polygon; undo, redo and new data; label and colours.
-_FOLLOWED = ("labels_update", "set_data", "selected_label", "colormap")
+__all__ = ["SelectTexels"]
 
 #: Milliseconds.
 _COUNT_EVERY = 100
+#: Texels; sampling as many takes milliseconds.
+_AT_ONCE = 2**20
 
 _SAVE = "Write the chosen texels as a table with the columns x,y (and region)"
 _LOAD = "Paint the texels of a table with the columns x,y (and region)"
@@ -53,11 +59,11 @@ class SelectTexels(QWidget):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self._workspace = workspace_of(napari_viewer)
-        self._followed: Any = None
 
         self.captures = CaptureChooser(self._workspace)
         self.painted = Painted(self._workspace)
         self.regions = RegionBox(self.painted)
+        self.layers = RegionsChooser(self._workspace, self.painted)
         self.table, self.paint = self.regions.table, self.regions.paint
         self.sampling = SamplingBox()
         self.step = self.sampling.step
@@ -70,10 +76,15 @@ class SelectTexels(QWidget):
         self.texel = TexelDisk(self._workspace)
         self.texel_section = Section("Texel under the mouse", self.texel, open_first=True)
         self._lay_out()
+        as_dock(self, "Select texels", self._workspace)
 
         self.show_chosen.setChecked(True)
-        # Painting emits many events a second, counting a large image takes milliseconds.
-        self._update = qthrottled(self._show_timed, timeout=_COUNT_EVERY)
+        # Painting emits many events a second.
+        self._update = qthrottled(self._show, timeout=_COUNT_EVERY)
+        # Sampling a large image takes longer than a stroke of the brush may.
+        self._kept = Latest(self)
+        self._kept.done.connect(self._show_kept)
+        follow_while_shown(self, {self._workspace.regions.changed: self._on_painted})
         self.captures.chosen.connect(self._on_capture)
         self.regions.changed.connect(self._show)
         self.sampling.changed.connect(self._on_sampling)
@@ -84,6 +95,7 @@ class SelectTexels(QWidget):
     def _lay_out(self) -> None:
         form = QFormLayout()
         form.addRow("capture", self.captures)
+        form.addRow("regions", self.layers)
         content = QWidget()
         column = QVBoxLayout(content)
         column.addLayout(form)
@@ -101,19 +113,19 @@ class SelectTexels(QWidget):
         outer.addWidget(Scrolled(content))
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Follow the painted layer."""
+        """Show the present capture and its regions."""
         super().showEvent(event)
         self._on_capture()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop following the layer, and remove all but the regions from the canvas."""
+        """Remove all but the regions from the canvas."""
         super().hideEvent(event)
-        self._follow(None)
+        self._kept.cancel()
         self.structure.stop()
         self.overlay.hide()
 
     def regions_layer(self) -> Any:
-        """The Labels layer painted over the chosen capture, or None."""
+        """The Labels layer with the regions of the chosen capture, or None."""
         return self._workspace.regions.layer(self.captures.layer)
 
     def texels(self) -> NDArray[np.intp]:
@@ -152,7 +164,6 @@ class SelectTexels(QWidget):
     def _on_capture(self) -> None:
         capture = self.captures.layer
         self.painted.capture = capture
-        self._follow(self.regions_layer() if self.isVisible() else None)
         self.sampling.set_sampling(self._workspace.regions.sampling(capture))
         self.structure.set_capture(capture)
         self.texel.set_capture(capture)
@@ -167,45 +178,50 @@ class SelectTexels(QWidget):
             self._workspace.regions.set_sampling(self.captures.layer, sampling)
         self._show()
 
-    def _follow(self, regions: Any) -> None:
-        if self._followed is not None:
-            for name in _FOLLOWED:
-                getattr(self._followed.events, name).disconnect(self._on_painted)
-        self._followed = regions
-        if regions is not None:
-            for name in _FOLLOWED:
-                getattr(regions.events, name).connect(self._on_painted)
-
-    def _on_painted(self, event: Any = None) -> None:
+    def _on_painted(self) -> None:
         self._update()
 
-    def _show_timed(self) -> None:
-        """Count the texels, less often if counting takes long, because painting comes first."""
-        started = time.perf_counter()
-        self._show()
-        self._update.setTimeout(max(_COUNT_EVERY, round(3000 * (time.perf_counter() - started))))
-
     def _show(self, _: Any = None) -> None:
+        """Show regions and counts; a large image is sampled in a thread."""
+        self._kept.cancel()
         capture, btf = self.captures.layer, self.captures.btf
+        self.layers.refresh()
         if btf is None:
             self.regions.set_regions(())
             self.count.setText(NO_CAPTURE)
             self.overlay.hide()
             self._show_controls(0)
             return
-        kept = sampled(self.painted.data, self._workspace.regions.sampling(capture))
-        regions = self.painted.regions(kept)
+        sampling = self._workspace.regions.sampling(capture)
+        if sampling.count is None and sampling.step == 1:
+            # Where all that is painted is chosen, the regions themselves show it, in their colours.
+            self._show_rows(self.painted.regions())
+            self.overlay.hide()
+            return
+        job = _sample(self.painted.data, sampling)
+        if btf.height * btf.width <= _AT_ONCE:
+            self._show_kept(finish(job))
+        else:
+            self._kept.want(lambda: job)
+
+    def _show_rows(self, regions: list[Region], total: int | None = None) -> None:
+        btf = self.captures.btf
+        assert btf is not None
         self.regions.set_regions(regions)
-        chosen, used = int(np.count_nonzero(kept)), sum(region.chosen > 0 for region in regions)
-        self.count.setText(_count_text(chosen, kept.size, used))
+        used = [region.chosen for region in regions if region.chosen]
+        chosen = sum(used) if total is None else total
+        self.count.setText(_count_text(chosen, btf.height * btf.width, len(used)))
         self._show_controls(chosen)
         self.structure.region_changed()
-        # Where all that is painted is chosen, the regions themselves show it, in their colours.
-        thinned = chosen and any(region.chosen < region.painted for region in regions)
-        from_all = chosen and not used
-        # Throttled calls may come after the dock was hidden.
-        if self.isVisible() and self.show_chosen.isChecked() and (thinned or from_all):
-            self.overlay.show(capture, kept)
+
+    def _show_kept(self, found: Kept) -> None:
+        capture, btf = self.captures.layer, self.captures.btf
+        if btf is None or found.mask.shape != (btf.height, btf.width):
+            return
+        self._show_rows(self.painted.regions(found.counts), found.total)
+        # Results may come after the dock was hidden.
+        if self.isVisible() and self.show_chosen.isChecked() and found.thins_out:
+            self.overlay.show(capture, found.mask)
         else:
             self.overlay.hide()
 
@@ -226,6 +242,27 @@ class SelectTexels(QWidget):
         path, _ = QFileDialog.getOpenFileName(self, "Load texels", "", "CSV (*.csv)")
         if path:
             self.load_csv(path)
+
+
+class Kept(NamedTuple):
+    """The texels that a sampling keeps."""
+
+    mask: NDArray[np.bool_]
+    """Shape (H, W)."""
+    counts: dict[int, int]
+    """How many of each region, by label."""
+    total: int
+    thins_out: bool
+    """Whether some of the painted texels are not kept, or texels are kept that nobody painted."""
+
+
+def _sample(labels: NDArray[Any], sampling: Sampling) -> Job[Kept]:
+    yield Progress("sample", 0, 0)
+    mask = sampled(labels, sampling)
+    counts = region_counts(np.where(mask, labels, labels.dtype.type(0)))
+    total = int(np.count_nonzero(mask))
+    painted = np.count_nonzero(labels)
+    return Kept(mask, counts, total, total > 0 and total != painted)
 
 
 def _count_text(chosen: int, total: int, regions: int) -> str:

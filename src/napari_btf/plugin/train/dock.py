@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_btf.errors import BTFError
+from napari_btf.plugin.frame import as_dock
 from napari_btf.plugin.notices import show_error, show_info
 from napari_btf.plugin.settings import recall, remember
 from napari_btf.plugin.train.curve import Curve
@@ -74,6 +75,7 @@ class Train(QWidget):
         self._watch = Watch(self._workspace)
         self.preview = PreviewLayer(self._workspace, self.run, self._watch, self)
         self._lay_out()
+        as_dock(self, "Train", self._workspace)
         self._connect()
         values = recall("training")
         if values:

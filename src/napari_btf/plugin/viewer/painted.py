@@ -8,11 +8,11 @@ import numpy as np
 
 from napari_btf.errors import UsageError
 from napari_btf.plugin.viewer.layers import TAG
+from napari_btf.plugin.viewer.regions.fitting import tag_of
 from napari_btf.texels.coordinates import clean_name
-from napari_btf.texels.sampling import region_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -92,8 +92,7 @@ class Painted:
     @property
     def names(self) -> dict[int, str]:
         """The given names, by label."""
-        layer = self.layer
-        return {} if layer is None else dict(layer.metadata[TAG].get("names", {}))
+        return self._workspace.regions.names(self.capture)
 
     def name(self, label: int) -> str:
         """Return the name of a region."""
@@ -112,16 +111,25 @@ class Painted:
         layer = self.layer
         if layer is None:
             return []
-        return sorted({*region_counts(layer.data), *self.names, self.label} - {0})
+        return sorted({*self.counts, *self.names, self.label} - {0})
 
-    def regions(self, kept: NDArray[np.bool_]) -> list[Region]:
-        """Return the rows of the table, with the number of texels that the sampling keeps."""
-        layer = self.layer
-        if layer is None:
+    @property
+    def counts(self) -> dict[int, int]:
+        """The number of texels of each region with texels, by label."""
+        return self._workspace.regions.counts(self.capture)
+
+    def regions(self, chosen: Mapping[int, int] | None = None) -> list[Region]:
+        """Return the rows of the table.
+
+        Parameters
+        ----------
+        chosen : mapping, optional
+            From labels to the number of texels that the sampling keeps; all of them by default.
+        """
+        if self.layer is None:
             return []
-        painted = region_counts(layer.data)
-        chosen = region_counts(np.where(kept, layer.data, layer.data.dtype.type(0)))
-        labels = sorted({*painted, *self.names, self.label} - {0})
+        painted = self.counts
+        chosen = painted if chosen is None else chosen
         return [
             Region(
                 label,
@@ -130,27 +138,39 @@ class Painted:
                 painted.get(label, 0),
                 chosen.get(label, 0),
             )
-            for label in labels
+            for label in self.labels()
         ]
 
     # ----------------------------------------------------------------- changes
 
     def ensure(self) -> Any:
         """Return the Labels layer, which is created if there is none, and select it."""
-        viewer, capture = self._workspace.viewer, self.capture
         layer = self.layer
         if layer is None:
-            layer = viewer.add_labels(
-                np.zeros(self.data.shape, dtype=np.uint8),
-                name=f"regions of {capture.name}",
-                opacity=0.5,
-                scale=capture.scale[-2:],
-                translate=capture.translate[-2:],
-                metadata={TAG: {"kind": "regions", "capture": capture.unique_id, "names": {}}},
-            )
-            layer.brush_size = max(2, min(self.data.shape) // 16)
+            return self.new_layer()
+        self._workspace.viewer.layers.selection.active = layer
+        return layer
+
+    def new_layer(self) -> Any:
+        """Create another Labels layer for the regions, select it, and return it."""
+        viewer, capture = self._workspace.viewer, self.capture
+        layer = viewer.add_labels(
+            np.zeros(self.data.shape, dtype=np.uint8),
+            name=f"regions of {capture.name}",
+            opacity=0.5,
+            scale=capture.scale[-2:],
+            translate=capture.translate[-2:],
+            units=capture.units[-2:],
+            metadata={TAG: {"kind": "regions", "capture": capture.unique_id, "names": {}}},
+        )
+        layer.brush_size = max(2, min(self.data.shape) // 16)
+        self._workspace.regions.choose(capture, layer)
         viewer.layers.selection.active = layer
         return layer
+
+    def choose(self, layer: Any) -> None:
+        """Take the regions from another Labels layer that fits."""
+        self._workspace.regions.choose(self.capture, layer)
 
     def pick(self, label: int) -> None:
         """Paint another region from now on."""
@@ -162,7 +182,7 @@ class Painted:
         """Begin another region, and return its label."""
         if self.layer is None:
             return int(self.ensure().selected_label)
-        taken = {*region_counts(self.data), *self.names}
+        taken = {*self.counts, *self.names}
         label = self._free(taken)
         # The one that is painted keeps its row, though nothing of it is painted yet.
         if self.label not in taken and self.label:
@@ -215,9 +235,27 @@ class Painted:
         layer = self.layer
         if layer is None:
             layer = self.ensure()
+        changed = np.nonzero(self.data != after)
+        values = after[changed]
+        if layer.ndim > 2:
+            changed, values = self._in_all_images(layer, changed, values)
         # Not by replacing the data: undo would then mix old and new.
-        changed = np.nonzero(layer.data != after)
-        layer.data_setitem(changed, after[changed])
+        layer.data_setitem(changed, values)
+
+    def _in_all_images(
+        self, layer: Any, changed: tuple[NDArray[np.intp], ...], values: NDArray[Any]
+    ) -> tuple[tuple[NDArray[np.intp], ...], NDArray[Any]]:
+        """Return indices and values for a layer with more axes than y and x.
+
+        The image that the sliders show gets the values, all other images lose the texels.
+        """
+        rows, columns = changed
+        before = np.asarray(layer.data)[..., rows, columns]
+        wanted = np.zeros_like(before)
+        wanted[self._workspace.regions.shown_slice(layer)] = values
+        *images, texel = np.nonzero(before != wanted)
+        indices = (*images, rows[texel], columns[texel])
+        return indices, wanted[(*images, texel)]
 
     def paint(self, mask: NDArray[np.bool_], label: int) -> None:
         """Add texels to a region, whatever region they were in."""
@@ -265,7 +303,7 @@ class Painted:
     def _labels_for(self, regions: Sequence[str]) -> tuple[list[int], dict[int, str]]:
         """Return a label for each region of a file, and all names; label 1 without regions."""
         names = self.names
-        taken = {*region_counts(self.data), *names}
+        taken = {*self.counts, *names}
         if not regions:
             return [1], names
         of_name = {self.name(label): label for label in sorted(taken)}
@@ -294,6 +332,8 @@ class Painted:
     def _set_names(self, names: dict[int, str]) -> None:
         layer = self.layer
         if layer is not None:
-            # Another dict: a duplicate of the layer shares this one.
-            tag = {**layer.metadata[TAG], "names": names}
+            # A layer of napari's own is from now on one of this plugin's. Another dict, because a
+            # duplicate of the layer shares this one.
+            own = {"kind": "regions", "capture": self.capture.unique_id}
+            tag = {**own, **tag_of(layer), "names": names}
             layer.metadata = {**layer.metadata, TAG: tag}
