@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from napari_btf.codec.latents.transformed import CodedLatents
 
 __all__ = [
+    "candidate_latents",
     "check_neural_basis",
     "fit_neural_basis",
 ]
@@ -110,7 +111,7 @@ def fit_neural_basis(
     yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
     yx = random_texels(yx, texels_that_fit(btf, training.memory), training.seed)
     here = world()
-    count = budget.latents or _candidates(btf, len(yx), budget, training.memory)
+    count = budget.latents or candidate_latents(btf, len(yx), budget, training.memory)
     table, importance = yield from principal_table(here, btf, yx, count, training.seed)
     basis = yield from continue_basis(btf, table, importance)
     projected = yield from project(here, btf, table)
@@ -220,7 +221,7 @@ def _half(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.float32 if large else np.float16)
 
 
-def _candidates(btf: BTF, texels: int, budget: Budget, memory: int) -> int:
+def candidate_latents(btf: BTF, texels: int, budget: Budget, memory: int) -> int:
     """Return the number of latents to choose from for a size or a quality."""
     most = max(8, memory // (_LATENT_VALUE_BYTES * btf.height * btf.width))
     most = min(_most_latents(btf, texels), most)
