@@ -65,7 +65,7 @@ def named(path: Path) -> Path:
 
 def _write_image(path: Path, data: Any, attributes: dict[str, Any]) -> list[str]:
     """Write an image that is of no model, as napari's own writer does."""
-    from napari_builtins.io import napari_write_image
+    from napari_builtins.io import napari_write_image  # type: ignore[import-untyped]
 
     place = path.with_suffix(".tif") if path.suffix == ".safetensors" else path
     written = napari_write_image(str(place), data, attributes)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_btf.btf import BTF
     from napari_btf.codec.fitting.settings import Budget, FitSettings
 
-__all__ = ["Outlook", "duration", "file_size", "outlook", "size"]
+__all__ = ["Outlook", "bytes_a_texel", "duration", "outlook", "size"]
 
 #: Measured on two cores: seconds of the start, and bytes of pixel values that are read in a second.
 _START, _BYTES_A_SECOND = 0.5, 60e6
@@ -108,11 +108,12 @@ def _file(btf: BTF, budget: Budget) -> str:
     if budget.bytes_per_texel is None:
         return ""
     texels = btf.height * btf.width
-    return f"up to {file_size(budget.bytes_per_texel * texels, FREE_BYTES, texels)}"
+    latents = budget.bytes_per_texel * texels
+    return f"up to {size(latents + FREE_BYTES)} ({bytes_a_texel(latents, FREE_BYTES, texels)})"
 
 
-def file_size(latents: float, decoder: float, texels: int) -> str:
-    """Format the size of a model file: "95 kB (23 bytes a texel, 16 of them decoder)".
+def bytes_a_texel(latents: float, decoder: float, texels: int) -> str:
+    """Format the size of a model file by texel: "23 bytes a texel, 16 of them decoder".
 
     Bytes a texel are those of the whole file, here as everywhere.
 
@@ -124,7 +125,7 @@ def file_size(latents: float, decoder: float, texels: int) -> str:
     """
     total, of_decoder = (latents + decoder) / texels, decoder / texels
     more = f", {of_decoder:.3g} of them decoder" if of_decoder >= _SMALL_DECODER else ""
-    return f"{size(latents + decoder)} ({total:.3g} bytes a texel{more})"
+    return f"{total:.3g} bytes a texel{more}"
 
 
 def duration(seconds: float) -> str:

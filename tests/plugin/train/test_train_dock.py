@@ -19,6 +19,7 @@ from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
+from napari_btf.plugin.train.in_thread import Orders, expected_phases, work
 from napari_btf.plugin.train.training import training_of
 from napari_btf.plugin.viewer.layers import capture_layer_data
 from napari_btf.plugin.viewer.workspace import workspace_of
@@ -182,8 +183,10 @@ def test_the_capture_may_be_deleted_meanwhile(hand: Hand, loaded: ViewerModel) -
 
 
 def test_a_dock_that_opens_takes_up_what_runs(
-    hand: Hand, loaded: ViewerModel, make_hand: Callable[..., Hand], qtbot: QtBot
+    loaded: ViewerModel, make_hand: Callable[..., Hand], qtbot: QtBot
 ) -> None:
+    hand = Hand(qtbot, Train(loaded))
+    hand.dock.show()
     hand.start_long()
     hand.until(lambda: len(hand.dock.curve.points) > 2)
     with qtbot.waitSignal(hand.dock.destroyed):
@@ -201,8 +204,10 @@ def test_a_dock_that_opens_takes_up_what_runs(
 
 
 def test_a_model_arrives_while_no_dock_is_open(
-    hand: Hand, loaded: ViewerModel, make_hand: Callable[..., Hand], qtbot: QtBot
+    loaded: ViewerModel, make_hand: Callable[..., Hand], qtbot: QtBot
 ) -> None:
+    hand = Hand(qtbot, Train(loaded))
+    hand.dock.show()
     hand.start()
     with qtbot.waitSignal(hand.dock.destroyed):
         hand.dock.deleteLater()
@@ -213,6 +218,16 @@ def test_a_model_arrives_while_no_dock_is_open(
     assert "captured directions" in again.dock.summary.table.text()
     assert again.dock.save_button.isEnabled()
     assert not again.dock.next_steps.isHidden()
+
+
+def test_the_phases_that_come_are_those_that_were_expected(hand: Hand) -> None:
+    plan = hand.dock.form.plan()
+    found = dict.fromkeys(progress.phase for progress, _ in work(plan, Orders()))
+    # Directions are predicted only where it helps.
+    phases = [name for name in found if name != "imagine"]
+    expected = expected_phases(plan)
+    assert [name for name in expected if name in phases] == phases
+    assert set(expected) - set(phases) <= {"encode"}
 
 
 def test_stop_and_keep_says_what_still_comes(hand: Hand) -> None:

@@ -47,6 +47,7 @@ __all__ = [
     "candidate_latents",
     "check_neural_basis",
     "fit_neural_basis",
+    "pairs_to_imagine",
 ]
 
 #: Bytes of memory for each value of a latent map: when a size or a quality is asked for, it has a
@@ -120,7 +121,8 @@ def fit_neural_basis(
         return here.first(None)
     # A preview: the model without imagined pairs, made once and only if someone asks for it.
     first = cache(partial(_sketched, btf, basis, projected, budget))
-    pairs = _pairs_to_imagine(btf, basis, budget)
+    latents = basis.samples.shape[1] - 1
+    pairs = pairs_to_imagine(btf, len(basis.pairs), latents, budget)
     if pairs:
         learned = np.ravel_multi_index((yx[:, 0], yx[:, 1]), (btf.height, btf.width))
         imagined = _with_imagined(btf, basis, projected, learned, pairs, training, stop, notes)
@@ -232,13 +234,23 @@ def candidate_latents(btf: BTF, texels: int, budget: Budget, memory: int) -> int
     return max(1, min(MOST_LATENTS, most, int(room) // _latent_bytes(btf, pairs)))
 
 
-def _pairs_to_imagine(btf: BTF, basis: ContinuedBasis, budget: Budget) -> int:
-    """Return the number of pairs to imagine, so small that their rows hardly cost bytes."""
-    if budget.latents is not None or not FEWEST_PAIRS <= len(basis.pairs) <= MOST_PAIRS:
+def pairs_to_imagine(btf: BTF, captured: int, latents: int, budget: Budget) -> int:
+    """Return the number of pairs to imagine, so small that their rows hardly cost bytes.
+
+    Parameters
+    ----------
+    btf : BTF
+    captured : int
+        Number of captured pairs, each counted once.
+    latents : int
+        Number of candidates for latents.
+    budget : Budget
+    """
+    if budget.latents is not None or not FEWEST_PAIRS <= captured <= MOST_PAIRS:
         return 0
     bytes_per_texel = budget.bytes_per_texel or _USUAL_BYTES
     room = _IMAGINED_SHARE * (bytes_per_texel * btf.height * btf.width + FREE_BYTES)
-    pairs = min(_MOST_IMAGINED, int(room / (2 * btf.channels * (basis.samples.shape[1] - 1))))
+    pairs = min(_MOST_IMAGINED, int(room / (2 * btf.channels * latents)))
     return pairs if pairs >= _FEWEST_IMAGINED else 0
 
 

@@ -9,6 +9,7 @@ from napari_btf.codec.neural_basis.fit import (
     candidate_latents,
     check_neural_basis,
     fit_neural_basis,
+    pairs_to_imagine,
 )
 from napari_btf.codec.neural_basis.imagination.imagine import seconds_of_imagining
 from napari_btf.codec.neural_basis.model import NeuralBasisBTF
@@ -87,10 +88,10 @@ def _seconds(btf: BTF, own: NeuralBasisSettings) -> dict[str, float | None]:
         "basis": 0.5 + _OBSERVATION_SECONDS * min(len(btf), _MOST_OBSERVATIONS),
         "encode": product,
     }
-    # With a fixed number of latents nothing is imagined, and they are coded once.
-    imagining = seconds_of_imagining(len(btf), own.network)
-    if own.budget.latents is None and imagining:
-        phases["train"] = imagining
+    captured = len(btf) - btf.grid.duplicate_pairs
+    if pairs_to_imagine(btf, captured, count, own.budget):
+        phases["train"] = seconds_of_imagining(len(btf), own.network)
+    # A fixed number of latents is coded once.
     share = 1.0 if own.budget.latents is None else 0.3
     phases["quantise"] = 0.6 + share * texels * count * _CODE_SECONDS
     phases["evaluate"] = product + texels * count * _READ_SECONDS

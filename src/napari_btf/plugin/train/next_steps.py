@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QDockWidget, QHBoxLayout, QPushButton, QWidget
 
 from napari_btf.plugin.widgets.section import allow
 
@@ -42,6 +42,18 @@ class NextSteps(QWidget):
         if window is None:
             # A viewer without a window has no docks.
             return
-        frame, _dock = window.add_plugin_dock_widget("napari-btf", name, tabify=True)
-        frame.show()
-        frame.raise_()
+        # A dock that was opened from the menu has another title than one opened here.
+        found = [dock for title, dock in window.dock_widgets.items() if _is_called(title, name)]
+        if not found:
+            found = [window.add_plugin_dock_widget("napari-btf", name, tabify=True)[1]]
+        frame = found[0].parentWidget()
+        while frame is not None and not isinstance(frame, QDockWidget):
+            frame = frame.parentWidget()
+        if frame is not None:
+            frame.show()
+            frame.raise_()
+
+
+def _is_called(title: str, name: str) -> bool:
+    """Whether a title is that of a dock: "Relight (BTF)", or the name alone."""
+    return title.split(" (")[0] == name

@@ -13,7 +13,7 @@ from napari_btf.plugin.widgets.progress_bar import ProgressBar
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.plugin.widgets.wrapped_text import Note
 from napari_btf.running.phases import phase_named
-from napari_btf.training.outlook import duration, file_size
+from napari_btf.training.outlook import bytes_a_texel, duration, size
 
 if TYPE_CHECKING:
     from napari_btf.evaluate import Evaluation
@@ -102,12 +102,12 @@ def _table(outcome: Outcome) -> str:
     if report.psnr_held_out is not None:
         rows.append(("PSNR, held-out lights", f"{report.psnr_held_out:.2f} dB"))
     if np.isfinite(outcome.ssim):
-        rows.append(("SSIM, middle of some images", f"{outcome.ssim:.3f}"))
+        rows.append(("SSIM, some image centres", f"{outcome.ssim:.3f}"))
     ratio = report.bytes_capture / model.file_size
     decoder = model.file_size - model.latent_bytes
     rows += [
-        ("file", file_size(model.latent_bytes, decoder, model.height * model.width)),
-        ("compression", f"{ratio:.3g} : 1"),
+        ("file", f"{size(model.file_size)}, {ratio:.3g} : 1"),
+        ("", bytes_a_texel(model.latent_bytes, decoder, model.height * model.width)),
         ("codec", f"{report.codec}, {report.latents} latents"),
         ("time", duration(report.seconds)),
     ]

@@ -23,6 +23,7 @@ from napari_btf.plugin.train.preview import PreviewLayer
 from napari_btf.plugin.viewer.model_layers import model_of
 from napari_btf.plugin.viewer.own_layer import add_quietly
 from napari_btf.plugin.viewer.placing import Watch, free_place
+from napari_btf.running.phases import phase_named
 
 if TYPE_CHECKING:
     from napari_btf.evaluate import Evaluation
@@ -131,8 +132,8 @@ class Training(QObject):
         if progress.train_error is not None or progress.validation_error is not None:
             self.history.append(status)
         self.message = str(status.standing)
-        if self.run.stopped:
-            self.message = f"{self.message} (stopping)"
+        if self.run.stopped and phase_named(progress.phase).keeps_best:
+            self.message = self.run.ending
         self.reported.emit(status)
 
     def _on_done(self, outcome: Outcome) -> None:
