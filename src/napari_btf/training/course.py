@@ -17,6 +17,8 @@ __all__ = ["Course", "Standing"]
 
 #: Seconds of a phase, and of all finished phases, from which their pace says something.
 _TELLING, _TELLING_FINISHED = 0.5, 2.0
+#: Share of a phase from which its own pace alone counts.
+_TRUSTED = 0.2
 #: Phases that are still to come take at most this many times as long, or as short, as expected.
 _MOST_PACE = 4.0
 #: Seconds that a phase that trains a model takes to end after it was asked to.
@@ -121,10 +123,14 @@ class Course:
         took, done = self._seconds - self._began, progress.step - self._first
         if self._stopped and phase_named(progress.phase).keeps_best:
             return _ENDING
-        if done > 0 and took >= _TELLING:
-            return took / done * (progress.total - progress.step)
         expected = self._expectation(_kind(progress.phase))
-        return None if expected is None else max(0.0, expected - took)
+        promised = None if expected is None else max(0.0, expected - took)
+        if done <= 0 or took < _TELLING:
+            return promised
+        found = took / done * (progress.total - progress.step)
+        # The first steps are slow: torch is imported, machine code is made.
+        trust = min(1.0, done / (progress.total - self._first) / _TRUSTED)
+        return found if promised is None else trust * found + (1.0 - trust) * promised
 
     def _expectation(self, name: str) -> float | None:
         """Return the expected seconds of a phase, given the pace of those that are finished."""

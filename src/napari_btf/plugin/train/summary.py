@@ -13,7 +13,7 @@ from napari_btf.plugin.widgets.progress_bar import ProgressBar
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.plugin.widgets.wrapped_text import Note
 from napari_btf.running.phases import phase_named
-from napari_btf.training.outlook import bytes_a_texel, duration, size
+from napari_btf.training.outlook import duration, size
 
 if TYPE_CHECKING:
     from napari_btf.evaluate import Evaluation
@@ -104,10 +104,11 @@ def _table(outcome: Outcome) -> str:
     if np.isfinite(outcome.ssim):
         rows.append(("SSIM, some image centres", f"{outcome.ssim:.3f}"))
     ratio = report.bytes_capture / model.file_size
-    decoder = model.file_size - model.latent_bytes
+    decoder, texels = model.file_size - model.latent_bytes, model.height * model.width
     rows += [
         ("file", f"{size(model.file_size)}, {ratio:.3g} : 1"),
-        ("", bytes_a_texel(model.latent_bytes, decoder, model.height * model.width)),
+        # Short, because a wide table makes the dock wide.
+        ("bytes a texel", f"{model.file_size / texels:.3g}, decoder {decoder / texels:.2g}"),
         ("codec", f"{report.codec}, {report.latents} latents"),
         ("time", duration(report.seconds)),
     ]
