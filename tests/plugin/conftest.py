@@ -22,6 +22,8 @@ import napari_btf
 from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.train import Train
+from napari_btf.plugin.train.training import training_of
+from napari_btf.plugin.viewer.workspace import workspace_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -210,8 +212,16 @@ def settings_folder(
 @pytest.fixture
 def make_hand(qtbot: QtBot, open_dock: Callable[..., Any]) -> Iterator[Callable[..., Hand]]:
     """Open the dock Train for a viewer."""
-    yield lambda viewer: Hand(qtbot, open_dock(Train, viewer))
-    # The dock is closed by now; with it goes its training.
+    viewers: list[Any] = []
+
+    def make_hand(viewer: Any) -> Hand:
+        viewers.append(viewer)
+        return Hand(qtbot, open_dock(Train, viewer))
+
+    yield make_hand
+    # The training belongs to the viewer, which is still there.
+    for viewer in viewers:
+        training_of(workspace_of(viewer)).cancel()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     assert wait_for_all(PATIENCE / 1000)
 

@@ -388,7 +388,7 @@ space.form.set_method("tsne")
 pictures = []
 space.embeddings.run.previewed.connect(pictures.append)
 space.form.start.click()
-run_until(lambda: len(pictures) > 1 and train.message.text().startswith("Training"))
+run_until(lambda: len(pictures) > 1 and ": training" in train.message.text())
 assert space.embeddings.run.running
 viewer.close()
 print("closed")

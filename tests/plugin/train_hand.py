@@ -43,7 +43,7 @@ class Hand:
 
     def until_training(self) -> None:
         """Wait until reading and basis are over."""
-        self.until(lambda: self.message.startswith("Training"))
+        self.until(lambda: ": training" in self.message)
 
     def until_over(self) -> None:
         self.until(lambda: not self.dock.running)

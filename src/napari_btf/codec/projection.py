@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_btf.codec.decoding.layers import Scratch, in_chunks
-from napari_btf.progress import Progress, is_report_due
+from napari_btf.progress import Progress, is_report_due, stop_if_given_up, wait_while_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -48,9 +48,12 @@ def principal_components(
     else:
         from sklearn.decomposition import PCA
 
-        # Without any variance, scikit-learn divides zero by zero in a figure that is not used here.
-        with np.errstate(invalid="ignore"):
-            pca = PCA(count, random_state=seed, copy=False).fit(abrdfs)
+        def fitted() -> PCA:
+            # Without any variance, scikit-learn divides zero by zero in a figure not used here.
+            with np.errstate(invalid="ignore"):
+                return PCA(count, random_state=seed, copy=False).fit(abrdfs)
+
+        pca = wait_while_wanted(fitted)
         mean, components, variance = pca.mean_, pca.components_, pca.explained_variance_
     # A latent that never varies (in a black capture) still needs a nonzero divisor.
     return mean, components, np.maximum(np.sqrt(variance), 1e-6)
@@ -69,6 +72,7 @@ def _by_covariance(
     # The pieces are summed in double precision, because small components matter.
     covariance = np.zeros((abrdfs.shape[1],) * 2)
     for start in range(0, len(abrdfs), _PIECE):
+        stop_if_given_up()
         piece = abrdfs[start : start + _PIECE]
         covariance += piece.T @ piece
     variance, vectors = np.linalg.eigh(covariance / (len(abrdfs) - 1))

@@ -42,6 +42,10 @@ class Fit(Protocol[_Own]):
         """Train, and return the model."""
 
 
+def _unknown(_: BTF, __: object) -> int:
+    return 0
+
+
 def _never(_: BTF) -> bool:
     return False
 
@@ -62,14 +66,16 @@ class Codec(Generic[Own]):
     fit : callable
         ``fit(btf, coords, own, stop, checkpoint)``: the training, a job that returns the model.
     seconds : callable
-        ``seconds(btf, own)``: the expected seconds on two cores without reading the images, or
-        None if they are unknown.
+        ``seconds(btf, own)``: the expected seconds on two cores of each phase of the training, in
+        their order, without reading the images; None for a phase whose length is unknown.
     expected : callable
         ``expected(description, shapes)``: shapes and types of the tensors of a model file.
     unpack : callable
         ``unpack(description, tensors, common)``: the model of a file.
     suits : callable
         ``suits(btf)``: whether "auto" may take this codec; it takes the last one that suits.
+    memory : callable
+        ``memory(btf, own)``: about the most bytes of memory that a training takes, or 0 if unknown.
     onnx_form : callable, optional
         ``onnx_form(graph, model)``: add the decoder to an ONNX graph, and return the name of its
         output, fitted values (N, C). Its inputs are "light", "view", and "latent" or "texel".
@@ -86,10 +92,11 @@ class Codec(Generic[Own]):
     plan: Callable[[BTF, FitSettings], Own]
     check: Callable[[BTF, ArrayLike | None, Own], None]
     fit: Fit[Own]
-    seconds: Callable[[BTF, Own], float | None]
+    seconds: Callable[[BTF, Own], dict[str, float | None]]
     expected: Callable[[dict[str, Any], dict[str, tuple[int, ...]]], Expected]
     unpack: Callable[[dict[str, Any], dict[str, NDArray[Any]], dict[str, Any]], CompressedBTF]
     suits: Callable[[BTF], bool] = _never
+    memory: Callable[[BTF, Own], int] = _unknown
     onnx_form: Callable[[Graph, Any], str] | None = None
     looks_up_latents: bool = False
     several_processes: bool = True
@@ -138,6 +145,10 @@ class Plan:
         check_network(self.settings.network)
         self.codec.check(btf, coords, self.own)
 
-    def seconds(self, btf: BTF) -> float | None:
-        """Return the expected seconds on two cores without reading, or None if unknown."""
+    def seconds(self, btf: BTF) -> dict[str, float | None]:
+        """Return the expected seconds of each phase on two cores; None for an unknown length."""
         return self.codec.seconds(btf, self.own)
+
+    def memory(self, btf: BTF) -> int:
+        """Return about the most bytes of memory that the training takes, or 0 if unknown."""
+        return self.codec.memory(btf, self.own)

@@ -61,6 +61,7 @@ PHASES = {
         # quality
         Phase("evaluate", "measuring quality"),
         Phase("similarity", "measuring structural similarity"),
+        Phase("layers", "preparing layers"),
         Phase("baselines", "fitting classical codecs"),
         # latents
         Phase("neighbours", "finding similar texels"),

@@ -19,6 +19,8 @@ from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.train import Train
+from napari_btf.plugin.train.in_thread import Orders, expected_phases, work
+from napari_btf.plugin.train.training import training_of
 from napari_btf.plugin.viewer.layers import capture_layer_data
 from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.progress import finish
@@ -82,7 +84,7 @@ def test_from_the_button_to_a_model(
     phases: list[str] = []
     hand.dock.bar.valueChanged.connect(steps.append)
     ticks = QTimer(hand.dock)
-    ticks.timeout.connect(lambda: phases.append(hand.message.split(",")[0]))
+    ticks.timeout.connect(lambda: phases.append(hand.message))
     ticks.start(5)
     hand.start()
     assert not hand.dock.start_button.isEnabled()
@@ -92,7 +94,7 @@ def test_from_the_button_to_a_model(
     assert hand.dock.cancel_button.isEnabled()
     hand.until_over()
     assert max(steps) == 1000
-    assert "Training" in phases
+    assert any(": training" in text for text in phases)
 
     model = workspace_of(loaded).models.current
     assert model is not None
@@ -180,19 +182,80 @@ def test_the_capture_may_be_deleted_meanwhile(hand: Hand, loaded: ViewerModel) -
     assert "Open a BTF capture first" in hand.dock.start_button.toolTip()
 
 
-def test_the_dock_may_be_destroyed_meanwhile(
-    qtbot: QtBot, loaded: ViewerModel, model: napari_btf.CompressedBTF
+def test_a_dock_that_opens_takes_up_what_runs(
+    loaded: ViewerModel, make_hand: Callable[..., Hand], qtbot: QtBot
 ) -> None:
-    workspace_of(loaded).models.current = model
-    dock = Train(loaded)
-    dock.show()
-    hand = Hand(qtbot, dock)
-    hand.start(seconds=600)
-    hand.until_training()
-    with qtbot.waitSignal(dock.destroyed):
-        dock.deleteLater()
-    assert wait_for_all(PATIENCE / 1000)
-    assert workspace_of(loaded).models.current is model
+    hand = Hand(qtbot, Train(loaded))
+    hand.dock.show()
+    hand.start_long()
+    hand.until(lambda: len(hand.dock.curve.points) > 2)
+    with qtbot.waitSignal(hand.dock.destroyed):
+        hand.dock.deleteLater()
+    again = make_hand(loaded)
+    assert again.dock.running
+    assert len(again.dock.curve.points) > 2
+    assert ": training" in again.message
+    assert not again.dock.start_button.isEnabled()
+    again.click(again.dock.cancel_button)
+    assert again.message == "Cancelling…"
+    again.until_over()
+    assert again.message == "Cancelled: nothing was changed."
+    assert is_ready(again.dock)
+
+
+def test_a_model_arrives_while_no_dock_is_open(
+    loaded: ViewerModel, make_hand: Callable[..., Hand], qtbot: QtBot
+) -> None:
+    hand = Hand(qtbot, Train(loaded))
+    hand.dock.show()
+    hand.start()
+    with qtbot.waitSignal(hand.dock.destroyed):
+        hand.dock.deleteLater()
+    qtbot.waitUntil(lambda: not training_of(workspace_of(loaded)).running)
+    assert len(loaded.layers) == 3
+    again = make_hand(loaded)
+    assert again.message.startswith("Done")
+    assert "captured directions" in again.dock.summary.table.text()
+    assert again.dock.save_button.isEnabled()
+    assert not again.dock.next_steps.isHidden()
+
+
+def test_the_phases_that_come_are_those_that_were_expected(hand: Hand) -> None:
+    plan = hand.dock.form.plan()
+    found = dict.fromkeys(progress.phase for progress, _ in work(plan, Orders()))
+    # Directions are predicted only where it helps.
+    phases = [name for name in found if name != "imagine"]
+    expected = expected_phases(plan)
+    assert [name for name in expected if name in phases] == phases
+    assert set(expected) - set(phases) <= {"encode"}
+
+
+def test_stop_and_keep_says_what_still_comes(hand: Hand) -> None:
+    hand.start_long()
+    hand.click(hand.dock.keep_button)
+    assert re.fullmatch(
+        r"Stopping; still to come: measuring quality, measuring structural similarity, "
+        r"preparing layers, about \d+ s in all",
+        hand.message,
+    )
+    hand.until_over()
+    assert hand.message.startswith("Done")
+
+
+def test_a_remembered_codec_that_does_not_fit_gives_way_and_says_so(hand: Hand) -> None:
+    form = hand.dock.form
+    remembered = {**form.values(), "codec": "mlp"}
+    form.set_values(remembered)
+    # It has no models of a size.
+    assert form.codec.currentText() == "auto"
+    assert "The codec mlp was chosen earlier, but does not fit" in hand.dock.outlook.text()
+    assert "--" not in hand.dock.outlook.text()
+    assert hand.dock.start_button.isEnabled()
+    assert form.values() == remembered
+    form.budget.setCurrentText("latents per texel")
+    assert form.codec.currentText() == "mlp"
+    assert "chosen earlier" not in hand.dock.outlook.text()
+    assert form.experts.text().endswith("(codec mlp)")
 
 
 def test_a_damaged_image_is_named_once(

@@ -20,7 +20,6 @@ from napari_btf.cli import main
 from napari_btf.plugin.jobs.threads import wait_for_all
 from napari_btf.plugin.open_capture import open_path
 from napari_btf.plugin.select_texels import SelectTexels
-from napari_btf.plugin.train import Train
 from napari_btf.plugin.train.job import Run
 from napari_btf.plugin.viewer.layers import TAG, capture_layer_data, is_kind
 from napari_btf.plugin.viewer.workspace import workspace_of
@@ -73,7 +72,7 @@ def test_a_preview_and_a_curve_grow_until_it_is_stopped_and_saved(
     seconds, trained, check = np.array(hand.dock.curve.points[1:]).T
     assert (np.diff(seconds) >= 0).all()
     assert 5 < np.nanmin(trained) < np.nanmax(check) < 60
-    assert re.fullmatch(r"Training, about \d+ (s|min) left", hand.message)
+    assert re.fullmatch(r"Step \d of \d: training, about \d+ (s|min) left in all", hand.message)
 
     hand.click(hand.dock.keep_button)
     hand.until_over()
@@ -192,22 +191,6 @@ def test_a_hidden_dock_goes_on_training(hand: Hand, loaded: ViewerModel) -> None
     hand.dock.show()
     assert "captured directions" in hand.dock.summary.table.text()
     assert hand.dock.save_button.isEnabled()
-
-
-def test_a_dock_destroyed_while_it_trains_leaves_no_thread(
-    bars: Callable[[], int], qtbot: QtBot, loaded: ViewerModel
-) -> None:
-    dock = Train(loaded)
-    dock.show()
-    hand = Hand(qtbot, dock)
-    hand.start_long()
-    hand.click(dock.pause_button)
-    hand.until(lambda: hand.message == "Paused.")
-    with qtbot.waitSignal(dock.destroyed):
-        dock.deleteLater()
-    assert wait_for_all(PATIENCE / 1000)
-    assert bars() == 0
-    assert workspace_of(loaded).models.current is None
 
 
 def test_a_training_that_nobody_holds_ends(

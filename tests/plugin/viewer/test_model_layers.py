@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import tifffile
 from napari.components import ViewerModel
 from napari.layers import Layer
+from napari.plugins._npe2 import file_extensions_string_for_layers
 
 import napari_btf
 from napari_btf.errors import ModelFileError, UsageError
@@ -150,6 +152,7 @@ def test_layers_of_no_model_or_of_two_are_refused(
     tmp_path: Path,
 ) -> None:
     path = str(tmp_path / "m.safetensors")
+    loaded.add_image(np.zeros((4, 5)))
     with pytest.raises(UsageError, match="no layer of a model is here"):
         loaded.layers.save(path, plugin="napari-btf")
     for which in (model, one_view_model):
@@ -158,6 +161,25 @@ def test_layers_of_no_model_or_of_two_are_refused(
     with pytest.raises(UsageError, match="of several models"):
         loaded.layers.save(path, plugin="napari-btf")
     assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_the_first_filter_of_the_dialog_saves_models_and_images(
+    model: napari_btf.CompressedBTF, loaded: ViewerModel, tmp_path: Path
+) -> None:
+    # A name without extension, as the dialog suggests it. The writer is the first for any image.
+    image = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    loaded.add_image(image, name="photograph")
+    latents = loaded.add_layer(Layer.create(*latent_layer_data(model)[0]))
+    names, writers = file_extensions_string_for_layers([latents])
+    assert names is not None
+    assert names.startswith("BTF model (*.safetensors);;")
+    loaded.layers.selection = {latents}
+    loaded.layers.save(str(tmp_path / "latents of cloth"), selected=True, _writer=writers[0])
+    saved = napari_btf.load(tmp_path / "latents of cloth.safetensors")
+    assert saved.latent_count == model.latent_count
+    loaded.layers.selection = {loaded.layers["photograph"]}
+    loaded.layers.save(str(tmp_path / "photograph"), selected=True, _writer=writers[0])
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "photograph.tif"), image)
 
 
 def test_a_place_that_cannot_be_written_to(

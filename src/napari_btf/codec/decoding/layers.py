@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_btf.codec.decoding.compiled import Packed, kernels
+from napari_btf.progress import stop_if_given_up, wanted_here
 from napari_btf.running.threads import one_thread
 
 if TYPE_CHECKING:
@@ -207,25 +208,34 @@ def in_chunks(count: int, work: Callable[[slice, Scratch], None]) -> None:
     count : int
     work : callable
         Called with a part of the texels and arrays of the thread that it runs in.
+
+    Raises
+    ------
+    GivenUp
+        If the result is no longer wanted (`napari_btf.progress.set_wanted`).
     """
     parts = [slice(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
     # Every thread takes the next chunk from it, so that none waits for a slower one.
     left = iter(parts)
+    wanted = wanted_here()
 
     def run() -> None:
         scratch = _own_scratch()
         for part in left:
+            if not wanted():
+                return
             work(part, scratch)
 
     with one_thread():
         if len(parts) < 2 or _THREADS < 2:
             run()
-            return
-        running = [_pool().submit(run) for _ in range(_THREADS)]
-        # Wait for all threads before raising an error, because they write into the caller's arrays.
-        wait(running)
-        for part in running:
-            part.result()
+        else:
+            running = [_pool().submit(run) for _ in range(_THREADS)]
+            # Wait for all threads before raising an error: they write into the caller's arrays.
+            wait(running)
+            for part in running:
+                part.result()
+    stop_if_given_up()
 
 
 @cache

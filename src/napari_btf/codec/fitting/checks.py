@@ -11,15 +11,15 @@ from napari_btf.values import DTYPES
 if TYPE_CHECKING:
     from napari_btf.btf import BTF
 
-__all__ = ["check_capture", "texels_that_fit"]
+__all__ = ["GATHERED_BYTES", "check_capture", "texels_that_fit"]
 
 #: Bytes of memory for each gathered value: PCA takes four times the size of its input at its peak.
-_GATHERED_BYTES = 16
+GATHERED_BYTES = 16
 
 
 def texels_that_fit(btf: BTF, memory: int = MEMORY) -> int:
     """Return the number of texels whose ABRDFs PCA can process within ``memory`` bytes."""
-    return max(1, memory // (_GATHERED_BYTES * len(btf) * btf.channels))
+    return max(1, memory // (GATHERED_BYTES * len(btf) * btf.channels))
 
 
 def check_capture(btf: BTF) -> None:

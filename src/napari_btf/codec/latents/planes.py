@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.progress import wait_while_wanted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,8 +50,12 @@ def compress(parts: Sequence[NDArray[Any]]) -> tuple[NDArray[np.uint8], NDArray[
         image = part.reshape(-1, part.shape[-1])
         return bytes(imagecodecs.jpegxl_encode(image, lossless=True, effort=_EFFORT))
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        streams = list(pool.map(encode, parts))
+    def encode_all() -> list[bytes]:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return list(pool.map(encode, parts))
+
+    # A stream of a large surface takes most of a minute.
+    streams = wait_while_wanted(encode_all)
     lengths = np.array([len(stream) for stream in streams], dtype=np.int64)
     return np.frombuffer(b"".join(streams), dtype=np.uint8), lengths
 

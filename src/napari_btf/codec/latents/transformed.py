@@ -23,8 +23,11 @@ from napari_btf.codec.latents.planes import (
     groups,
 )
 from napari_btf.codec.latents.stored import store, store_plane, stored
+from napari_btf.progress import stop_if_given_up, wanted_here
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from napari_btf.codec.latents.stored import StoredLatents
@@ -104,8 +107,7 @@ class CodedLatents:
                 plane *= np.float32(self.step)
                 store_plane(out, k, idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k])
 
-        with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(decode, range(len(streams))))
+        _for_each(len(streams), decode)
         return out
 
     def _codes(self, i: int, stream: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -195,8 +197,7 @@ class Spectrum:
             plane = latents[..., k].astype(np.float32) - self.offset[k]
             self.planes[k] = dctn(plane, norm="ortho", overwrite_x=True)
 
-        with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(transform, range(count)))
+        _for_each(count, transform)
         squares = np.array([float(np.sum(p * p, dtype=np.float64)) for p in self.planes])
         self.energy = squares + self.texels * self.offset.astype(np.float64) ** 2
         self._sample, self._bands = self._draw(SKETCH_SAMPLE if is_sketch else _SAMPLE)
@@ -231,14 +232,12 @@ class Spectrum:
 
     def code(self, step: float, count: int) -> CodedLatents:
         """Quantise and compress the first ``count`` latents."""
-        codes = [_quantise(self.planes[part.start : part.stop], step) for part in groups(count)]
-        far = [np.flatnonzero(np.abs(part) > _LARGEST_CODE) for part in codes]
-        far_code = [part.reshape(-1)[index] for part, index in zip(codes, far, strict=True)]
-        for part, index in zip(codes, far, strict=True):
-            part.reshape(-1)[index] = 0
-        lowest = np.array([int(part.min()) for part in codes], dtype=np.int64)
-        above = [(part - low).astype(np.uint16) for part, low in zip(codes, lowest, strict=True)]
-        streams, lengths = compress(above)
+        found = [_codes(self.planes[part.start : part.stop], step) for part in groups(count)]
+        lowest = np.array([int(codes.min()) for codes, _, _ in found], dtype=np.int64)
+        for (codes, _, _), low in zip(found, lowest, strict=True):
+            # In place, because the codes of a large surface take gigabytes.
+            codes -= np.int16(low)
+        streams, lengths = compress([codes.view(np.uint16) for codes, _, _ in found])
         size = PLANES * self.height * self.width
         return CodedLatents(
             height=self.height,
@@ -249,8 +248,8 @@ class Spectrum:
             streams=streams,
             lengths=lengths,
             lowest=lowest,
-            far_index=np.concatenate([i * size + index for i, index in enumerate(far)]),
-            far_code=np.concatenate(far_code).astype(np.int64),
+            far_index=np.concatenate([i * size + far for i, (_, far, _) in enumerate(found)]),
+            far_code=np.concatenate([far_code for _, _, far_code in found]),
         )
 
     def rounded(self, step: float, count: int) -> NDArray[np.float32]:
@@ -263,8 +262,7 @@ class Spectrum:
             plane = _quantise(self.planes[k], step) * np.float32(step)
             out[..., k] = idctn(plane, norm="ortho", overwrite_x=True) + self.offset[k]
 
-        with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(back, range(count)))
+        _for_each(count, back)
         return out
 
     def _draw(self, size: int) -> tuple[NDArray[np.float32], _Bands]:
@@ -305,9 +303,47 @@ def code_latents(latents: NDArray[np.floating], step: float) -> CodedLatents:
     return Spectrum(latents).code(step, latents.shape[2])
 
 
+def _for_each(count: int, work: Callable[[int], None]) -> None:
+    """Call a function with each of the numbers below ``count``, in threads."""
+    wanted = wanted_here()
+
+    def work_if_wanted(i: int) -> None:
+        if wanted():
+            work(i)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(work_if_wanted, range(count)))
+    stop_if_given_up()
+
+
 def _quantise(values: NDArray[np.float32], step: float) -> NDArray[np.int32]:
     codes = (np.abs(values) / np.float32(step) + np.float32(1 - DEAD_ZONE)).astype(np.int32)
     return np.where(values < 0, -codes, codes)
+
+
+def _codes(
+    planes: NDArray[np.float32], step: float
+) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.int64]]:
+    """Quantise planes (P, H, W) one by one, because those of a large surface take gigabytes.
+
+    Returns
+    -------
+    codes : ndarray, shape (P, H, W)
+        0 in place of codes that are too large.
+    far_index, far_code : ndarray, shape (F,)
+        The flat indices of these, and the codes themselves.
+    """
+    codes = np.empty(planes.shape, dtype=np.int16)
+    index, far = [], []
+    for k, plane in enumerate(planes):
+        stop_if_given_up()
+        found = _quantise(plane, step).reshape(-1)
+        large = np.flatnonzero(np.abs(found) > _LARGEST_CODE)
+        index.append(k * found.size + large)
+        far.append(found[large].astype(np.int64))
+        found[large] = 0
+        codes[k] = found.reshape(plane.shape)
+    return codes, np.concatenate(index), np.concatenate(far)
 
 
 def _entropy(codes: NDArray[np.int32], bands: _Bands) -> float:

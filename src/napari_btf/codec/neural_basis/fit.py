@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from napari_btf.codec.latents.transformed import CodedLatents
 
 __all__ = [
+    "candidate_latents",
     "check_neural_basis",
     "fit_neural_basis",
+    "pairs_to_imagine",
 ]
 
 #: Bytes of memory for each value of a latent map: when a size or a quality is asked for, it has a
@@ -110,7 +112,7 @@ def fit_neural_basis(
     yx = all_texels(btf.height, btf.width) if coords is None else np.asarray(coords)
     yx = random_texels(yx, texels_that_fit(btf, training.memory), training.seed)
     here = world()
-    count = budget.latents or _candidates(btf, len(yx), budget, training.memory)
+    count = budget.latents or candidate_latents(btf, len(yx), budget, training.memory)
     table, importance = yield from principal_table(here, btf, yx, count, training.seed)
     basis = yield from continue_basis(btf, table, importance)
     projected = yield from project(here, btf, table)
@@ -119,7 +121,8 @@ def fit_neural_basis(
         return here.first(None)
     # A preview: the model without imagined pairs, made once and only if someone asks for it.
     first = cache(partial(_sketched, btf, basis, projected, budget))
-    pairs = _pairs_to_imagine(btf, basis, budget)
+    latents = basis.samples.shape[1] - 1
+    pairs = pairs_to_imagine(btf, len(basis.pairs), latents, budget)
     if pairs:
         learned = np.ravel_multi_index((yx[:, 0], yx[:, 1]), (btf.height, btf.width))
         imagined = _with_imagined(btf, basis, projected, learned, pairs, training, stop, notes)
@@ -221,7 +224,7 @@ def _half(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.float32 if large else np.float16)
 
 
-def _candidates(btf: BTF, texels: int, budget: Budget, memory: int) -> int:
+def candidate_latents(btf: BTF, texels: int, budget: Budget, memory: int) -> int:
     """Return the number of latents to choose from for a size or a quality."""
     most = max(8, memory // (_LATENT_VALUE_BYTES * btf.height * btf.width))
     most = min(_most_latents(btf, texels), most)
@@ -232,13 +235,23 @@ def _candidates(btf: BTF, texels: int, budget: Budget, memory: int) -> int:
     return max(1, min(MOST_LATENTS, most, int(room) // _latent_bytes(btf, pairs)))
 
 
-def _pairs_to_imagine(btf: BTF, basis: ContinuedBasis, budget: Budget) -> int:
-    """Return the number of pairs to imagine, so small that their rows hardly cost bytes."""
-    if budget.latents is not None or not FEWEST_PAIRS <= len(basis.pairs) <= MOST_PAIRS:
+def pairs_to_imagine(btf: BTF, captured: int, latents: int, budget: Budget) -> int:
+    """Return the number of pairs to imagine, so small that their rows hardly cost bytes.
+
+    Parameters
+    ----------
+    btf : BTF
+    captured : int
+        Number of captured pairs, each counted once.
+    latents : int
+        Number of candidates for latents.
+    budget : Budget
+    """
+    if budget.latents is not None or not FEWEST_PAIRS <= captured <= MOST_PAIRS:
         return 0
     bytes_per_texel = budget.bytes_per_texel or _USUAL_BYTES
     room = _IMAGINED_SHARE * (bytes_per_texel * btf.height * btf.width + FREE_BYTES)
-    pairs = min(_MOST_IMAGINED, int(room / (2 * btf.channels * (basis.samples.shape[1] - 1))))
+    pairs = min(_MOST_IMAGINED, int(room / (2 * btf.channels * latents)))
     return pairs if pairs >= _FEWEST_IMAGINED else 0
 
 

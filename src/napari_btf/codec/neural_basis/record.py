@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_btf.codec.neural_basis.fit import check_neural_basis, fit_neural_basis
+from napari_btf.codec.fitting.checks import GATHERED_BYTES, texels_that_fit
+from napari_btf.codec.neural_basis.fit import (
+    candidate_latents,
+    check_neural_basis,
+    fit_neural_basis,
+    pairs_to_imagine,
+)
 from napari_btf.codec.neural_basis.imagination.imagine import seconds_of_imagining
 from napari_btf.codec.neural_basis.model import NeuralBasisBTF
 from napari_btf.codec.neural_basis.onnx_form import onnx_form
@@ -23,8 +29,19 @@ if TYPE_CHECKING:
 
 __all__ = ["NEURAL_BASIS", "NeuralBasisSettings"]
 
-#: Measured seconds for each observation, and the number of observations after which time stays.
-_OBSERVATION_SECONDS, _MOST_OBSERVATIONS = 0.008, 2048
+#: Measured seconds on two cores. Of the basis: for each observation, and the number of observations
+#: after which time stays.
+_OBSERVATION_SECONDS, _MOST_OBSERVATIONS = 0.007, 2048
+#: For each value and latent when texels are encoded or decoded.
+_PRODUCT_SECONDS = 1.2e-9
+#: For each latent of each texel: when the latents are coded, some times, until the size is met, and
+#: when they are read back from their codes.
+_CODE_SECONDS, _READ_SECONDS = 0.45e-6, 0.15e-6
+
+
+#: Measured bytes for each latent of each texel while they are coded: latents, their transform and
+#: their codes, and what the encoder of JPEG XL needs.
+_CODING_BYTES = 17
 
 
 class NeuralBasisSettings(NamedTuple):
@@ -52,12 +69,33 @@ def _fit(
     return fit_neural_basis(btf, coords, own.budget, own.network, stop, checkpoint)
 
 
-def _seconds(btf: BTF, own: NeuralBasisSettings) -> float:
-    seconds = _OBSERVATION_SECONDS * min(len(btf), _MOST_OBSERVATIONS)
-    # With a fixed number of latents nothing is imagined.
-    if own.budget.latents is None:
-        seconds += seconds_of_imagining(len(btf), own.network)
-    return seconds
+def _count(btf: BTF, own: NeuralBasisSettings) -> int:
+    """Return the number of latents that are coded, at most."""
+    learned = min(btf.height * btf.width, texels_that_fit(btf, own.network.memory))
+    return own.budget.latents or candidate_latents(btf, learned, own.budget, own.network.memory)
+
+
+def _memory(btf: BTF, own: NeuralBasisSettings) -> int:
+    # The whole images are read one at a time, once the basis is found.
+    basis = min(btf.nbytes * GATHERED_BYTES, own.network.memory)
+    return max(basis, btf.height * btf.width * _count(btf, own) * _CODING_BYTES)
+
+
+def _seconds(btf: BTF, own: NeuralBasisSettings) -> dict[str, float | None]:
+    texels, count = btf.height * btf.width, _count(btf, own)
+    product = texels * len(btf) * btf.channels * count * _PRODUCT_SECONDS
+    phases: dict[str, float | None] = {
+        "basis": 0.5 + _OBSERVATION_SECONDS * min(len(btf), _MOST_OBSERVATIONS),
+        "encode": product,
+    }
+    captured = len(btf) - btf.grid.duplicate_pairs
+    if pairs_to_imagine(btf, captured, count, own.budget):
+        phases["train"] = seconds_of_imagining(len(btf), own.network)
+    # A fixed number of latents is coded once.
+    share = 1.0 if own.budget.latents is None else 0.3
+    phases["quantise"] = 0.6 + share * texels * count * _CODE_SECONDS
+    phases["evaluate"] = product + texels * count * _READ_SECONDS
+    return phases
 
 
 def _suits(btf: BTF) -> bool:
@@ -70,6 +108,7 @@ NEURAL_BASIS: Codec[NeuralBasisSettings] = Codec(
     check=_check,
     fit=_fit,
     seconds=_seconds,
+    memory=_memory,
     expected=expected,
     onnx_form=onnx_form,
     unpack=unpack,

@@ -27,9 +27,9 @@ _NETWORK_BYTES = 53_500
 _FEWEST_LATENTS, _MOST_LATENTS = 8, 32
 #: Approximate bytes of one latent of one texel with 64 levels.
 _LATENT_BYTES = 0.65
-#: Measured seconds on two cores: for each value of a training step by machine code, and for each
-#: texel that is decoded when the model is scored.
-_STEP_SECONDS, _DECODE_SECONDS = 1.4e-6, 3e-7
+#: Measured seconds on two cores: for each value of a training step by machine code, for each texel
+#: that is decoded when the model is scored, and until machine code or torch is loaded.
+_STEP_SECONDS, _DECODE_SECONDS, _IMPORT_SECONDS = 1.4e-6, 5e-7, 1.5
 
 
 @dataclass(frozen=True)
@@ -155,16 +155,18 @@ def _latents_within(btf: BTF, budget: Budget) -> tuple[int, int | None]:
         raise UsageError(
             None,
             f"{budget.bytes_per_texel:g} bytes per texel are too few for the parallax codec",
-            f"allow at least {least + 0.1:.1f}, or give --codec neural-basis",
+            f"allow at least {least + 0.1:.1f}, or choose the codec neural-basis",
         )
     return total, most_bytes
 
 
-def seconds_of_parallax(btf: BTF, settings: ParallaxSettings) -> float:
-    """Return the expected seconds of training and scoring on two cores."""
-    texels = btf.height * btf.width
-    training = settings.seconds
+def seconds_of_parallax(btf: BTF, settings: ParallaxSettings) -> dict[str, float | None]:
+    """Return the expected seconds of the training on two cores, by phase."""
+    texels, training = btf.height * btf.width, settings.seconds
     if training is None:
         frames, each = batch_shape(texels)
         training = settings.steps * frames * each * _STEP_SECONDS
-    return training + len(btf) * texels * _DECODE_SECONDS
+    return {
+        "train": _IMPORT_SECONDS + training,
+        "evaluate": len(btf) * texels * _DECODE_SECONDS,
+    }

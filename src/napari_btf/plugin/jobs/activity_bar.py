@@ -24,6 +24,8 @@ __all__ = ["Bar"]
 
 #: A report is shown, unless one was shown so recently.
 _SECONDS = 1.0
+#: Steps of a bar over several phases.
+_FINE = 1000
 
 
 class Bar:
@@ -43,19 +45,37 @@ class Bar:
     def show(self, progress: Progress) -> None:
         """Show a report, unless the last one was a moment ago."""
         now = time.monotonic()
-        if now < self._next:
+        if not self._is_due(now):
             return
-        self._next = now + _SECONDS
         if progress.phase != self._phase:
             self._phase, self._began = progress.phase, now
         # As napari's own bars say it: "12/80 [00:03<00:17, 3.90it/s]".
         meter = napari_progress.format_meter(progress.step, progress.total, now - self._began)
+        self._write(
+            phase_named(progress.phase).label,
+            meter.split("|")[-1] if progress.total else "",
+            progress.step,
+            progress.total,
+        )
+
+    def show_all(self, words: str, done: float, left: str) -> None:
+        """Show the share that is done of all phases, unless something was shown a moment ago."""
+        if self._is_due(time.monotonic()):
+            self._write(words, left, round(_FINE * done), _FINE)
+
+    def _is_due(self, now: float) -> bool:
+        if now < self._next:
+            return False
+        self._next = now + _SECONDS
+        return True
+
+    def _write(self, words: str, left: str, step: int, total: int) -> None:
         for row in filter(isalive, self._rows):
-            row.description_label.setText(f"{phase_named(progress.phase).label}: ")
-            row.eta_label.setText(meter.split("|")[-1] if progress.total else "")
+            row.description_label.setText(f"{words}: ")
+            row.eta_label.setText(left)
             with painted_later(row.qt_progress_bar):
-                row.qt_progress_bar.setRange(0, progress.total)
-                row.qt_progress_bar.setValue(progress.step)
+                row.qt_progress_bar.setRange(0, total)
+                row.qt_progress_bar.setValue(step)
 
     def close(self) -> None:
         """Remove the bar from the activity dock."""

@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_btf.errors import BTFError
 from napari_btf.plugin.jobs.threads import make_worker
+from napari_btf.progress import GivenUp, set_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,6 +200,7 @@ def _iterate(job: Job[Any], ticket: _Ticket) -> Any:
 
     Errors are returned, because a napari worker ends without a signal at a RuntimeError.
     """
+    set_wanted(lambda: ticket.valid)
     try:
         while ticket.valid:
             try:
@@ -206,6 +208,8 @@ def _iterate(job: Job[Any], ticket: _Ticket) -> Any:
             except StopIteration as stop:
                 return ticket, stop.value, None
             yield ticket, progress
+    except GivenUp:
+        return ticket, None, None
     except Exception as error:
         return ticket, None, error
     finally:

@@ -17,9 +17,13 @@ from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from napari import current_viewer
 from napari.qt import threading as of_napari
+from napari.utils.task_status import Status
 from qtpy.QtCore import QThread, QTimer
 from superqt.utils import GeneratorWorker, create_worker
+
+from napari_btf.progress import GivenUp, set_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -58,8 +62,13 @@ class _InOwnThread:
 
     def work(self) -> Any:
         """Do the work; what was abandoned is closed here, not where its last reference is lost."""
+        worker: Any = self
+        set_wanted(lambda: not worker.abort_requested)
         try:
             return super().work()  # type: ignore[misc]
+        except GivenUp:
+            worker.aborted.emit()
+            return None
         finally:
             self._gen.close()
 
@@ -77,6 +86,7 @@ def make_worker(
     *arguments: Any,
     is_brief: bool = False,
     ignore_errors: bool = False,
+    what: str = "",
 ) -> Any:
     """Return a `GeneratorWorker` that waits for its `start`.
 
@@ -91,11 +101,33 @@ def make_worker(
         that it was told of until then.
     ignore_errors : bool
         Whether `errored` is the only one to hear of errors.
+    what : str
+        What napari calls the job when it asks whether to close its window.
     """
     options: dict[str, Any] = {"_start_thread": False, "_ignore_errors": ignore_errors}
     if is_brief:
         return create_worker(job, *arguments, _worker_class=_BriefWorker, **options)
+    if what:
+        worker = create_worker(job, *arguments, _worker_class=_Worker, **options)
+        _announce(worker, what)
+        return worker
     return of_napari.create_worker(job, *arguments, _worker_class=_Worker, **options)
+
+
+def _announce(worker: Any, what: str) -> None:
+    """Tell the window what runs, so that it names it when it asks whether to close.
+
+    napari itself names a job by its function, as in "Executing <function work at 0x7f...>", and has
+    no public way to another name.
+    """
+    viewer = current_viewer()
+    window = getattr(viewer, "window", None)
+    register = getattr(window, "_register_task_status", None)
+    update = getattr(window, "_update_task_status", None)
+    if register is None or update is None:
+        return
+    key = register("BTF", Status.BUSY, what, cancel_callback=worker.quit)
+    worker.finished.connect(partial(update, key, Status.COMPLETED, what))
 
 
 def wait_for_all(seconds: float) -> bool:

@@ -15,6 +15,7 @@ __all__ = ["Curve"]
 _MOST_POINTS = 1000
 #: The vertical axis spans at least so much, or noise would fill it.
 _LEAST_SPAN = 1.0
+_TIP = "Measured on samples while it trains; the quality of the finished model stands below"
 _NOTHING_YET = "The curve of a training appears here."
 
 
@@ -35,6 +36,7 @@ class Curve(QWidget):
         super().__init__(parent)
         self._points: list[_Point] = []
         self._every, self._skipped = 1, 0
+        self._subject = ""
         self.setMinimumSize(160, 110)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.setSizePolicy(policy)
@@ -48,6 +50,12 @@ class Curve(QWidget):
     def points(self) -> list[tuple[float, float, float]]:
         """The points: seconds, dB of training data, dB of held-out data; NaN for no value."""
         return list(self._points)
+
+    def set_subject(self, subject: str) -> None:
+        """Say what the errors are errors of, because it is mostly not the finished model."""
+        self._subject = subject
+        self.setToolTip(_TIP)
+        self.update()
 
     def clear(self) -> None:
         """Delete all points."""
@@ -113,7 +121,7 @@ class Curve(QWidget):
             place = QRectF(0, y - line / 2, left - 5, line)
             painter.drawText(place, _RIGHT, f"{value:g}")
         painter.setPen(self._ink(0.8))
-        painter.drawText(QRectF(2, 0, area.width(), line), _LEFT, "PSNR, dB")
+        painter.drawText(QRectF(2, 0, area.width(), line), _LEFT, self._subject or "PSNR, dB")
         below = QRectF(area.left(), area.bottom() + 3, area.width(), line)
         painter.drawText(below, _LEFT, "0")
         painter.drawText(below, Qt.AlignmentFlag.AlignHCenter, "seconds")

@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Layer
-from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -22,34 +19,31 @@ from napari_btf.plugin.notices import show_error, show_info
 from napari_btf.plugin.settings import recall, remember
 from napari_btf.plugin.train.curve import Curve
 from napari_btf.plugin.train.form import TrainingForm
-from napari_btf.plugin.train.job import Run
-from napari_btf.plugin.train.preview import PreviewLayer
+from napari_btf.plugin.train.in_thread import outlook_of
+from napari_btf.plugin.train.next_steps import NextSteps
 from napari_btf.plugin.train.summary import Summary
+from napari_btf.plugin.train.training import training_of
 from napari_btf.plugin.viewer.choosers import NO_CAPTURE, ModelChooser
 from napari_btf.plugin.viewer.following import follow_while_shown
-from napari_btf.plugin.viewer.model_layers import model_of
-from napari_btf.plugin.viewer.own_layer import add_quietly
-from napari_btf.plugin.viewer.placing import Watch, free_place
 from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.plugin.widgets.progress_bar import ProgressBar
 from napari_btf.plugin.widgets.section import Scrolled, allow
 from napari_btf.plugin.widgets.wrapped_text import Note
-from napari_btf.running.phases import phase_named
-from napari_btf.training.outlook import duration, outlook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qtpy.QtGui import QHideEvent, QShowEvent
 
-    from napari_btf.plugin.train.in_thread import Outcome
     from napari_btf.plugin.train.job import Status
-    from napari_btf.plugin.viewer.model_layers import LayerData
 
 __all__ = ["Train"]
 
 _TRAIN = "Compress the capture with these choices"
 _RUNS = "A training runs: wait for it, stop it or cancel it."
 _NOT_RUNNING = "No training runs."
-_CANCELLED = "Cancelled: nothing was changed."
+#: Steps of the bar, which goes over all phases.
+_FINE = 1000
 
 
 class Train(QWidget):
@@ -58,7 +52,8 @@ class Train(QWidget):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self._workspace = workspace_of(napari_viewer)
-        self._waiting: list[LayerData] = []
+        self._training = training_of(self._workspace)
+        self.run = self._training.run
         self.form = TrainingForm(self._workspace)
         self.outlook = Note()
         self.start_button = QPushButton("Train")
@@ -68,12 +63,10 @@ class Train(QWidget):
         self.bar = ProgressBar()
         self.message = Note()
         self.curve = Curve()
-        self.summary = Summary()
+        self.summary = Summary(self._training)
         self.models = ModelChooser(self._workspace)
         self.save_button = QPushButton("Save model...")
-        self.run = Run(self)
-        self._watch = Watch(self._workspace)
-        self.preview = PreviewLayer(self._workspace, self.run, self._watch, self)
+        self.next_steps = NextSteps(self._workspace)
         self._lay_out()
         as_dock(self, "Train", self._workspace)
         self._connect()
@@ -100,6 +93,7 @@ class Train(QWidget):
         column.addWidget(self.message)
         column.addWidget(self.curve)
         column.addWidget(self.summary)
+        column.addWidget(self.next_steps)
         column.addLayout(kept)
         column.addStretch()
         self.scrolled = Scrolled(inside)
@@ -111,19 +105,20 @@ class Train(QWidget):
         self.form.changed.connect(self._show_state)
         self.start_button.clicked.connect(self.start)
         self.pause_button.clicked.connect(self.run.toggle_pause)
-        self.keep_button.clicked.connect(self.run.stop_and_keep)
-        self.cancel_button.clicked.connect(self.cancel)
+        self.keep_button.clicked.connect(self._training.stop_and_keep)
+        self.cancel_button.clicked.connect(self._training.cancel)
         self.save_button.clicked.connect(self._ask_save)
-        self.run.reported.connect(self._on_report)
-        self.run.done.connect(self._on_done)
-        self.run.failed.connect(self._on_error)
-        self.run.changed.connect(self._on_run)
-        follow_while_shown(self, {self._workspace.models.changed: self._show_state})
+        slots: dict[Any, Callable[..., None]] = {
+            self._workspace.models.changed: self._show_state,
+            self._training.reported: self._on_report,
+            self._training.changed: self._on_training,
+        }
+        follow_while_shown(self, slots)
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Show the current model."""
+        """Show the current model, and the training that runs."""
         super().showEvent(event)
-        self._show_state()
+        self._take_up()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         """Remember the choices."""
@@ -133,7 +128,7 @@ class Train(QWidget):
     @property
     def running(self) -> bool:
         """Whether a training runs, or layers of its model are still to be added."""
-        return self.run.running or bool(self._waiting)
+        return self._training.running
 
     def start(self) -> None:
         """Start training on the chosen capture; an error becomes a notification."""
@@ -146,17 +141,9 @@ class Train(QWidget):
             show_error(str(error))
             return
         remember("training", self.form.values())
-        self.summary.cancel()
         self.curve.clear()
-        self.message.setText("Starting")
-        self.preview.begin(self.form.captures.layer)
-        self.run.start(plan)
-
-    def cancel(self) -> None:
-        """End the job now and discard it; an earlier model stays."""
-        if self.run.running:
-            self.run.cancel()
-            self.message.setText(_CANCELLED)
+        self._training.start(plan, self.form.captures.layer)
+        self.curve.set_subject(self._training.subject)
 
     def save(self, path: str) -> None:
         """Save the model; an error becomes a notification."""
@@ -173,66 +160,39 @@ class Train(QWidget):
         show_info(f"Model saved as {saved}.")
 
     def _on_report(self, status: Status) -> None:
+        standing = status.standing
+        if standing.left is None:
+            self.bar.show_step(0, 0)
+        else:
+            self.bar.show_step(round(_FINE * standing.done), _FINE)
+        self.message.setText(self._training.message)
+        self._add_to_curve(status)
+
+    def _add_to_curve(self, status: Status) -> None:
         progress = status.progress
-        self.bar.show_step(progress.step, progress.total)
-        text = phase_named(progress.phase).label
-        if status.left is not None:
-            text += f", about {duration(status.left)} left"
-        self.message.setText(text)
         if progress.train_error is not None or progress.validation_error is not None:
             self.curve.add(progress.seconds, progress.train_error, progress.validation_error)
             self.curve.show()
 
-    def _on_done(self, outcome: Outcome) -> None:
-        model = outcome.model
-        self.summary.show_outcome(outcome)
-        self._workspace.models.current = model
-        self.preview.end()
-        self._waiting += outcome.layers
-        QTimer.singleShot(0, self._add_next)
-        self.message.setText("Done: open Relight to move the light, Compare to see the error.")
-        if model.path is not None:
-            self._workspace.models.saved(model, model.path)
-            self.message.setText(f"Saved as {model.path}.")
-        if outcome.report.note:
-            self.message.setText(f"Done; but {outcome.report.note}.")
-        if outcome.problem:
-            text = f"Not saved, but kept here: {outcome.problem}"
-            self.message.setText(text)
-            show_error(text)
-
-    def _add_next(self) -> None:
-        """Add the next layer of a new model; one at a time, because each takes napari a while."""
-        viewer = self._workspace.viewer
-        if viewer is None or not self._waiting:
-            return
-        layer = Layer.create(*self._waiting.pop(0))
-        model = model_of(layer)
-        assert model is not None
-        corner = free_place(viewer, model.height, model.width, row=1)
-        layer.translate = (0.0,) * (layer.ndim - 2) + corner
-        # Whoever paints meanwhile goes on painting.
-        add_quietly(viewer, layer)
-        self._watch.show_all()
-        if self._waiting:
-            QTimer.singleShot(0, self._add_next)
-
-    def _on_error(self, error: Exception) -> None:
-        if isinstance(error, BTFError):
-            self.message.setText(str(error))
-            show_error(str(error))
-        else:
-            self.message.setText(f"The training failed: {error}")
-            # A defect: napari shows its traceback on demand.
-            notification_manager.receive_error(type(error), error, error.__traceback__)
-
-    def _on_run(self) -> None:
+    def _on_training(self) -> None:
+        training = self._training
         if not self.run.running:
-            self.preview.end()
             self.bar.clear()
-        if self.run.paused:
-            self.message.setText("Paused.")
+        if training.message:
+            self.message.setText(training.message)
+        if training.outcome is not self.summary.outcome:
+            self.summary.show_outcome(training.outcome)
         self._show_state()
+
+    def _take_up(self) -> None:
+        """Show what runs, or how the last training ended: this dock may have been closed."""
+        self.curve.clear()
+        self.curve.set_subject(self._training.subject)
+        for status in self._training.history:
+            self._add_to_curve(status)
+        if self.run.running and self._training.latest is not None:
+            self._on_report(self._training.latest)
+        self._on_training()
 
     def _show_state(self) -> None:
         run, btf = self.run, self.form.captures.btf
@@ -251,6 +211,7 @@ class Train(QWidget):
         )
         allow(self.save_button, "Write the model to a file", no_model)
         self.bar.setVisible(run.running)
+        self.next_steps.setVisible(self._training.outcome is not None and not run.running)
         self.curve.setVisible(bool(self.curve.points))
         self._show_outlook()
         if run.running:
@@ -266,9 +227,10 @@ class Train(QWidget):
         self.outlook.setVisible(btf is not None and not self.run.running)
         if btf is not None and not self.run.running:
             try:
-                self.outlook.setText(str(outlook(btf, self.form.settings)))
+                text = str(outlook_of(btf, self.form.settings))
             except BTFError as error:
-                self.outlook.setText(str(error))
+                text = str(error)
+            self.outlook.setText(" ".join(filter(None, (self.form.note, text))))
 
     def _ask_save(self) -> None:
         model = self._workspace.models.current

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_btf.codec.choice import CODECS
+from napari_btf.codec.choice import CODECS, plan
 from napari_btf.codec.fitting.settings import FitSettings, NetworkSettings
 from napari_btf.errors import UsageError
 from napari_btf.files import check_place
@@ -28,6 +29,7 @@ from napari_btf.plugin.train.in_thread import Plan
 from napari_btf.plugin.train.texels_box import TexelChooser
 from napari_btf.plugin.viewer.choosers import CaptureChooser
 from napari_btf.plugin.widgets.section import Section
+from napari_btf.plugin.writer import named
 from napari_btf.training import hold_out_lights
 
 if TYPE_CHECKING:
@@ -46,7 +48,9 @@ class _Budget(NamedTuple):
 
 BUDGETS = {
     "bytes per texel": _Budget(
-        "bytes_per_texel", 8.0, "Size of the file: bytes for each texel, and 64 KiB on top"
+        "bytes_per_texel",
+        8.0,
+        "Size of the file: so many bytes a texel, and at most 64 KiB more for the decoder",
     ),
     "quality in dB": _Budget(
         "target_psnr", 32.0, "The smallest file of this quality: PSNR on the captured directions"
@@ -134,6 +138,11 @@ class TrainingForm(QWidget):
             ),
         ]
         self.experts = Section("Codec, device, seed", self._expert_rows())
+        self._usual_values = {row.key: _value(row.control) for row in self._expert}
+        #: The codec that was remembered from an earlier session, until somebody chooses one.
+        self._recalled = ""
+        #: What was changed of the remembered choices, and why; mostly nothing.
+        self.note = ""
         self._lay_out()
         self._connect()
         self._on_budget()
@@ -168,9 +177,10 @@ class TrainingForm(QWidget):
         return rows
 
     def _connect(self) -> None:
-        self.captures.chosen.connect(self.changed)
+        self.captures.chosen.connect(self._on_change)
         self.budget.currentIndexChanged.connect(self._on_budget)
         self.epochs.valueChanged.connect(self._on_epochs)
+        self.codec.currentTextChanged.connect(self._on_codec)
         self.browse.clicked.connect(self._ask_path)
         self.texels.currentIndexChanged.connect(self._on_change)
         self.path.textChanged.connect(self._on_change)
@@ -212,7 +222,7 @@ class TrainingForm(QWidget):
         if coords is not None and not len(coords):
             raise UsageError(None, "nothing is painted there", "paint in Select texels first")
         name = self.path.text().strip()
-        path = _unused(_named(Path(name).expanduser())) if name else None
+        path = _unused(named(Path(name).expanduser())) if name else None
         if path is not None:
             check_place(path)
         return Plan(
@@ -235,15 +245,42 @@ class TrainingForm(QWidget):
     def values(self) -> dict[str, Any]:
         """The values that are worth remembering until the next session."""
         found = {key: _value(control) for key, control in self._remembered.items()}
-        return {**found, "hold_out": self.held_out}
+        codec = self._recalled or self.codec.currentText()
+        return {**found, "codec": codec, "hold_out": self.held_out}
 
     def set_values(self, values: dict[str, Any]) -> None:
         """Choose the values that `values` returned."""
         for key, control in self._remembered.items():
             _set_value(control, max(1, values[key]) if key == "hold_out" else values[key])
+        self._recalled = values["codec"]
+        self._on_change()
 
     def _on_change(self, _: object = None) -> None:
+        self._suit_codec()
+        rows = [row for row in self._expert if _value(row.control) != self._usual_values[row.key]]
+        self.experts.set_detail(", ".join(f"{row.label} {_value(row.control)}" for row in rows))
         self.changed.emit()
+
+    def _on_codec(self, _: str) -> None:
+        self._recalled = ""
+
+    def _suit_codec(self) -> None:
+        """Take the remembered codec where it suits the capture, else an automatic one."""
+        btf, wanted = self.captures.btf, self._recalled
+        self.note = ""
+        if btf is None or wanted in ("", "auto"):
+            return
+        codec = wanted
+        try:
+            plan(btf, replace(self.settings, codec=wanted))
+        except UsageError as error:
+            codec = "auto"
+            self.note = (
+                f"The codec {wanted} was chosen earlier, but does not fit this capture and size "
+                f"({error.problem}): the codec is chosen automatically."
+            )
+        with QSignalBlocker(self.codec):
+            self.codec.setCurrentText(codec)
 
     def _on_budget(self, _: int = 0) -> None:
         budget = BUDGETS[self.budget.currentText()]
@@ -251,7 +288,7 @@ class TrainingForm(QWidget):
             self.amount.setDecimals(0 if budget.setting == "latents" else 1)
             self.amount.setValue(budget.usual)
         self.amount.setToolTip(budget.tooltip)
-        self.changed.emit()
+        self._on_change()
 
     def _on_epochs(self, epochs: int) -> None:
         self.seconds.setEnabled(not epochs)
@@ -332,10 +369,6 @@ def _add_row(form: QFormLayout, name: str, part: Any, tip: str) -> None:
         part.setToolTip(tip)
         part.setAccessibleName(name)
     form.addRow(label, part)
-
-
-def _named(path: Path) -> Path:
-    return path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
 
 
 def _unused(path: Path) -> Path:

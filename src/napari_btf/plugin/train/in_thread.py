@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.codec.decoding.part import Part
 from napari_btf.errors import BTFError
 from napari_btf.evaluate.metrics import ssim
 from napari_btf.plugin.viewer.model_layers import LayerData, latent_layer_data
-from napari_btf.progress import Progress
+from napari_btf.progress import Progress, wait_while_wanted
 from napari_btf.training import train
 from napari_btf.training.keeping import save_or_keep
+from napari_btf.training.outlook import outlook
 from napari_btf.values import to_display
 
 if TYPE_CHECKING:
@@ -28,14 +31,29 @@ if TYPE_CHECKING:
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.progress import Job
     from napari_btf.training import TrainingReport
+    from napari_btf.training.outlook import Outlook
 
-__all__ = ["Orders", "Outcome", "Plan", "Preview", "work"]
+__all__ = [
+    "Orders",
+    "Outcome",
+    "Plan",
+    "Preview",
+    "expected_phases",
+    "outlook_of",
+    "subject_of",
+    "work",
+]
 
 #: Seconds between previews at least, and the share of the time they may take.
 _PREVIEW_SECONDS, _PREVIEW_SHARE = 1.0, 0.03
-#: SSIM is measured on so many images: it takes longer than decoding them.
-_SSIM_IMAGES = 9
+#: SSIM is measured on so many images, and on at most so many rows and columns in their middle: it
+#: takes longer than decoding them.
+_SSIM_IMAGES, _SSIM_SIDE = 9, 512
 _REPORTS_A_SECOND = 4
+_GAPS, _SAMPLES = "PSNR of predictions between directions, dB", "PSNR of samples, dB"
+#: Measured on two cores: seconds for each value that SSIM compares, and for each texel whose layers
+#: are prepared.
+_SSIM_SECONDS, _LAYER_SECONDS = 0.5e-6, 0.4e-6
 
 
 @dataclass
@@ -85,7 +103,7 @@ class Outcome:
     model : CompressedBTF
     report : TrainingReport
     ssim : float
-        Mean over some images, NaN for small ones.
+        Mean over the middle of some images, NaN for small ones.
     layers : list of tuple
         The latents as layer data.
     problem : str
@@ -119,13 +137,50 @@ def work(plan: Plan, orders: Orders) -> Generator[tuple[Progress, Preview | None
                 model = replace(model, path=save_or_keep(model, plan.path))
             except BTFError as error:
                 problem = str(error)
-        similarity = yield from _ssim(model, plan.btf)
+        began = time.monotonic() - report.seconds
+        similarity = yield from _ssim(model, plan.btf, began)
+        yield Progress("layers", 0, 1, seconds=time.monotonic() - began), None
         # What takes a while is done here: the size of the file, the percentiles of the latents.
-        assert model.file_size
-        layers = latent_layer_data(model, plan.btf)
+        assert wait_while_wanted(lambda: model.file_size)
+        layers = wait_while_wanted(lambda: latent_layer_data(model, plan.btf))
         return Outcome(plan, model, report, similarity, layers, problem)
     except RuntimeError as error:
         raise _UnforeseenError(str(error)) from error
+
+
+def expected_phases(plan: Plan) -> dict[str, float | None]:
+    """Return all phases of `work`, with about their seconds; nothing if it cannot be planned."""
+    try:
+        return outlook_of(plan.btf, plan.settings).phases
+    except BTFError:
+        # The work itself says what is wrong.
+        return {}
+
+
+def subject_of(plan: Plan) -> str:
+    """Return what the errors are errors of that `work` reports while it trains."""
+    try:
+        codec = outlook(plan.btf, plan.settings).codec
+    except BTFError:
+        return ""
+    # The network of neural-basis does not make the model: it only fills gaps between directions.
+    return _GAPS if codec == "neural-basis" else _SAMPLES
+
+
+def outlook_of(btf: BTF, settings: FitSettings) -> Outlook:
+    """Return the outlook of `work`, which measures and prepares more than a training alone.
+
+    Raises
+    ------
+    UsageError
+        If there cannot be such a training.
+    """
+    found = outlook(btf, settings)
+    texels = min(btf.height, _SSIM_SIDE) * min(btf.width, _SSIM_SIDE)
+    measured = min(len(btf), _SSIM_IMAGES) * texels * btf.channels
+    layers = _LAYER_SECONDS * btf.height * btf.width
+    more: dict[str, float | None] = {"similarity": measured * _SSIM_SECONDS, "layers": layers}
+    return replace(found, phases={**found.phases, **more})
 
 
 def _with_previews(
@@ -153,15 +208,26 @@ def _with_previews(
                 yield replace(progress, preview=None), preview
 
 
-def _ssim(model: CompressedBTF, btf: BTF) -> Generator[tuple[Progress, None], None, float]:
-    """Return the mean structural similarity over some images, evenly chosen from all."""
+def _ssim(
+    model: CompressedBTF, btf: BTF, began: float
+) -> Generator[tuple[Progress, None], None, float]:
+    """Return the mean structural similarity in the middle of some images, evenly chosen from all.
+
+    ``began`` is when the training began, by the monotonic clock.
+    """
     if btf.values.is_float or min(btf.height, btf.width) < 11:
         return float("nan")
     some = np.unique(np.linspace(0, len(btf) - 1, _SSIM_IMAGES).astype(int))
+    part = Part.of(btf.height, btf.width, _middle(btf.height), _middle(btf.width))
+    images = model.shaded_part(btf.light[some], btf.view[some], part)
     found = []
-    images = model.shaded(btf.light[some], btf.view[some])
     for i, (which, image) in enumerate(zip(some, images, strict=True)):
-        captured = btf.values.encode(btf.frame(int(which)))
-        found.append(ssim(np.clip(image, 0.0, 1.0), captured))
-        yield Progress("similarity", i + 1, len(some)), None
+        captured = btf.values.encode(part.cut(btf.frame(int(which))))
+        found.append(wait_while_wanted(partial(ssim, np.clip(image, 0.0, 1.0), captured)))
+        yield Progress("similarity", i + 1, len(some), seconds=time.monotonic() - began), None
     return float(np.mean(found))
+
+
+def _middle(length: int) -> slice:
+    first = max(0, (length - _SSIM_SIDE) // 2)
+    return slice(first, min(length, first + _SSIM_SIDE))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal, Slot
+from qtpy.QtCore import QObject, QTimer, Signal, Slot
 
 from napari_btf.plugin.jobs.activity_bar import Bar
 from napari_btf.plugin.jobs.threads import make_worker
-from napari_btf.plugin.train.in_thread import Orders, Outcome, Plan, Preview, work
+from napari_btf.plugin.train.in_thread import Orders, Outcome, Plan, Preview, expected_phases, work
+from napari_btf.training.course import Course
+from napari_btf.training.outlook import duration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,9 +20,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_btf.progress import Progress
-
+    from napari_btf.training.course import Standing
 
 __all__ = ["Run", "Status"]
+
+#: After so many seconds without a report the time that is left is reckoned without one.
+_SILENCE = 1.5
+#: What napari says of a training when it asks whether to close.
+_LOST = "its model would be lost (Stop and keep, in the dock Train, keeps it)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +37,12 @@ class Status:
     Parameters
     ----------
     progress : Progress
-    left : float or None
-        Seconds that this phase still takes, where it can be told.
+    standing : Standing
+        How far it is in all of its phases.
     """
 
     progress: Progress
-    left: float | None
+    standing: Standing
 
 
 class _Control(QObject):
@@ -115,7 +123,12 @@ class Run(QObject):
         super().__init__(parent)
         self._control = _Control()
         self._control.ended.connect(self._on_ended)
-        self._phase = ("", 0.0, 0)
+        self._course = Course({})
+        self._latest: tuple[Progress, float] | None = None
+        #: Some steps take minutes without a report; the time that is left goes down all the same.
+        self._clock = QTimer(self)
+        self._clock.setInterval(1000)
+        self._clock.timeout.connect(self._on_tick)
         self._pausing = False
         # The dock may be destroyed with its window while the thread still trains. To a slot of an
         # object that outlives it: a function that is called from the ruins may end the process.
@@ -143,6 +156,13 @@ class Run(QObject):
         return worker is None or worker.abort_requested
 
     @property
+    def ending(self) -> str:
+        """What still follows after the training was stopped, and about how long that takes."""
+        left, follows = self._course.left, self._course.remaining
+        about = "" if left is None else f", about {duration(left)} in all"
+        return f"Stopping; still to come: {follows}{about}" if follows else "Stopping"
+
+    @property
     def stopped(self) -> bool:
         """Whether the training was asked to end."""
         return self._control.orders.stopped
@@ -153,15 +173,20 @@ class Run(QObject):
             return
         control = self._control
         control.orders = Orders(directions=control.orders.directions)
-        self._pausing, self._phase = False, ("", 0.0, 0)
+        self._pausing, self._course = False, Course(expected_phases(plan))
+        name = f"Training {plan.btf.name}"
         # Its errors come to `failed` alone, else napari would show them a second time.
-        worker = make_worker(work, plan, control.orders, ignore_errors=True)
+        worker = make_worker(
+            work, plan, control.orders, ignore_errors=True, what=f"{name}: {_LOST}"
+        )
         worker.yielded.connect(self._on_report)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_error)
         worker.paused.connect(self._on_paused)
         worker.resumed.connect(self.changed)
-        control.start(worker, f"Training {plan.btf.name}")
+        self._latest = None
+        self._clock.start()
+        control.start(worker, name)
         self.changed.emit()
 
     def toggle_pause(self) -> None:
@@ -180,6 +205,7 @@ class Run(QObject):
     def stop_and_keep(self) -> None:
         """End the training now; encoding and measuring still follow."""
         self._control.orders.stopped = True
+        self._course.stop()
         if self.paused:
             self.toggle_pause()
         self.changed.emit()
@@ -205,21 +231,26 @@ class Run(QObject):
         if self.cancelled:
             return
         progress, preview = report
-        self.reported.emit(Status(progress, self._left(progress)))
+        self._latest = progress, time.monotonic()
+        self._show(progress)
         if preview is not None:
             self.previewed.emit(preview)
-        if self._control.bar is not None:
-            self._control.bar.show(progress)
 
-    def _left(self, progress: Progress) -> float | None:
-        name, began, first = self._phase
-        if name != progress.phase:
-            self._phase = progress.phase, progress.seconds, progress.step
-            return None
-        done, took = progress.step - first, progress.seconds - began
-        if done <= 0 or took < 0.3:
-            return None
-        return took / done * (progress.total - progress.step)
+    def _on_tick(self) -> None:
+        if self._latest is None or self.paused or self.cancelled:
+            return
+        progress, at = self._latest
+        since = time.monotonic() - at
+        if since > _SILENCE:
+            without = replace(progress, train_error=None, validation_error=None)
+            self._show(replace(without, seconds=progress.seconds + since))
+
+    def _show(self, progress: Progress) -> None:
+        standing = self._course.standing(progress)
+        self.reported.emit(Status(progress, standing))
+        if self._control.bar is not None:
+            left = "" if standing.left is None else f"{duration(standing.left)} left"
+            self._control.bar.show_all(f"Training: {standing.words}", standing.done, left)
 
     def _on_returned(self, outcome: Outcome) -> None:
         # The thread may have been faster than the click on Cancel.
@@ -231,4 +262,5 @@ class Run(QObject):
 
     def _on_ended(self) -> None:
         self._pausing = False
+        self._clock.stop()
         self.changed.emit()

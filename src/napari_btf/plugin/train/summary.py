@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_btf.evaluate import evaluate
-from napari_btf.plugin.jobs.background import Background
 from napari_btf.plugin.notices import show_error
 from napari_btf.plugin.widgets.progress_bar import ProgressBar
 from napari_btf.plugin.widgets.section import allow
@@ -20,6 +18,7 @@ from napari_btf.training.outlook import duration, size
 if TYPE_CHECKING:
     from napari_btf.evaluate import Evaluation
     from napari_btf.plugin.train.in_thread import Outcome
+    from napari_btf.plugin.train.training import Training
     from napari_btf.progress import Progress
 
 __all__ = ["Summary"]
@@ -31,9 +30,11 @@ _COMPARE_TIP = "Fit classical codecs of the same size to the same images, and me
 class Summary(QWidget):
     """The results of the last training; the classical codecs are fitted on request."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._outcome: Outcome | None = None
+    def __init__(self, training: Training) -> None:
+        super().__init__()
+        self._training = training
+        #: The results that are shown.
+        self.outcome: Outcome | None = None
         self.table = QLabel()
         self.table.setAccessibleName("summary")
         self.compare_button = QPushButton(_COMPARE)
@@ -44,7 +45,7 @@ class Summary(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         for part in (self.table, self.compare_button, self.bar, self.classical):
             column.addWidget(part)
-        self._jobs = Background(self)
+        self._jobs = training.comparison
         self._jobs.progressed.connect(self._on_progress)
         self._jobs.done.connect(self._on_done)
         self._jobs.failed.connect(self._on_failed)
@@ -57,12 +58,12 @@ class Summary(QWidget):
         """Whether classical codecs are being fitted."""
         return self._jobs.running
 
-    def show_outcome(self, outcome: Outcome) -> None:
-        """Show the results of a training."""
-        self._jobs.cancel()
-        self._outcome = outcome
-        self.classical.setText("")
-        self.table.setText(_table(outcome))
+    def show_outcome(self, outcome: Outcome | None) -> None:
+        """Show the results of a training, and the comparison if there is one."""
+        self.outcome = outcome
+        compared = self._training.compared
+        self.classical.setText("" if compared is None else _verdict(compared))
+        self.table.setText("" if outcome is None else _table(outcome))
         self._show_state()
 
     def toggle_comparison(self) -> None:
@@ -70,14 +71,9 @@ class Summary(QWidget):
         if self._jobs.running:
             self._jobs.cancel()
             self.classical.setText("The comparison was cancelled.")
-        elif self._outcome is not None:
-            plan = self._outcome.plan
+        else:
             self.classical.setText("")
-            self._jobs.start(evaluate(self._outcome.model, plan.btf, plan.held_out))
-
-    def cancel(self) -> None:
-        """Stop the comparison, because the processor has other work."""
-        self._jobs.cancel()
+            self._training.compare()
 
     def _on_progress(self, progress: Progress) -> None:
         self.bar.show_step(progress.step, progress.total)
@@ -91,7 +87,7 @@ class Summary(QWidget):
         show_error(problem)
 
     def _show_state(self) -> None:
-        running, there = self._jobs.running, self._outcome is not None
+        running, there = self._jobs.running, self.outcome is not None
         self.setVisible(there)
         self.bar.setVisible(running)
         self.bar.clear()
@@ -106,11 +102,13 @@ def _table(outcome: Outcome) -> str:
     if report.psnr_held_out is not None:
         rows.append(("PSNR, held-out lights", f"{report.psnr_held_out:.2f} dB"))
     if np.isfinite(outcome.ssim):
-        rows.append(("SSIM, some of the images", f"{outcome.ssim:.3f}"))
+        rows.append(("SSIM, some image centres", f"{outcome.ssim:.3f}"))
     ratio = report.bytes_capture / model.file_size
+    decoder, texels = model.file_size - model.latent_bytes, model.height * model.width
     rows += [
-        ("size", f"{size(model.file_size)}, {ratio:.3g} : 1"),
-        ("", f"{model.file_size / (model.height * model.width):.1f} bytes per texel"),
+        ("file", f"{size(model.file_size)}, {ratio:.3g} : 1"),
+        # Short, because a wide table makes the dock wide.
+        ("bytes a texel", f"{model.file_size / texels:.3g}, decoder {decoder / texels:.2g}"),
         ("codec", f"{report.codec}, {report.latents} latents"),
         ("time", duration(report.seconds)),
     ]

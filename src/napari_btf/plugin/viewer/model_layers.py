@@ -18,6 +18,8 @@ __all__ = ["LayerData", "grid_of", "keep_slider_apart", "latent_layer_data", "mo
 
 #: What counts as black and as white in a latent, in percent of the texels.
 _PERCENTILES = (1.0, 99.0)
+#: So many texels tell the percentiles.
+_ENOUGH = 1 << 18
 #: Latents in the picture.
 _COLOURS = 3
 
@@ -74,7 +76,8 @@ def latent_layer_data(
     if not len(rest):
         return layers
     others = _other_axes(btf)
-    low, high = np.percentile(rest, _PERCENTILES)
+    thin = _thinning(latents)
+    low, high = np.percentile(rest[:, ::thin, ::thin], _PERCENTILES)
     layers.append(
         (
             _for_all(rest, [length for _, length in others]),
@@ -134,7 +137,15 @@ def _other_axes(btf: BTF | None) -> list[tuple[str, int]]:
 def _picture(latents: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return up to three latents as red, green and blue, each scaled to its own range."""
     picture = np.zeros((*latents.shape[:2], 3), dtype=np.uint8)
-    low, high = np.percentile(latents, _PERCENTILES, axis=(0, 1))
+    thin = _thinning(latents)
+    low, high = np.percentile(latents[::thin, ::thin], _PERCENTILES, axis=(0, 1))
     span = np.maximum(high - low, 1e-6)
-    picture[..., : latents.shape[-1]] = 255 * np.clip((latents - low) / span, 0, 1)
+    # Row by row, because all at once a large surface takes gigabytes.
+    for row, values in zip(picture, latents, strict=True):
+        row[:, : latents.shape[-1]] = 255 * np.clip((values - low) / span, 0, 1)
     return picture
+
+
+def _thinning(latents: NDArray[np.float32]) -> int:
+    """Return a step, so that every such row and column has enough texels for percentiles."""
+    return max(1, int(np.sqrt(latents.shape[0] * latents.shape[1] / _ENOUGH)))

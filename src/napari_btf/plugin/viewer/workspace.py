@@ -16,6 +16,7 @@ from napari_btf.plugin.viewer.models import Models
 from napari_btf.plugin.viewer.regions import Regions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari_btf.codec.model import CompressedBTF
@@ -41,6 +42,7 @@ class Workspace:
         self.models, self.captures = Models(), Captures(viewer)
         self.regions = Regions(viewer)
         self.captures.changed.connect(self._show_angles)
+        self._owned: dict[str, Any] = {}
         self._relit = ""
         #: Light and view (theta, phi) of the relit image, or None before there is one.
         self.relit_directions: tuple[Angles, Angles] | None = None
@@ -61,6 +63,16 @@ class Workspace:
     def viewer(self) -> Any:
         """The viewer, or None after it is gone."""
         return self._viewer()
+
+    def owned(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what the workspace owns under a name, which is made at the first call.
+
+        Long jobs belong here: a dock that is closed and opened again is another widget, and takes
+        up what runs.
+        """
+        if name not in self._owned:
+            self._owned[name] = make()
+        return self._owned[name]
 
     def show_relit(self, text: str) -> None:
         """Write on the canvas what the relit image shows."""

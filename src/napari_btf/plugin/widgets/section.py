@@ -21,7 +21,7 @@ class Section(QCollapsible):
         nothing = QPixmap(1, 1)
         nothing.fill(Qt.GlobalColor.transparent)
         super().__init__("", expandedIcon=QIcon(nothing), collapsedIcon=QIcon(nothing))
-        self._title = title
+        self._title, self._detail = title, ""
         self.setDuration(0)
         # An open section is no pressed button.
         self.toggleButton().setStyleSheet(
@@ -41,8 +41,17 @@ class Section(QCollapsible):
             self.expand(animate=False)
         self._on_toggled(open_first)
 
+    def set_detail(self, detail: str) -> None:
+        """Say beside the title what a folded section holds that is unusual."""
+        self._detail = detail
+        self._show_title(self.isExpanded())
+
+    def _show_title(self, is_open: bool) -> None:
+        detail = f" ({self._detail})" if self._detail and not is_open else ""
+        self.setText(f"{'▾' if is_open else '▸'}  {self._title}{detail}")
+
     def _on_toggled(self, is_open: bool) -> None:
-        self.setText(f"{'▾' if is_open else '▸'}  {self._title}")
+        self._show_title(is_open)
         # Not the height that the content had at first: texts wrap, disks grow.
         self.content().setMaximumHeight(_UNLIMITED if is_open else 0)
         # Nor are folded controls to be reached by the tab key.

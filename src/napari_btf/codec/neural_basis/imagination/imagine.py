@@ -172,10 +172,7 @@ def imagine(
 
 
 def seconds_of_imagining(observations: int, settings: NetworkSettings) -> float:
-    """Return the expected seconds on two cores.
-
-    This is an upper limit, because small surfaces have no room for imagined pairs.
-    """
+    """Return the expected seconds on two cores, which are fewer where it is soon given up."""
     if not FEWEST_PAIRS <= observations <= MOST_PAIRS:
         return 0.0
     needed = STEPS * _STEP_SECONDS
