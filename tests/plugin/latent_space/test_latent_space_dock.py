@@ -14,6 +14,7 @@ from napari_btf.plugin.select_texels import SelectTexels
 from napari_btf.plugin.viewer.layers import is_kind
 from napari_btf.plugin.viewer.model_layers import latent_layer_data
 from napari_btf.plugin.viewer.workspace import workspace_of
+from napari_btf.plugin.widgets.section import Scrolled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,9 +73,22 @@ def test_without_a_model_it_says_what_it_needs(
     for button in (dock.bar.invert, dock.bar.clear, dock.bar.fit):
         button.click()
     assert len(loaded.layers) == 1
+    assert dock.map.hint == needed
     workspace_of(loaded).models.current = model
+    # The first map is computed without a press of Compute, so that nothing asks for it.
+    assert dock.embeddings.run.running
+    for text in (dock.map.hint, dock.save_button.toolTip()):
+        assert text == "The first map is being computed."
     embedded(qtbot, dock)
     assert dock.form.start.isEnabled()
+    assert dock.save_button.isEnabled()
+
+
+def test_the_map_stays_in_sight_while_the_rest_is_scrolled(dock: LatentSpace) -> None:
+    (scrolled,) = dock.findChildren(Scrolled)
+    assert not scrolled.isAncestorOf(dock.map)
+    assert not scrolled.isAncestorOf(dock.bar)
+    assert scrolled.isAncestorOf(dock.segment)
 
 
 def test_a_lasso_lights_up_its_texels(loaded: ViewerModel, dock: LatentSpace) -> None:

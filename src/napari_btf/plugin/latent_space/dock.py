@@ -48,6 +48,7 @@ __all__ = ["LatentSpace"]
 
 _NO_MODEL = "Train a model first (dock Train), or load one."
 _NO_MAP = "Press Compute to place the texels in the plane."
+_COMPUTING = "The first map is being computed."
 
 
 class LatentSpace(QWidget):
@@ -89,16 +90,25 @@ class LatentSpace(QWidget):
         content = QWidget()
         column = QVBoxLayout(content)
         column.setSpacing(6)
-        column.addLayout(head)
-        column.addWidget(self.form)
-        column.addWidget(self.bar)
-        column.addWidget(self.map, 1)
-        for part in (self.colours, self.note, self.box, self.inspect_section, self.segment_section):
+        column.setContentsMargins(0, 0, 0, 0)
+        for part in (
+            self.colours,
+            self.form,
+            self.box,
+            self.inspect_section,
+            self.segment_section,
+        ):
             column.addWidget(part)
         column.addLayout(row_of(self.open_button, self.save_button))
+        column.addStretch(1)
         whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(Scrolled(content))
+        whole.setSpacing(6)
+        whole.addLayout(head)
+        whole.addWidget(self.bar)
+        # Outside of the scrolled part, because sections below work on what is drawn in the map.
+        whole.addWidget(self.map, 1)
+        whole.addWidget(self.note)
+        whole.addWidget(Scrolled(content), 1)
 
     def _wire(self) -> None:
         self.form.started.connect(self.compute)
@@ -268,14 +278,23 @@ class LatentSpace(QWidget):
 
     def _show_running(self) -> None:
         self.form.set_running(self.embeddings.running)
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        """Say why there is no map, on the map and on the button that saves it."""
+        why_not = ""
+        if self._model is None:
+            why_not = _NO_MODEL
+        elif self.embeddings.map is None:
+            why_not = _COMPUTING if self.embeddings.running else _NO_MAP
+        allow(self.save_button, "Write the points and their texels as a table", why_not)
+        self.map.set_hint(why_not)
 
     def _show_map(self) -> None:
         found = self.embeddings.map
         self.links.set_map(found)
         self._show_note()
-        why_not = _NO_MODEL if self._model is None else _NO_MAP if found is None else ""
-        allow(self.save_button, "Write the points and their texels as a table", why_not)
-        self.map.set_hint(why_not)
+        self._show_hint()
         if found is None or self.links.selection is None:
             nothing = np.empty((0, 2)), np.empty((0, 3), dtype=np.uint8), np.empty(0, dtype=bool)
             self.map.set_points(*nothing)

@@ -139,6 +139,11 @@ class MapCanvas(Dots):
         self._path = []
         self.setCursor(Qt.CursorShape.CrossCursor if picking else Qt.CursorShape.ArrowCursor)
 
+    @property
+    def hint(self) -> str:
+        """The sentence that stands in place of the points while there are none."""
+        return self._hint
+
     def set_hint(self, hint: str) -> None:
         """Set the text that is shown while there are no points."""
         self._hint = hint
