@@ -66,7 +66,12 @@ def test_without_a_model_it_says_what_it_needs(
 ) -> None:
     dock = open_dock(LatentSpace, loaded)
     needed = "Train a model first (dock Train), or load one."
-    for control in (dock.form.start, dock.save_button, dock.open_button, dock.segment.box.start):
+    for control in (
+        dock.form.start,
+        dock.files.save_button,
+        dock.files.open_button,
+        dock.segment.box.start,
+    ):
         assert not control.isEnabled()
         assert control.toolTip() == needed
     # Nothing happens, and nothing breaks.
@@ -77,11 +82,11 @@ def test_without_a_model_it_says_what_it_needs(
     workspace_of(loaded).models.current = model
     # The first map is computed without a press of Compute, so that nothing asks for it.
     assert dock.embeddings.run.running
-    for text in (dock.map.hint, dock.save_button.toolTip()):
+    for text in (dock.map.hint, dock.files.save_button.toolTip()):
         assert text == "The first map is being computed."
     embedded(qtbot, dock)
     assert dock.form.start.isEnabled()
-    assert dock.save_button.isEnabled()
+    assert dock.files.save_button.isEnabled()
 
 
 def test_the_map_stays_in_sight_while_the_rest_is_scrolled(dock: LatentSpace) -> None:

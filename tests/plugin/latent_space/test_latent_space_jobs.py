@@ -83,7 +83,7 @@ def test_tsne_can_be_cancelled_on_the_way(qtbot: QtBot, dock: LatentSpace) -> No
     # It is a map like any other: with texels, and to be saved.
     dock.bar.invert.click()
     assert dock.map.selected.all()
-    assert dock.save_button.isEnabled()
+    assert dock.files.save_button.isEnabled()
 
 
 def test_some_texels_alone(
@@ -129,7 +129,7 @@ def test_a_file_beside_the_model_is_the_map(
         return str(tmp_path / "cloth.tsne.csv"), kinds
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
-    dock.save_button.click()
+    dock.files.save_button.click()
     assert asked == [str(tmp_path / "cloth.pca.csv")]
     lines = (tmp_path / "cloth.tsne.csv").read_text().splitlines()
     assert len(lines) == 769

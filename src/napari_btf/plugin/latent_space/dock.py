@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
 from napari_btf.plugin.frame import as_dock
-from napari_btf.plugin.latent_space.embedding_form import PAINTED, STEP, EmbeddingForm
+from napari_btf.plugin.latent_space.embedding_form import EmbeddingForm
 from napari_btf.plugin.latent_space.embeddings import NAMES, Embeddings
 from napari_btf.plugin.latent_space.inspect.inspect import Inspect
 from napari_btf.plugin.latent_space.links import Links
@@ -17,23 +17,24 @@ from napari_btf.plugin.latent_space.map.bar import MapBar
 from napari_btf.plugin.latent_space.map.canvas import MapCanvas
 from napari_btf.plugin.latent_space.map.colour_box import ColourBox
 from napari_btf.plugin.latent_space.map.colouring import coloured, coloured_by_labels
+from napari_btf.plugin.latent_space.map_files import MapFiles
+from napari_btf.plugin.latent_space.map_layer import MapLayer, features_of
 from napari_btf.plugin.latent_space.region_link import RegionLink
 from napari_btf.plugin.latent_space.segment.segment import Segment
 from napari_btf.plugin.latent_space.selection_box import SelectionBox
-from napari_btf.plugin.notices import show_error, show_info
+from napari_btf.plugin.notices import show_error
 from napari_btf.plugin.viewer.choosers import ModelChooser
 from napari_btf.plugin.viewer.following import follow_while_shown
 from napari_btf.plugin.viewer.workspace import workspace_of
-from napari_btf.plugin.widgets.basics import attempt, row_of
-from napari_btf.plugin.widgets.section import Scrolled, Section, allow
+from napari_btf.plugin.widgets.basics import attempt
+from napari_btf.plugin.widgets.section import Scrolled, Section
 from napari_btf.plugin.widgets.wrapped_text import Note
-from napari_btf.texels.sampling import all_texels, every_nth, masked_texels, region_counts
+from napari_btf.texels.sampling import region_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import NDArray
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_btf.codec.model import CompressedBTF
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from napari_btf.embedding.latent_map import LatentMap
     from napari_btf.plugin.viewer.selection import TexelSelection
     from napari_btf.progress import Progress
-    from napari_btf.texels.coordinates import RegionTexels
 
 __all__ = ["LatentSpace"]
 
@@ -58,7 +58,6 @@ class LatentSpace(QWidget):
         super().__init__()
         self._workspace = workspace_of(napari_viewer)
         self._model: CompressedBTF | None = None
-        self._to_paint: dict[CompressedBTF, tuple[RegionTexels, str]] = {}
         self.models = ModelChooser(self._workspace)
         self.form = EmbeddingForm()
         self.embeddings = Embeddings(self._workspace, self)
@@ -73,8 +72,8 @@ class LatentSpace(QWidget):
         self.segment = Segment(self._workspace)
         self.inspect_section = Section("Inspect", self.inspect)
         self.segment_section = Section("Segment", self.segment)
-        self.open_button = QPushButton("Open CSV...")
-        self.save_button = QPushButton("Save CSV...")
+        self.files = MapFiles(self.embeddings, self.regions)
+        self.layer = MapLayer(self._workspace, self)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(0)
@@ -93,13 +92,14 @@ class LatentSpace(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         for part in (
             self.colours,
+            self.layer.box,
             self.form,
             self.box,
             self.inspect_section,
             self.segment_section,
         ):
             column.addWidget(part)
-        column.addLayout(row_of(self.open_button, self.save_button))
+        column.addWidget(self.files)
         column.addStretch(1)
         whole = QVBoxLayout(self)
         whole.setSpacing(6)
@@ -123,8 +123,8 @@ class LatentSpace(QWidget):
         self.bar.mode_chosen.connect(self.map.set_mode)
         self.bar.fitted.connect(self.map.show_all)
         self.segment.parted.connect(self._on_parted)
-        self.open_button.clicked.connect(self._ask_open)
-        self.save_button.clicked.connect(self._ask_save)
+        self.layer.box.toggled.connect(self._show_points)
+        self.layer.selected.connect(self.links.choose)
         self._later.timeout.connect(self._on_layers)
         follow_while_shown(
             self,
@@ -178,7 +178,6 @@ class LatentSpace(QWidget):
     def _show_model(self) -> None:
         model = self._model = self._workspace.models.current
         self.form.set_allowed("" if model is not None else _NO_MODEL)
-        allow(self.open_button, "Take the points of a table", "" if model else _NO_MODEL)
         self.colours.set_latents(0 if model is None else model.latent_count)
         self.links.set_model(model)
         self.regions.set_model(model, self.isVisible())
@@ -188,7 +187,7 @@ class LatentSpace(QWidget):
         self._show_running()
         self._show_selection()
         self._show_regions()
-        if self.isVisible() and model in self._to_paint:
+        if self.isVisible() and self.files.has_regions(model):
             self._on_layers_later()
         if self.isVisible() and model is not None and self.embeddings.map is None:
             self._begin()
@@ -211,7 +210,8 @@ class LatentSpace(QWidget):
     def _on_layers(self) -> None:
         self.links.follow_layers()
         self.regions.set_model(self._model, self.isVisible())
-        self._restore_regions()
+        self.files.restore_regions(self._model)
+        self.layer.follow_layers()
         self._show_regions()
         if self.colours.by == "cluster":
             self._show_colours()
@@ -220,7 +220,9 @@ class LatentSpace(QWidget):
 
     def compute(self) -> None:
         """Place the chosen texels in the plane."""
-        coords = self._coords()
+        model = self._model
+        assert model is not None
+        coords = self.form.coords(model.height, model.width, self.regions.labels)
         if coords is not None and not len(coords):
             show_error("No texel is painted: paint some, or choose all texels.")
             return
@@ -228,49 +230,15 @@ class LatentSpace(QWidget):
 
     def open(self, path: str) -> None:
         """Read the points of a file; an error becomes a notification."""
-        attempt(lambda: self.embeddings.open(path))
-
-    def _on_opened(self, path: Path, table: EmbeddingTable) -> None:
-        texels = table.region_texels()
-        if self._model is not None and texels is not None:
-            # Not at once: the model may come with layers that are just being added.
-            self._to_paint[self._model] = texels, path.name
-            self._on_layers_later()
-
-    def _restore_regions(self) -> None:
-        """Paint the regions of the table that was opened."""
-        if self._model not in self._to_paint:
-            return
-        texels, name = self._to_paint.pop(self._model)
-
-        def restore() -> None:
-            sentence = self.regions.restore(texels, name)
-            if sentence:
-                show_info(sentence)
-
-        attempt(restore)
+        self.files.open(path)
 
     def save(self, path: str) -> None:
         """Write the points to a file; an error becomes a notification."""
-        found = self.embeddings.map
-        if found is None:
-            return
-        names = {0: "", **self.regions.names()}
-        labels = found.at_points(self.regions.labels)
-        regions = [names[int(label)] for label in labels] if labels.any() else None
-        if attempt(lambda: self.embeddings.save(path, regions)):
-            show_info(f"{len(found.points):,} points written to {path}.")
+        self.files.save(path)
 
-    def _coords(self) -> NDArray[np.intp] | None:
-        """Return the texels that become points, or None for all of them."""
-        assert self._model is not None
-        which = self.form.texels.currentText()
-        if which == PAINTED:
-            return masked_texels(self.regions.labels)
-        if which == STEP:
-            every = all_texels(self._model.height, self._model.width)
-            return every_nth(every, self.form.step.value())
-        return None
+    def _on_opened(self, path: Path, table: EmbeddingTable) -> None:
+        if self._model is not None and self.files.remember_regions(self._model, path, table):
+            self._on_layers_later()
 
     def _on_report(self, progress: Progress) -> None:
         if self.embeddings.running:
@@ -287,7 +255,7 @@ class LatentSpace(QWidget):
             why_not = _NO_MODEL
         elif self.embeddings.map is None:
             why_not = _COMPUTING if self.embeddings.running else _NO_MAP
-        allow(self.save_button, "Write the points and their texels as a table", why_not)
+        self.files.set_allowed("" if self._model is not None else _NO_MODEL, why_not)
         self.map.set_hint(why_not)
 
     def _show_map(self) -> None:
@@ -299,19 +267,35 @@ class LatentSpace(QWidget):
             nothing = np.empty((0, 2)), np.empty((0, 3), dtype=np.uint8), np.empty(0, dtype=bool)
             self.map.set_points(*nothing)
             self.colours.legend.set_legend(None)
+            self.layer.hide()
             return
         colours = self._colours(found)
         selected = found.at_points(self.links.selection.mask)
         self.map.set_points(found.points, colours.rgb, selected)
         self._show_ends()
         self.colours.legend.set_legend(colours.legend)
+        if not self.embeddings.running:
+            self._show_points()
 
     def _show_colours(self) -> None:
         found = self.embeddings.map
         if found is not None:
             colours = self._colours(found)
             self.map.set_colours(colours.rgb)
+            self.layer.colour(colours.rgb)
             self.colours.legend.set_legend(colours.legend)
+
+    def _show_points(self, _: Any = None) -> None:
+        """Show the map as a layer, too, if that is wanted."""
+        found, selection, model = self.embeddings.map, self.links.selection, self._model
+        if not self.layer.box.isChecked() or found is None or selection is None or model is None:
+            self.layer.hide()
+            return
+        features = features_of(
+            model, found, self.regions.labels, self.regions.names(), self.segment.materials()
+        )
+        selected = found.at_points(selection.mask)
+        self.layer.show(found, self._colours(found).rgb, features, selected)
 
     def _colours(self, found: LatentMap) -> Colours:
         assert self._model is not None
@@ -362,6 +346,8 @@ class LatentSpace(QWidget):
             self.box.set_count(0, 0)
             return
         self.box.set_count(selection.count, selection.mask.size)
+        if self.embeddings.map is not None:
+            self.layer.select(self.embeddings.map.at_points(selection.mask))
         self.inspect.set_selection(selection.mask)
         self.segment.selection_changed()
 
@@ -407,16 +393,3 @@ class LatentSpace(QWidget):
 
     def _follow_inspect(self, _: Any = None) -> None:
         self.inspect.follow(self.isVisible() and self.inspect_section.isExpanded())
-
-    def _ask_open(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Open points", "", "CSV (*.csv)")
-        if path:
-            self.open(path)
-
-    def _ask_save(self) -> None:
-        found = self.embeddings.map
-        beside = self.embeddings.file_beside(found.method or "tsne") if found is not None else None
-        name = "tsne.csv" if beside is None else str(beside)
-        path, _ = QFileDialog.getSaveFileName(self, "Save points", name, "CSV (*.csv)")
-        if path:
-            self.save(path)

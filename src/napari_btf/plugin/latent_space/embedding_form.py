@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -19,8 +19,12 @@ from qtpy.QtWidgets import (
 from napari_btf.plugin.widgets.progress_bar import ProgressBar
 from napari_btf.plugin.widgets.section import allow
 from napari_btf.running.phases import phase_named
+from napari_btf.texels.sampling import all_texels, every_nth, masked_texels
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_btf.embedding import Method
     from napari_btf.progress import Progress
 
@@ -89,6 +93,21 @@ class EmbeddingForm(QWidget):
         column.setSpacing(4)
         column.addLayout(first)
         column.addLayout(second)
+
+    def coords(self, height: int, width: int, regions: NDArray[Any]) -> NDArray[np.intp] | None:
+        """Return the texels that become points, rows (y, x), or None for all of them.
+
+        Parameters
+        ----------
+        height, width : int
+            Of the surface in texels.
+        regions : ndarray of int, shape (H, W)
+            Painted regions, 0 for none.
+        """
+        which = self.texels.currentText()
+        if which == PAINTED:
+            return masked_texels(regions)
+        return every_nth(all_texels(height, width), self.step.value()) if which == STEP else None
 
     def set_method(self, method: str) -> None:
         """Choose a method, if it is in the list."""

@@ -62,7 +62,7 @@ class Links(QObject):
         self._mouse = MouseEvents(workspace.viewer, "mouse_move_callbacks")
         self.highlight = Highlight(workspace)
         self.ring = Ring(workspace)
-        canvas.chosen.connect(self._on_chosen)
+        canvas.chosen.connect(self.choose)
         canvas.hovered.connect(self._on_hovered)
 
     @property
@@ -145,7 +145,8 @@ class Links(QObject):
         if self._selection is not None:
             self._selection.changed.disconnect(self._on_selection, missing_ok=True)
 
-    def _on_chosen(self, points: NDArray[np.bool_], how: How) -> None:
+    def choose(self, points: NDArray[np.bool_], how: How = "replace") -> None:
+        """Change the selection by points of the map, (T,)."""
         if self._selection is not None and self._map is not None:
             self._selection.take(self._map.as_mask(points), how)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.plugin.viewer.layers import is_kind
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -29,16 +31,23 @@ def free_place(
 def free_places(
     viewer: Any, height: int, width: int, row: int = 0, but: Sequence[Any] = ()
 ) -> Iterator[tuple[float, float]]:
-    """Return positions (y, x) in a row of images at which images cover no layer.
+    """Return positions (y, x) in a row of images at which images cover no other image.
 
-    Layers in ``but`` do not count, because they are about to move.
+    Layers in ``but`` do not count, because they are about to move. Marks over images, such as
+    overlays and rings, do not count either: they follow the images, which would follow them.
     """
     top, step = row * GAP * height, GAP * width
-    layers = [layer for layer in viewer.layers if layer.ndim >= 2 and layer not in but]
+    layers = [layer for layer in viewer.layers if _is_image(layer) and layer not in but]
     taken = [np.asarray(layer.extent.world)[:, -2:] for layer in layers]
     for column in count():
         if not any(_overlap(box, top, column * step, height, width) for box in taken):
             yield top, column * step
+
+
+def _is_image(layer: Any) -> bool:
+    from napari.layers import Image, Labels
+
+    return isinstance(layer, Image | Labels) and layer.ndim >= 2 and not is_kind(layer, "overlay")
 
 
 def free_column(viewer: Any, model: CompressedBTF, *but: Any) -> float:
