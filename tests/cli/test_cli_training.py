@@ -108,7 +108,7 @@ def test_codecs_without_a_size(write_capture: Callable[..., Path], tmp_path: Pat
     report = json.loads(ok(btf("train", capture, "--out", path, *options)))
     assert (report["codec"], report["latents"], report["texels_trained"]) == ("abrdf-conv", 8, 50)
     train = "train", capture, "--out", path, "--codec", "abrdf-conv"
-    refused(btf(*train, "--bytes-per-texel", 8), "made for a number of latents", "--latents")
+    refused(btf(*train, "--bytes-per-texel", 8), "made for a number of latents", "give a number of")
 
 
 def test_options_reach_the_training(write_capture: Callable[..., Path], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from napari_btf.plugin.open_capture import open_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari.components import ViewerModel
@@ -50,3 +51,27 @@ def test_an_empty_and_a_missing_folder_become_notifications(
     assert [str(tmp_path / "empty") in notifications[0].message, len(notifications)] == [True, 2]
     assert str(tmp_path / "missing") in notifications[1].message
     assert not viewer.layers
+
+
+def test_a_second_capture_stands_beside_the_first(
+    viewer: ViewerModel,
+    capture: Any,
+    write_capture: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    one_view = tmp_path / "vase" / "data"
+    shutil.copytree(write_capture(views=1, lights=4), one_view)
+    (first,) = open_path(viewer, capture.folder)
+    # From above and lit from the side, where shading shows.
+    assert viewer.canvas.overlays.text.text == "captured  light 30°, 0°   view 0°, 0°"
+    viewer.dims.set_current_step(0, 1)
+    (second,) = open_path(viewer, one_view)
+    # Generic names of folders give way to the names above them.
+    assert (first.name, second.name) == (capture.folder.name, "vase")
+    np.testing.assert_array_equal(first.translate, 0)
+    assert second.translate[-1] > first.data.shape[-2]
+    # The sliders are in its range, and the text is about an image that is shown.
+    assert viewer.dims.current_step[0] == 0
+    assert "not shown" not in viewer.canvas.overlays.text.text
+    viewer.dims.set_current_step(0, 1)
+    assert "not shown: a slider is beyond its images" in viewer.canvas.overlays.text.text

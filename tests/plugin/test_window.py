@@ -188,7 +188,8 @@ def test_the_sample_and_its_relit_image_are_on_the_screen(
     assert layer.data.shape == (7, 81, 64, 64, 3)
     assert layer.axis_labels == ("view", "light", "y", "x")
     assert layer.name == "weave"
-    assert viewer.canvas.overlays.text.text == "captured  light 60°, 54°   view 15°, 120°"
+    # Seen from above and lit from the side.
+    assert viewer.canvas.overlays.text.text == "captured  light 30°, 0°   view 0°, 0°"
     viewer.dims.set_current_step((0, 1), (0, 0))
     assert viewer.canvas.overlays.text.text == "captured  light 0°, 0°   view 0°, 0°"
 

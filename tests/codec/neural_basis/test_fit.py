@@ -94,7 +94,7 @@ def test_the_seed_chooses_the_texels_that_fit(
     make_btf: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     btf = make_btf(views=1, lights=12)
-    monkeypatch.setattr(checks, "_GATHERED_BYTES", MEMORY // (40 * 12 * 3))
+    monkeypatch.setattr(checks, "GATHERED_BYTES", MEMORY // (40 * 12 * 3))
     assert checks.texels_that_fit(btf) == 40
     for seed in (1, 2):
         chosen = random_texels(all_texels(12, 16), 40, seed)

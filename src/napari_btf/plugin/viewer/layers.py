@@ -5,6 +5,8 @@ A layer is found by the tag in its metadata, never by its name, because people r
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from napari_btf.directions import (
     SAME_DIRECTION_DEGREES,
     AzimuthConvention,
     angle_between,
+    angles_to_vectors,
     directions_text,
 )
 from napari_btf.errors import CaptureError
@@ -31,10 +34,12 @@ __all__ = [
     "capture_layer_data",
     "capture_of",
     "clipped",
+    "first_step",
     "for_display",
     "is_kind",
     "is_spectral",
     "observation_at",
+    "shown_name",
     "step_after",
     "step_at",
     "texel_at",
@@ -42,6 +47,14 @@ __all__ = [
 ]
 
 TAG = "napari_btf"
+
+#: Names of folders that say nothing about the surface: kinds of files, or a view alone.
+_GENERIC = re.compile(
+    r"(data|dataset|images?|imgs?|photos?|photographs?|pictures|frames|captures?|jpe?gs?|pngs?"
+    r"|tiffs?|tifs?|exrs?|raw|undistorted|(t[vl]_?\d+[_ ]?p[vl]_?\d+[_ ]?)+)"
+)
+#: Where the sliders of the first capture start, (theta, phi) in degrees: shading shows there.
+_FIRST_LIGHT, _FIRST_VIEW = (30.0, 0.0), (0.0, 0.0)
 
 
 def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
@@ -54,7 +67,7 @@ def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
     axes = ("view", "light") if btf.is_grid else ("observation",)
     channel = ("channel",) if is_spectral(btf.channels) else ()
     options: dict[str, Any] = {
-        "name": btf.name or "BTF",
+        "name": shown_name(btf),
         "rgb": colour,
         "axis_labels": (*axes, *channel, "y", "x"),
         "metadata": {TAG: {"kind": "capture", "btf": btf}},
@@ -63,6 +76,13 @@ def capture_layer_data(btf: BTF) -> tuple[Any, dict[str, Any], str]:
         # Without limits napari reads images just to guess them.
         options["contrast_limits"] = (0, int(np.iinfo(stack.dtype).max))
     return stack, options, "image"
+
+
+def shown_name(btf: BTF) -> str:
+    """Return the name of a capture's layer: that of the folder above where its own is generic."""
+    name = btf.name or "BTF"
+    above = Path(btf.source).parent.name if btf.source else ""
+    return above if above and _GENERIC.fullmatch(name.lower()) else name
 
 
 def _shown_stack(btf: BTF) -> da.Array:
@@ -199,6 +219,19 @@ def observation_at(btf: BTF, step: tuple[int, ...]) -> tuple[NDArray[Any], NDArr
     return grid.lights[k], grid.views[v], int(grid.observations[v, k])
 
 
+def first_step(btf: BTF) -> tuple[int, ...]:
+    """Return the slider positions that a capture starts at: seen from above, lit from the side."""
+    light, view = angles_to_vectors(*_FIRST_LIGHT), angles_to_vectors(*_FIRST_VIEW)
+    if btf.is_grid:
+        grid = btf.grid
+        v = int(np.argmin(angle_between(grid.views, view)))
+        there = grid.observations[v] >= 0
+        apart = np.where(there, angle_between(grid.lights, light), np.inf)
+        return v, int(np.argmin(apart))
+    apart = angle_between(btf.light, light) + angle_between(btf.view, view)
+    return (int(np.argmin(apart)),)
+
+
 def step_after(before: BTF, step: tuple[int, ...], after: BTF) -> tuple[int, ...]:
     """Return the slider positions that show the same observation in another BTF.
 
@@ -250,4 +283,6 @@ def angles_text(btf: BTF, step: tuple[int, ...]) -> str:
     """Return the text on the canvas for slider positions (see `observation_at`)."""
     light, view, i = observation_at(btf, step)
     text = directions_text(light, view)
+    if clipped(btf, step) != tuple(step):
+        return f"{text}   (not shown: a slider is beyond its images)"
     return text if i >= 0 else f"{text}   (not captured)"

@@ -5,20 +5,26 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_btf.plugin.viewer.captures import Captures
 from napari_btf.plugin.viewer.layers import (
     angles_text,
     capture_of,
+    clipped,
+    first_step,
     is_kind,
 )
 from napari_btf.plugin.viewer.model_layers import keep_slider_apart, model_of
 from napari_btf.plugin.viewer.models import Models
+from napari_btf.plugin.viewer.placing import free_place
 from napari_btf.plugin.viewer.regions import Regions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from napari_btf.btf import BTF
     from napari_btf.codec.model import CompressedBTF
 
 __all__ = ["Workspace", "current_workspace", "saved_anywhere", "workspace_of"]
@@ -92,7 +98,25 @@ class Workspace:
         if btf is not None:
             for layer in self.viewer.layers:
                 keep_slider_apart(layer, btf)
+            self._place(event.value, btf)
         self._on_layers()
+
+    def _place(self, layer: Any, btf: BTF) -> None:
+        """Put a capture that was opened beside the other images, and show an image of it."""
+        viewer = self.viewer
+        if not np.any(layer.translate):
+            # Images that docks show give way by themselves.
+            others = [
+                other
+                for other in viewer.layers
+                if other is layer or (capture_of(other) is None and model_of(other) is None)
+            ]
+            place = free_place(viewer, btf.height, btf.width, but=others)
+            if any(place):
+                layer.translate = (*layer.translate[:-2], *place)
+        is_alone = len(self.captures.layers()) == 1
+        step = first_step(btf) if is_alone else clipped(btf, self.captures.step(btf))
+        self.captures.go_to(btf, step)
 
     def _on_removed(self, event: Any) -> None:
         event.value.events.visible.disconnect(self._show_angles)
