@@ -81,6 +81,36 @@ def test_gain(make_dock: Callable[..., Any], loaded: ViewerModel, qtbot: QtBot) 
     np.testing.assert_allclose(ten[dark], 2 * five[dark], atol=2)
 
 
+def test_two_models_and_a_swipe(
+    make_dock: Callable[..., Any],
+    loaded: ViewerModel,
+    model: napari_btf.CompressedBTF,
+    qtbot: QtBot,
+) -> None:
+    models = workspace_of(loaded).models
+    darker = model.with_latents(0 * model.latent_map)
+    models.current = darker
+    dock = make_dock(loaded)
+    assert not dock.swipe.isEnabled()
+    dock.other.setCurrentIndex(1)
+    dock.other.activated.emit(1)
+    assert dock.model_b is darker
+    qtbot.waitUntil(lambda: dock.layer("swipe") is not None)
+    qtbot.waitUntil(lambda: "B: PSNR of this image" in dock.figures.text())
+    a, b = dock.layer("decoded").data, dock.layer("decoded B").data
+    assert not np.array_equal(a, b)
+    for value, edge in ((50, 16), (0, 0), (100, 32)):
+        dock.swipe.setValue(value)
+        swiped = dock.layer("swipe").data
+        np.testing.assert_array_equal(swiped[:, :edge], a[:, :edge])
+        np.testing.assert_array_equal(swiped[:, edge:], b[:, edge:])
+    assert dock.layer("error B").data.mean() > dock.layer("error").data.mean()
+    dock.other.setCurrentIndex(0)
+    dock.other.activated.emit(0)
+    assert [dock.layer(kind) for kind in ("decoded B", "error B", "swipe")] == [None] * 3
+    assert dock.layer("decoded") is not None
+
+
 def test_layers_go_when_it_is_unchecked_and_come_back(
     make_dock: Callable[..., Any], loaded: ViewerModel, qtbot: QtBot
 ) -> None:

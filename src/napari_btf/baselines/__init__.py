@@ -13,6 +13,8 @@ inverse distance    the 16 nearest photographs, weighted by their inverse square
 thin-plate          a thin-plate spline through all photographs
 ==================  ===========================================================================
 
+`fit_quick` makes a preview of PTM, HSH or PCA that the window relights before a training.
+
 PTM, HSH and the thin-plate spline of photographs depend on the light only, so they raise a
 `UsageError` for a capture of several views.
 """
@@ -23,13 +25,14 @@ from collections.abc import Callable
 from functools import partial
 
 from napari_btf.baselines.baseline import Baseline
-from napari_btf.baselines.light_series import fit_hsh, fit_ptm, hsh_terms, ptm_terms
+from napari_btf.baselines.light_series import fit_hsh, fit_ptm, hsh_terms, ptm_normals, ptm_terms
 from napari_btf.baselines.photographs import (
     fit_inverse_distance,
     fit_nearest,
     fit_thin_plate,
 )
 from napari_btf.baselines.principal import fit_pca
+from napari_btf.baselines.quick import QuickBTF, QuickPTM, fit_quick
 from napari_btf.btf import BTF
 from napari_btf.progress import Job
 
@@ -37,13 +40,17 @@ __all__ = [
     "BASELINES",
     "Baseline",
     "Fit",
+    "QuickBTF",
+    "QuickPTM",
     "fit_hsh",
     "fit_inverse_distance",
     "fit_nearest",
     "fit_pca",
     "fit_ptm",
+    "fit_quick",
     "fit_thin_plate",
     "hsh_terms",
+    "ptm_normals",
     "ptm_terms",
 ]
 

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
     from napari_btf.btf import BTF
 
-__all__ = ["LightSeries", "fit_hsh", "fit_ptm", "hsh_terms", "ptm_terms"]
+__all__ = ["LightSeries", "fit_hsh", "fit_ptm", "hsh_terms", "ptm_normals", "ptm_terms"]
 
 #: Number of coefficients fitted at once: 128 MiB as float32; peak memory is three times that.
 _MOST_COEFFICIENTS = 2**25
+#: Largest distance of a normal from the middle of the unit circle: 72 degrees.
+_RIM = 0.95
 
 
 def ptm_terms(light: ArrayLike) -> NDArray[np.float64]:
@@ -85,6 +87,44 @@ def hsh_terms(light: ArrayLike, order: int) -> NDArray[np.float64]:
                 term = np.sqrt(2.0) * term * (np.cos(m * phi) if m > 0 else np.sin(n * phi))
             terms.append(term)
     return np.stack(terms, axis=-1)
+
+
+def ptm_normals(coefficients: ArrayLike) -> NDArray[np.float32]:
+    """Estimate normals of polynomial texture maps: the light under which each texel is brightest.
+
+    The quadratic has its maximum at ``lu0 = (c2 c4 - 2 c1 c3) / (4 c0 c1 - c2^2)`` and
+    ``lv0 = (c2 c3 - 2 c0 c4) / (4 c0 c1 - c2^2)`` (Malzbender et al. 2001, as for `ptm_terms`).
+    Where it has no maximum within the unit circle, the brightest of some directions is taken.
+
+    Parameters
+    ----------
+    coefficients : array_like, shape (..., 6)
+        Of the luminance, in the order of `ptm_terms`.
+
+    Returns
+    -------
+    ndarray, shape (..., 3)
+        Unit vectors.
+    """
+    c = np.asarray(coefficients, dtype=np.float64)
+    a, b, mixed, u, v, _ = np.moveaxis(c, -1, 0)
+    determinant = 4.0 * a * b - mixed**2
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        top = np.stack([mixed * v - 2.0 * b * u, mixed * u - 2.0 * a * v], axis=-1)
+        top /= determinant[..., np.newaxis]
+        is_top = (determinant > 0) & (a < 0) & ((top**2).sum(axis=-1) < _RIM**2)
+    if not is_top.all():
+        some = _directions()
+        top[~is_top] = some[np.argmax(c[~is_top] @ ptm_terms(some).T, axis=-1), :2]
+    z = np.sqrt(1.0 - (top**2).sum(axis=-1, keepdims=True))
+    return np.concatenate([top, z], axis=-1).astype(np.float32)
+
+
+def _directions() -> NDArray[np.float64]:
+    """Return unit vectors spread over the hemisphere up to the rim, (R * A, 3)."""
+    radius, azimuth = np.meshgrid(np.linspace(0, _RIM, 9), np.arange(0, 2 * np.pi, np.pi / 16))
+    x, y = radius * np.cos(azimuth), radius * np.sin(azimuth)
+    return np.stack([x, y, np.sqrt(1.0 - radius**2)], axis=-1).reshape(-1, 3)
 
 
 class _Rows(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_btf.baselines import QuickBTF
 from napari_btf.directions import (
     angles_to_vectors,
     directions_text,
@@ -16,6 +17,7 @@ from napari_btf.directions import (
 )
 from napari_btf.progress import finish
 from napari_btf.relighting import Environment, Light, Relighter, limits, outside
+from napari_btf.relighting.looks import LOOKS
 from napari_btf.values import to_display
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from napari_btf.codec.model import CompressedBTF
     from napari_btf.progress import Job
     from napari_btf.relighting import Lighting
+    from napari_btf.relighting.looks import Look
 
 __all__ = [
     "Angles",
@@ -33,6 +36,7 @@ __all__ = [
     "described_model",
     "finished",
     "make",
+    "preview_name",
     "problem_of",
 ]
 
@@ -62,6 +66,8 @@ class Shot:
         The texels to decode, from one to before another; all if not given.
     step : int
         Decode every ``step``-th texel in both directions.
+    look : Look, optional
+        What becomes of the image under one light; as captured if not given.
     """
 
     model: CompressedBTF
@@ -73,6 +79,7 @@ class Shot:
     rows: slice | None = None
     columns: slice | None = None
     step: int = 1
+    look: Look | None = None
 
     @property
     def lit_by(self) -> Lighting:
@@ -157,9 +164,18 @@ def make(shot: Shot, relighter: Relighter | None = None) -> Job[Frame]:
         shot.lit_by, shot.view, rows=rows, columns=columns, step=shot.step, exposure=shot.exposure
     )
     pixels = to_display(stored, shot.gamma)
+    if shot.look is not None:
+        # What is saved is what is seen: a look has no radiance.
+        stored = pixels = _looked(shot, shot.look, pixels)
     if shot.step > 1:
         pixels = _enlarged(pixels, shot)
     return Frame(shot, stored, pixels, time.perf_counter() - start, relighter.decoded)
+
+
+def _looked(shot: Shot, look: Look, pixels: NDArray[Any]) -> NDArray[Any]:
+    rows, columns = (slice(x.start, x.stop, shot.step) for x in shot.sampled())
+    pair = angles_to_vectors(*shot.light), angles_to_vectors(*shot.view)
+    return look.of(pixels, *pair, (rows, columns), shot.developed)
 
 
 def finished(frame: Frame) -> Frame:
@@ -180,7 +196,11 @@ def described(shot: Shot) -> str:
     lighting = shot.lighting
     view = angles_to_vectors(*shot.view)
     if lighting is None:
-        return directions_text(angles_to_vectors(*shot.light), view)
+        look = LOOKS[shot.look.kind] if shot.look else ""
+        text = directions_text(angles_to_vectors(*shot.light), view)
+        # On a line of their own: a canvas between docks is narrow.
+        notes = ", ".join(filter(None, (preview_name(shot.model), look)))
+        return f"{text}\n{notes}" if notes else text
     # On a line of its own: lights are long enough for a narrow canvas.
     towards = f"\nview {format_angles(view)}"
     if isinstance(lighting, Environment):
@@ -215,8 +235,15 @@ def _problem_of(shot: Shot) -> str | None:
 
 def described_model(model: CompressedBTF) -> str:
     """The text of the dock that describes a model."""
+    preview, name = preview_name(model), model.source or "model"
     views = "one view" if model.fixed_view else f"views up to {limits(model)[1]:.4g}°"
     return (
-        f"{model.source or 'model'}: {model.width} × {model.height} texels, "
+        f"{', '.join(filter(None, (name, preview)))}: {model.width} × {model.height} texels, "
         f"{model.latent_count} latents, {views}"
+        + (". Train a model (dock Train) for quality." if preview else "")
     )
+
+
+def preview_name(model: CompressedBTF) -> str:
+    """The name of the method of a quick preview, such as "quick PTM"; "" for a trained model."""
+    return model.architecture if isinstance(model, QuickBTF) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import imagecodecs
 import numpy as np
 from PIL import Image
 from qtpy.QtCore import Qt
@@ -66,6 +67,11 @@ def orange(theta: float, phi: float, intensity: float = 1.0) -> Light:
     return Light(theta, phi, (red, green, blue), intensity)
 
 
+def half(theta: float, phi: float) -> Light:
+    """One of two lights that are together as bright as one light of the capture."""
+    return Light(theta, phi, intensity=0.5)
+
+
 # --------------------------------------------------------------------------- lights
 
 
@@ -77,30 +83,32 @@ def test_lights_are_added_moved_and_taken_away(
     set_light(dock, 40, 20)
     shows(qtbot, dock, (40, 20))
     lights.add.click()
-    # Two where one was: as bright as two.
-    shows(qtbot, dock, [Light(40, 20), Light(40, 20)])
+    # Two where one was, and as bright as the one.
+    shows(qtbot, dock, [half(40, 20), half(40, 20)])
     set_light(dock, 55, 200)
     lights.set_colour(QColor(255, 128, 0))
-    lights.intensity.setValue(0.5)
-    shows(qtbot, dock, [Light(40, 20), orange(55, 200, 0.5)])
+    lights.intensity.setValue(0.4)
+    shows(qtbot, dock, [half(40, 20), orange(55, 200, 0.4)])
     text = "relit  2 lights 40°, 20°; 55°, 200°\nview 0°, 0°"
     qtbot.waitUntil(lambda: text in loaded.canvas.overlays.text.text)
-    qtbot.waitUntil(lambda: lights.list.item(1).text() == "2   55°, 200°   × 0.5")
+    qtbot.waitUntil(lambda: lights.list.item(1).text() == "2   55°, 200°   × 0.4")
 
     # The handle moves the chosen one, and is where that is.
     lights.list.setCurrentRow(0)
     assert dock.light == (40, 20)
-    assert lights.intensity.value() == 1
+    assert lights.intensity.value() == 0.5
+    lights.intensity.setValue(0.6)
     set_light(dock, 10, 20)
-    shows(qtbot, dock, [Light(10, 20), orange(55, 200, 0.5)])
+    shows(qtbot, dock, [Light(10, 20, intensity=0.6), orange(55, 200, 0.4)])
     lights.list.item(1).setCheckState(Qt.CheckState.Unchecked)
-    shows(qtbot, dock, [Light(10, 20)])
+    shows(qtbot, dock, [Light(10, 20, intensity=0.6)])
     lights.list.item(0).setCheckState(Qt.CheckState.Unchecked)
     qtbot.waitUntil(lambda: not dock.image_layer().data.any())
     qtbot.waitUntil(lambda: "all lights off" in loaded.canvas.overlays.text.text)
     lights.list.item(0).setCheckState(Qt.CheckState.Checked)
 
     # Back to one: as in the capture, where it was.
+    lights.list.item(1).setCheckState(Qt.CheckState.Checked)
     lights.list.setCurrentRow(1)
     lights.remove.click()
     assert dock.light == (10, 20)
@@ -126,11 +134,11 @@ def test_choosing_another_light_moves_none(qtbot: QtBot, dock: Relight) -> None:
     dock.view_theta.setValue(12)
     dock.pair.link.click()
     assert [lamp.direction for lamp in dock.scene.lamps] == [(40, 20), (12, 0)]
-    shows(qtbot, dock, [Light(40, 20), Light(12, 0)], (12, 0))
+    shows(qtbot, dock, [half(40, 20), half(12, 0)], (12, 0))
     dock.lights.list.setCurrentRow(0)
     assert not dock.pair.link.isChecked()
     assert (dock.light, dock.view) == ((40, 20), (12, 0))
-    shows(qtbot, dock, [Light(40, 20), Light(12, 0)], (12, 0))
+    shows(qtbot, dock, [half(40, 20), half(12, 0)], (12, 0))
 
 
 def test_grey_models_have_no_colours(
@@ -140,7 +148,7 @@ def test_grey_models_have_no_colours(
     dock.lights.add.click()
     set_light(dock, 50, 10)
     assert not dock.lights.colour.isEnabled()
-    shows(qtbot, dock, [Light(0, 0), Light(50, 10)])
+    shows(qtbot, dock, [half(0, 0), half(50, 10)])
 
 
 def test_lights_on_radiance(
@@ -151,7 +159,7 @@ def test_lights_on_radiance(
     set_light(dock, 50, 10)
     dock.development.exposure.setValue(-2)
     dock.development.gamma.setValue(2)
-    shows(qtbot, dock, [Light(0, 0), Light(50, 10)], exposure=-2, gamma=2)
+    shows(qtbot, dock, [half(0, 0), half(50, 10)], exposure=-2, gamma=2)
 
 
 def test_a_light_beyond_the_captured_ones_is_told(qtbot: QtBot, dock: Relight) -> None:
@@ -330,15 +338,25 @@ def test_only_the_visible_part_is_decoded_while_it_moves(
 
 
 def test_normals_and_albedo_become_layers(
-    qtbot: QtBot, loaded: ViewerModel, dock: Relight, model: CompressedBTF
+    qtbot: QtBot, loaded: ViewerModel, dock: Relight, model: CompressedBTF, tmp_path: Path
 ) -> None:
     dock.view_theta.setValue(15)
     dock.view_phi.setValue(90)
+    assert not dock.surface.save_button.isEnabled()
     dock.surface.button.click()
     qtbot.waitUntil(lambda: any(is_kind(layer, "albedo") for layer in loaded.layers))
     normals, albedo = finish(estimate_surface(model, (15, 90)))
     shown = {layer.metadata[TAG]["kind"]: layer for layer in loaded.layers if layer.metadata}
-    np.testing.assert_allclose(2 * shown["normals"].data - 1, normals, atol=1e-6)
+    coded = shown["normals"].data
+    assert coded.dtype == np.uint8
+    np.testing.assert_allclose(coded / 127.5 - 1, normals, atol=1 / 255 + 1e-6)
+    # Both ways to save them: the one of napari, and the one of the dock.
+    shown["normals"].save(str(tmp_path / "layer.png"))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "layer.png")), coded)
+    dock.surface.save(str(tmp_path / "fine"))
+    fine = imagecodecs.imread(tmp_path / "fine.png")
+    assert fine.dtype == np.uint16
+    np.testing.assert_allclose(fine / 32767.5 - 1, normals, atol=1e-4)
     np.testing.assert_array_equal(shown["albedo"].data, to_display(albedo))
     for kind in ("normals", "albedo"):
         assert shown[kind].name == f"{kind} of cloth (estimate)"

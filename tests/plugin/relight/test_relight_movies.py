@@ -18,6 +18,7 @@ from napari_btf.relighting import Light, Relighter, find_environment
 from napari_btf.relighting.motion import Pose, recorded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari.components import ViewerModel
@@ -102,7 +103,9 @@ def test_a_circle_as_images(
     written(qtbot, dock, tmp_path / "circle")
     frames = frames_of(tmp_path / "circle")
     # Once around, without the first one again; the other light stays.
-    lights = [[Light(40, 10), Light(40, 10 + 45 * i)] for i in range(8)]
+    lights = [
+        [Light(40, azimuth, intensity=0.5) for azimuth in (10, 10 + 45 * i)] for i in range(8)
+    ]
     relighter = Relighter(model)
     assert len(frames) == 8
     for frame, lighting in zip(frames, lights, strict=True):
@@ -206,8 +209,12 @@ def test_another_model_does_not_change_a_movie(
     assert len(frames) == 8
 
 
-def test_a_dock_that_goes_ends_its_movie(
-    qtbot: QtBot, loaded: ViewerModel, model: CompressedBTF, tmp_path: Path
+def test_a_movie_goes_on_without_its_dock_and_the_next_one_takes_it_up(
+    qtbot: QtBot,
+    loaded: ViewerModel,
+    model: CompressedBTF,
+    open_dock: Callable[..., Any],
+    tmp_path: Path,
 ) -> None:
     before = sorted(tmp_path.iterdir())
     workspace_of(loaded).models.current = model
@@ -220,6 +227,12 @@ def test_a_dock_that_goes_ends_its_movie(
     with qtbot.waitSignal(dock.destroyed):
         dock.close()
         dock.deleteLater()
+    again = open_dock(Relight, loaded).movie
+    assert again.running
+    assert again.save_button.toolTip() == "A movie is being written"
+    qtbot.waitUntil(lambda: again.note.text().startswith("Frame "))
+    again.cancel_button.click()
+    assert not again.running
     qtbot.waitUntil(lambda: wait_for_all(0))
     assert sorted(tmp_path.iterdir()) == before
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from napari_btf import CompressedBTF
+from napari_btf.plugin.relight.lamp import Lamp
 from napari_btf.plugin.relight.scene import MOST_LAMPS, NO_MODEL, NORMAL, Direction, Scene
 from napari_btf.relighting import Environment, find_environment
+from napari_btf.relighting.looks import Look, Shape
 from napari_btf.relighting.motion import Pose
 
 
@@ -76,13 +78,43 @@ def test_lamps_are_added_chosen_and_removed(scene: Scene, heard: list[str]) -> N
     scene.switch_lamp(0, False)
     lighting = scene.shot().lighting
     assert isinstance(lighting, tuple)
-    assert [(x.theta, x.intensity) for x in lighting] == [(40, 0), (50, 1)]
+    assert [(x.theta, x.intensity) for x in lighting] == [(40, 0), (50, 0.5)]
+    scene.switch_lamp(0, True)
     scene.remove_lamp()
     scene.remove_lamp()
     assert [lamp.direction for lamp in scene.lamps] == [(50, 0)]
     for _ in range(20):
         scene.add_lamp()
     assert len(scene.lamps) == MOST_LAMPS
+
+
+def test_a_light_that_is_added_keeps_the_brightness(scene: Scene) -> None:
+    scene.dim_lamp(1.5)
+    scene.add_lamp()
+    scene.add_lamp()
+    assert [lamp.intensity for lamp in scene.lamps] == [0.5, 0.5, 0.5]
+    scene.switch_lamp(0, False)
+    scene.remove_lamp()
+    assert [lamp.intensity for lamp in scene.lamps] == [0.5, 1.0]
+    scene.remove_lamp()
+    assert scene.lamps == (Lamp(intensity=0.5, is_on=False),)
+
+
+def test_a_look_belongs_to_one_light_and_one_surface(
+    scene: Scene, heard: list[str], one_view_model: CompressedBTF
+) -> None:
+    shape = Shape(np.zeros((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.uint8))
+    look = Look("normals", shape)
+    scene.set_look(look)
+    assert heard == ["changed"]
+    assert scene.shot().look is look
+    scene.add_lamp()
+    assert "one white light" in scene.why_no_look
+    assert scene.shot().look is None
+    scene.remove_lamp()
+    assert scene.shot().look is look
+    scene.set_model(one_view_model)
+    assert scene.shot().look is None
 
 
 def test_an_environment_takes_the_place_of_the_lamps(scene: Scene, heard: list[str]) -> None:

@@ -144,7 +144,8 @@ class DirectionBox(QWidget):
         self._why_not = why_not
         locked = f"The {self._name} is locked" if self.lock.isChecked() else ""
         allow(self.lock, f"Keep the {self._name} where it is", why_not)
-        # The disk has no tool tip: one would hide the tool tips of its dots.
+        # Shown where no dot is under the mouse, because dots have tool tips of their own.
+        self.disk.setToolTip(why_not or locked or _HOW)
         self.disk.setEnabled(not (why_not or locked))
         self.disk.setAccessibleDescription(why_not or locked or _HOW)
         self.setToolTip(why_not)

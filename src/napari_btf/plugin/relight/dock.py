@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -20,10 +21,14 @@ from napari_btf.errors import BTFError
 from napari_btf.plugin.frame import as_dock
 from napari_btf.plugin.jobs.renderer import Renderer
 from napari_btf.plugin.notices import show_error
+from napari_btf.plugin.relight.capture.quick_box import QuickBox
+from napari_btf.plugin.relight.capture.slider_link import SliderLink
+from napari_btf.plugin.relight.capture.turn_box import TurnBox
 from napari_btf.plugin.relight.direction_pair import DirectionPair
 from napari_btf.plugin.relight.display_boxes import DecoderBox, ExposureBox
 from napari_btf.plugin.relight.lighting.environment_box import EnvironmentBox
 from napari_btf.plugin.relight.lighting.lights_box import LightsBox
+from napari_btf.plugin.relight.look_box import LookBox
 from napari_btf.plugin.relight.photograph import Photograph
 from napari_btf.plugin.relight.player import Player
 from napari_btf.plugin.relight.saving import IMAGE_FILES, Movie, save_image
@@ -37,7 +42,7 @@ from napari_btf.plugin.viewer.workspace import workspace_of
 from napari_btf.plugin.widgets.section import Scrolled, Section, allow
 from napari_btf.plugin.widgets.wrapped_text import Note
 from napari_btf.relighting import Environment
-from napari_btf.relighting.shots import described, described_model, problem_of
+from napari_btf.relighting.shots import described, described_model, preview_name, problem_of
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
@@ -48,6 +53,9 @@ __all__ = ["Relight"]
 
 _NO_PHOTOGRAPH = "Each photograph shows one light, not an environment."
 _SAVE_TIP = "Save the image as it is shown; .tif files keep radiance"
+_FIT_TIP = "Zoom to the images of this dock: the relit one, and the photograph beside it"
+#: The share of the canvas that fitted images take.
+_FITTED = 0.95
 #: The least time between two texts on the canvas, milliseconds.
 _TEXT_PAUSE = 300
 
@@ -60,6 +68,8 @@ class Relight(QWidget):
         self._workspace = workspace_of(napari_viewer)
         self.scene = scene = Scene(self._workspace.models.variant_of)
         self._last: Frame | None = None
+        #: The name that this dock gave the layer.
+        self._named = ""
         self._image = ShownImage(self._workspace, "relit")
         self.load_button = QPushButton("Load model...")
         self.load_button.setToolTip("Open a saved model (.safetensors)")
@@ -69,12 +79,17 @@ class Relight(QWidget):
         self.light_theta, self.light_phi = self.light_box.theta, self.light_box.phi
         self.view_theta, self.view_phi = self.view_box.theta, self.view_box.phi
         self.development = ExposureBox(scene)
+        self.quick = QuickBox(self._workspace)
+        self.sliders = SliderLink(self._workspace, scene)
+        self.turning = TurnBox(self._workspace, scene)
+        self.look = LookBox(scene)
         self.photograph = Photograph(self._workspace)
         self.lights, self.environment = LightsBox(scene), EnvironmentBox(scene)
         self.player = Player(scene)
-        self.movie = Movie(self.player, scene)
+        self.movie = Movie(self.player, scene, self._workspace)
         self.surface = Surface(self._workspace, scene)
         self.decoder = DecoderBox()
+        self.fit_button = QPushButton("Fit to these")
         self.save_button = QPushButton("Save image...")
         self._lay_out()
         as_dock(self, "Relight", self._workspace)
@@ -94,19 +109,32 @@ class Relight(QWidget):
         column = QVBoxLayout(content)
         column.setSpacing(6)
         column.addLayout(head)
-        for part in (self.pair, self.note, self.development, self.photograph):
+        for part in (
+            self.quick,
+            self.turning.note,
+            self.pair,
+            self.note,
+            self.sliders,
+            self.development,
+            self.photograph,
+        ):
             column.addWidget(part)
         play = QWidget()
         both = QVBoxLayout(play)
         both.setContentsMargins(0, 0, 0, 0)
         both.addWidget(self.player)
         both.addWidget(self.movie)
+        column.addWidget(Section("Look", self.look))
         column.addWidget(Section("Lights", self.lights))
         column.addWidget(Section("Environment", self.environment))
         column.addWidget(Section("Play", play, open_first=True))
         column.addWidget(Section("Surface", self.surface))
+        column.addWidget(Section("Directions", self.turning))
         column.addWidget(Section("Speed", self.decoder))
-        column.addWidget(self.save_button)
+        last = QHBoxLayout()
+        last.addWidget(self.save_button, 1)
+        last.addWidget(self.fit_button, 1)
+        column.addLayout(last)
         column.addStretch(1)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
@@ -115,6 +143,7 @@ class Relight(QWidget):
     def _wire(self) -> None:
         self.load_button.clicked.connect(self._ask_load)
         self.save_button.clicked.connect(self._ask_save)
+        self.fit_button.clicked.connect(lambda _: self.fit())
         # The widgets connected first: they show the scene before its image is asked for.
         self.scene.allowed.connect(self._allow)
         self.scene.changed.connect(self._request)
@@ -124,7 +153,14 @@ class Relight(QWidget):
         self.player.stopped.connect(self.renderer.settle)
         self.photograph.appeared.connect(self._show_all_later)
         self.renderer.made.connect(self._on_made)
-        for part in (self.renderer, self.environment, self.movie, self.surface):
+        for part in (
+            self.renderer,
+            self.environment,
+            self.movie,
+            self.surface,
+            self.quick,
+            self.look,
+        ):
             part.failed.connect(show_error)
         self._later.timeout.connect(self._on_captures)
         models, captures = self._workspace.models, self._workspace.captures
@@ -206,6 +242,7 @@ class Relight(QWidget):
         self._later.start()
 
     def _on_captures(self) -> None:
+        self.turning.refresh()
         if self.scene.model is None:
             return
         self._follow(self.scene.shot())
@@ -222,6 +259,7 @@ class Relight(QWidget):
 
     def _allow(self) -> None:
         allow(self.save_button, _SAVE_TIP, self.scene.no_model)
+        allow(self.fit_button, _FIT_TIP, self.scene.no_model)
 
     def _request(self) -> None:
         """Ask for the image of the scene."""
@@ -273,12 +311,37 @@ class Relight(QWidget):
             else:
                 self.renderer.settle()
             return
-        name = f"relit {frame.shot.model.source}".strip()
-        is_new = self._image.show(frame.pixels, name, self._column())
+        is_new = self._show(frame)
         self._write_angles()
         # The camera stays where it is if a person deleted the layer.
         if is_new and is_first:
             self._show_all_later()
+
+    def _show(self, frame: Frame) -> bool:
+        """Show a whole image; return whether this took a new layer."""
+        preview = preview_name(frame.shot.model)
+        parts = ("relit", frame.shot.model.source, preview and f"({preview})")
+        name = " ".join(filter(None, parts))
+        is_new = self._image.show(frame.pixels, name, self._column())
+        layer = self._image.layer
+        # The layer of a preview goes on with the trained model, unless a person renamed it.
+        if layer is not None and layer.name == self._named and name != self._named:
+            layer.name = name
+        if layer is not None and (is_new or layer.name == name):
+            self._named = layer.name
+        return is_new
+
+    def fit(self) -> None:
+        """Zoom to the relit image and the photograph."""
+        shown = [x for x in (self._image.layer, self.photograph.layer) if x is not None]
+        if not shown:
+            return
+        viewer = self._workspace.viewer
+        # `fit_to_view` of napari takes no layers of two axes while the viewer has more.
+        boxes = np.stack([layer.extent.world[:, -2:] for layer in shown])
+        low, high = boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)
+        viewer.scene.camera.center = (0.0, *(low + high) / 2)
+        viewer.scene.camera.zoom = _FITTED * float(np.min(viewer.canvas.size / (high - low)))
 
     def _column(self) -> float:
         assert self.scene.model is not None
@@ -307,6 +370,8 @@ class Relight(QWidget):
         self.renderer.cancel()
         self._last = None
         self.about.setText(NO_MODEL if model is None else described_model(model))
+        # Whoever has a trained model has no use for a preview.
+        self.quick.setVisible(model is None or bool(preview_name(model)))
         self.note.setVisible(False)
         if model is None:
             self.photograph.follow(None, NO_MODEL)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QPointF, QSize, Qt, Signal
-from qtpy.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen, QRadialGradient
+from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QBrush, QColor, QFont, QPainter, QPainterPath, QPen, QRadialGradient
 from qtpy.QtWidgets import QToolTip
 
 from napari_btf.directions import (
@@ -20,7 +20,6 @@ from napari_btf.plugin.widgets.disk import Disk
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-    from qtpy.QtCore import QEvent
     from qtpy.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPaintEvent, QWheelEvent
     from qtpy.QtWidgets import QWidget
 
@@ -30,6 +29,8 @@ __all__ = ["HandleDisk"]
 
 #: Radii of the handle and of the marks of other lamps, in pixels.
 _HANDLE, _OTHER = 6.5, 4.5
+#: Half of the square around the N on the rim, in pixels.
+_NORTH = 9.0
 #: Degrees of one notch of the wheel, of an arrow key, and of either with the Shift key.
 _SCROLLED, _STEP, _LARGE_STEP = 0.5, 1.0, 5.0
 _ARROWS = {
@@ -173,6 +174,12 @@ class HandleDisk(Disk):
         else:
             super().keyPressEvent(event)
 
+    def event(self, event: QEvent) -> bool:
+        """Show the shortcuts as a tool tip, but not over a dot, which shows its angles."""
+        if event.type() == QEvent.Type.ToolTip and self._below_mouse >= 0:
+            return True
+        return bool(super().event(event))
+
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Paint the ring that shows the keyboard focus."""
         super().focusInEvent(event)
@@ -221,6 +228,7 @@ class HandleDisk(Disk):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         picture, handle = self._picture(), self.handle
+        self._paint_north(painter, picture)
         colour = self._colour(picture)
         paper = self.palette().window().color()
         if self._shown is not None:
@@ -244,6 +252,17 @@ class HandleDisk(Disk):
         painter.setBrush(colour)
         painter.drawEllipse(handle, size, size)
         painter.end()
+
+    def _paint_north(self, painter: QPainter, picture: DiskPicture) -> None:
+        """Mark where light comes from the top of the image: an N on the rim."""
+        painter.setPen(picture.ink(0.75))
+        font = QFont(self.font())
+        font.setPointSizeF(0.8 * font.pointSizeF())
+        font.setBold(True)
+        painter.setFont(font)
+        top = picture.centre - QPointF(0.0, picture.rim)
+        half = QPointF(_NORTH, _NORTH)
+        painter.drawText(QRectF(top - half, top + half), Qt.AlignmentFlag.AlignCenter, "N")
 
     def _colour(self, picture: DiskPicture) -> QColor:
         if not self.isEnabled():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from napari_btf.plugin.relight.player import Player
     from napari_btf.plugin.relight.scene import Scene
+    from napari_btf.plugin.viewer.workspace import Workspace
     from napari_btf.progress import Progress
     from napari_btf.relighting.shots import Frame, Shot
 
@@ -68,6 +70,8 @@ class Movie(QWidget):
         Makes the motions.
     scene : Scene
         Gives the shot of each pose, all of them when the writing starts.
+    workspace : Workspace
+        Has one movie at a time, which goes on while no dock is open.
 
     Signals
     -------
@@ -77,7 +81,7 @@ class Movie(QWidget):
 
     failed = Signal(str)
 
-    def __init__(self, player: Player, scene: Scene) -> None:
+    def __init__(self, player: Player, scene: Scene, workspace: Workspace) -> None:
         super().__init__()
         self._player, self._scene = player, scene
         self.motion = QComboBox()
@@ -102,7 +106,7 @@ class Movie(QWidget):
         self.note = Note()
         self.note.setVisible(False)
         self._lay_out()
-        self._task = Task(self)
+        self._task = _task_of(workspace)
         self._task.progressed.connect(self._on_progress)
         self._task.done.connect(self._on_done)
         self._task.failed.connect(self._on_failed)
@@ -111,6 +115,8 @@ class Movie(QWidget):
         self.cancel_button.clicked.connect(self.cancel)
         self.motion.currentIndexChanged.connect(self._allow)
         player.changed.connect(self._allow)
+        if self.running:
+            self._say("Writing a movie")
         self._allow()
 
     def _lay_out(self) -> None:
@@ -193,6 +199,18 @@ class Movie(QWidget):
         allow(self.save_button, _TIP, no)
         idle = "" if self.running else "No movie is being written"
         allow(self.cancel_button, "Stop writing, and delete what was written", idle)
+
+
+_tasks: weakref.WeakKeyDictionary[Workspace, Task] = weakref.WeakKeyDictionary()
+
+
+def _task_of(workspace: Workspace) -> Task:
+    """The writing of movies of a viewer: a dock that is opened again takes up what runs."""
+    if workspace not in _tasks:
+        task = _tasks[workspace] = Task()
+        # A movie of a window that is gone has nobody to cancel it.
+        weakref.finalize(workspace, task.cancel).atexit = False
+    return _tasks[workspace]
 
 
 def _frames(shots: list[Shot]) -> Iterator[NDArray[Any]]:

@@ -3,90 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
 from psygnal import Signal
 
-from napari_btf.directions import Angles, angles_to_vectors
-from napari_btf.relighting import Light, default_view, limits
+from napari_btf.plugin.relight.lamp import (
+    NORMAL,
+    Colour,
+    Direction,
+    Lamp,
+    changed,
+    one_more,
+    without,
+)
+from napari_btf.relighting import default_view, limits
 from napari_btf.relighting.motion import Pose
 from napari_btf.relighting.shots import Shot
-from napari_btf.values import to_linear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from napari_btf.codec.model import CompressedBTF
-    from napari_btf.relighting import Environment
+    from napari_btf.directions import Angles
+    from napari_btf.relighting import Environment, Light
+    from napari_btf.relighting.looks import Look
 
-__all__ = ["MOST_LAMPS", "NORMAL", "NO_MODEL", "WHITE", "Direction", "Lamp", "Limits", "Scene"]
+__all__ = ["MOST_LAMPS", "NORMAL", "NO_MODEL", "Direction", "Lamp", "Limits", "Scene"]
 
-Colour = tuple[float, float, float]
-
-WHITE: Colour = (1.0, 1.0, 1.0)
 MOST_LAMPS = 16
 NO_MODEL = "Train a model first (dock Train), or load one."
 _SURROUNDED = "The environment lights the surface. Turn the environment, or choose none."
+_SUMMED = "Looks need one white light, like those of the capture."
+_UNLOCK = "Unlock light and view first"
 _ONE_VIEW = "The model knows only one view."
-
-
-class Direction(NamedTuple):
-    """A direction above the surface, in degrees.
-
-    A unit vector alone would not do: at the normal it has no azimuth, but people choose an azimuth
-    there, and a circle or a sweep starts along it.
-    """
-
-    theta: float
-    phi: float
-
-    @classmethod
-    def of(cls, theta: float, phi: float, decimals: int = 2) -> Direction:
-        """A direction as spin boxes show it: theta from 0 to 90, phi from 0 up to 360 degrees."""
-        theta, phi = round(float(theta), decimals), round(float(phi), decimals) % 360.0
-        return cls(min(max(theta, 0.0), 90.0), round(phi, decimals))
-
-    @property
-    def vector(self) -> NDArray[np.float64]:
-        """The unit vector, (3,)."""
-        return angles_to_vectors(self.theta, self.phi)
-
-
-NORMAL = Direction(0.0, 0.0)
-
-
-@dataclass(frozen=True)
-class Lamp:
-    """One light of the scene.
-
-    Parameters
-    ----------
-    direction : Direction
-        Where the light comes from.
-    colour : (red, green, blue)
-        sRGB, 0 to 1.
-    intensity : float
-        1 is the intensity of the lights in the capture.
-    is_on : bool
-    """
-
-    direction: Direction = NORMAL
-    colour: Colour = WHITE
-    intensity: float = 1.0
-    is_on: bool = True
-
-    @property
-    def light(self) -> Light:
-        """The lamp as a `Light`.
-
-        A lamp that is off has intensity 0, so that its decoded image stays in the cache.
-        """
-        red, green, blue = to_linear(np.array(self.colour, dtype=np.float32)).tolist()
-        intensity = self.intensity if self.is_on else 0.0
-        return Light(*self.direction, (red, green, blue), intensity)
 
 
 @dataclass(frozen=True)
@@ -101,8 +50,7 @@ class Limits:
 class Scene:
     """The only owner of what *Relight* shows.
 
-    Widgets write to the scene, and show it again when it tells that it has changed. The light is
-    the direction of the chosen lamp.
+    Widgets write to the scene, and show it again when it tells that it has changed.
 
     Parameters
     ----------
@@ -133,15 +81,15 @@ class Scene:
     ) -> None:
         self._variant_of = variant_of
         self._model: CompressedBTF | None = None
-        self._reach = (90.0, 90.0)
+        self._reach, self._chosen = (90.0, 90.0), 0
         self._lamps: tuple[Lamp, ...] = (Lamp(),)
-        self._chosen = 0
         self._view = NORMAL
         self._environment: Environment | None = None
         self._turn = 0.0
         self._is_linked = self._is_light_locked = self._is_view_locked = False
         self._exposure = 0.0
         self._gamma: float | None = None
+        self._look: Look | None = None
 
     # ----------------------------------------------------------------- what the scene is
 
@@ -227,6 +175,7 @@ class Scene:
             self._exposure if self.has_exposure else 0.0,
             self._gamma if self.has_gamma else None,
             self._lighting(light, turn),
+            look=None if self.why_no_look else self._look,
         )
 
     def _after(self, pose: Pose) -> tuple[Angles, Angles, float]:
@@ -246,7 +195,7 @@ class Scene:
         if not self._is_summed:
             return None
         chosen = replace(self.lamp, direction=Direction(*light))
-        return tuple(lamp.light for lamp in _with(self._lamps, self._chosen, chosen))
+        return tuple(lamp.light for lamp in changed(self._lamps, self._chosen, chosen))
 
     @property
     def _is_summed(self) -> bool:
@@ -273,9 +222,8 @@ class Scene:
     @property
     def why_no_link(self) -> str:
         """Why light and view cannot be linked, or ""."""
-        is_locked = self._is_light_locked or self._is_view_locked
-        locked = "Unlock light and view first" if is_locked else ""
-        return self.why_no_view or locked or self.why_no_light
+        locked = self._is_light_locked or self._is_view_locked
+        return self.why_no_view or (_UNLOCK if locked else "") or self.why_no_light
 
     @property
     def is_light_free(self) -> bool:
@@ -309,6 +257,11 @@ class Scene:
         return self._model is not None and self._model.values.is_float
 
     @property
+    def why_no_look(self) -> str:
+        """Why the image cannot have another look than the captured one, or ""."""
+        return self.no_model or (_SUMMED if self._is_summed else "")
+
+    @property
     def has_colours(self) -> bool:
         """Whether lamps of different colours look different: for images of three channels."""
         return self._model is None or self._model.channels == 3
@@ -321,6 +274,9 @@ class Scene:
 
     def set_model(self, model: CompressedBTF | None) -> None:
         """Light the surface of another model; None for no surface."""
+        if model is not self._model:
+            # A look belongs to a surface.
+            self._look = None
         self._model = model
         self._reach = (90.0, 90.0) if model is None else limits(model)
         if model is not None and model.fixed_view:
@@ -381,14 +337,14 @@ class Scene:
         self._set_lamps(self._lamps, index)
 
     def add_lamp(self) -> None:
-        """Add a white lamp where the chosen one is, and choose the new lamp."""
+        """Add a white lamp where the chosen one is, and choose it; the brightness stays."""
         if len(self._lamps) < MOST_LAMPS:
-            self._set_lamps((*self._lamps, Lamp(self.light)), len(self._lamps))
+            self._set_lamps(one_more(self._lamps, self.light), len(self._lamps))
 
     def remove_lamp(self) -> None:
-        """Remove the chosen lamp, unless it is the only one."""
+        """Remove the chosen lamp, unless it is the only one; the brightness stays."""
         if len(self._lamps) > 1:
-            rest = self._lamps[: self._chosen] + self._lamps[self._chosen + 1 :]
+            rest = without(self._lamps, self._chosen)
             self._set_lamps(rest, min(self._chosen, len(rest) - 1))
 
     def _set_lamps(self, lamps: tuple[Lamp, ...], chosen: int) -> None:
@@ -411,14 +367,14 @@ class Scene:
 
     def _change(self, index: int, lamp: Lamp) -> None:
         if lamp != self._lamps[index]:
-            self._lamps = _with(self._lamps, index, lamp)
+            self._lamps = changed(self._lamps, index, lamp)
             self.allowed.emit()
             self.changed.emit()
 
     def surround(self, environment: Environment | None) -> None:
         """Light the surface with an environment; None for the lamps."""
-        was_surrounded, self._environment = self.is_surrounded, environment
-        if self.is_surrounded != was_surrounded:
+        before, self._environment = self.is_surrounded, environment
+        if self.is_surrounded != before:
             self.replaced.emit()
         self.allowed.emit()
         self.changed.emit()
@@ -433,11 +389,12 @@ class Scene:
         self._gamma = gamma
         self.changed.emit()
 
+    def set_look(self, look: Look | None) -> None:
+        """Show the surface with a look; None as it was captured."""
+        if look is not self._look:
+            self._look = look
+            self.changed.emit()
+
     def _put(self, light: Direction, view: Direction) -> None:
-        self._lamps = _with(self._lamps, self._chosen, replace(self.lamp, direction=light))
+        self._lamps = changed(self._lamps, self._chosen, replace(self.lamp, direction=light))
         self._view = view
-
-
-def _with(lamps: tuple[Lamp, ...], index: int, lamp: Lamp) -> tuple[Lamp, ...]:
-    """The same lamps with another one at an index."""
-    return (*lamps[:index], lamp, *lamps[index + 1 :])

@@ -96,7 +96,7 @@ class ModelChooser(QComboBox):
         models, chosen = self._workspace.models.all, self._workspace.models.current
         with QSignalBlocker(self):
             self.clear()
-            self.addItems([self._name(model) for model in models] or ["no model yet"])
+            self.addItems([self.name_of(model) for model in models] or ["no model yet"])
             if chosen in models:
                 self.setCurrentIndex(models.index(chosen))
         self.setEnabled(bool(models))
@@ -105,7 +105,8 @@ class ModelChooser(QComboBox):
         shown = f"{self.currentText()}\n{_TIP}"
         self.setToolTip(plain(shown) if models else "Train or load a model first.")
 
-    def _name(self, model: CompressedBTF) -> str:
+    def name_of(self, model: CompressedBTF) -> str:
+        """Return the name of a model in the list."""
         path = self._workspace.models.path_of(model)
         about = f"{model.architecture}, {size(model.file_size)}"
         if path is not None:
