@@ -85,7 +85,7 @@ def _show_all_later(workspace: Workspace) -> None:
 
     from napari_btf.plugin.viewer.placing import Watch
 
-    watch = Watch(workspace)
+    watch = Watch(workspace.viewer)
     watch.begin()
     # napari itself turns to the first layer of a viewer, and to that one alone.
     is_first = not workspace.viewer.layers

@@ -74,7 +74,7 @@ class Training(QObject):
         super().__init__()
         self._workspace = workspace
         self._waiting: list[LayerData] = []
-        self._watch = Watch(workspace)
+        self._watch = Watch(workspace.viewer)
         self.run = Run(self)
         self.preview = PreviewLayer(workspace, self.run, self._watch, self)
         self.message, self.subject = "", ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_btf.codec.model import CompressedBTF
-    from napari_btf.plugin.viewer.workspace import Workspace
 
 __all__ = ["GAP", "Watch", "free_column", "free_place", "free_places"]
 
@@ -63,10 +63,10 @@ def _overlap(box: Any, top: float, left: float, height: int, width: int) -> bool
 
 
 class Watch:
-    """Zooms to all layers, unless the user has moved the camera since."""
+    """Zooms to all layers of a viewer, which it holds weakly, unless the camera was moved since."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = weakref.ref(viewer)
         self._seen: tuple[Any, ...] | None = None
 
     def begin(self) -> None:
@@ -75,13 +75,13 @@ class Watch:
 
     def show_all(self) -> None:
         """Zoom to all layers, if the camera has not moved."""
-        viewer = self._workspace.viewer
+        viewer = self._viewer()
         if viewer is not None and self._camera() == self._seen:
             viewer.reset_view()
             self._seen = self._camera()
 
     def _camera(self) -> tuple[Any, ...] | None:
-        viewer = self._workspace.viewer
+        viewer = self._viewer()
         if viewer is None:
             return None
         camera = viewer.scene.camera
