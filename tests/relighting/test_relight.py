@@ -104,6 +104,19 @@ def test_lights_on_a_line(make_btf: Callable[..., BTF]) -> None:
     assert "up to 60° from the normal; showing" in str(outside(model, (80, 31)))
 
 
+def test_far_between_captured_lights_is_a_guess(make_btf: Callable[..., BTF]) -> None:
+    ring = angles_to_vectors(np.full(8, 45.0), np.arange(8) * 45.0)
+    model = fitted(replace(make_btf(views=1, lights=8), light=ring), 4)
+    # On the ring, between two of its lights, and near it.
+    for light in ((45, 90), (45, 112.5), (20, 0)):
+        assert outside(model, light) is None
+    assert outside(model, (0, 0)) == "the nearest captured light is 45° away; this is a guess"
+    inwards = angles_to_vectors(np.array([45.0, 20.0, 10.0, 0.0]), np.zeros(4))
+    assert differences_along(model, inwards) == [
+        "2 of 4 frames are a guess, up to 45° away from the nearest captured light"
+    ]
+
+
 def test_captured_directions_are_never_outside(make_btf: Callable[..., BTF]) -> None:
     for views in (1, 3):
         model = fitted(make_btf(views=views), 4)

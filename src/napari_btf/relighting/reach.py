@@ -1,4 +1,4 @@
-"""The range of directions a model covers, and notes on requests outside that range."""
+"""The directions a model covers, and notes on requests outside of them or far between them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ __all__ = ["default_view", "differences", "differences_along", "limits", "outsid
 #: Largest angle in degrees between the requested and the shown direction that needs no note: the
 #: accuracy of a measuring rig.
 _TOLERANCE = 0.15
+#: Largest angle in degrees to the nearest captured direction that needs no note: further away, as
+#: in the middle of a ring of lights, smoothness alone says what the surface looks like.
+_GAP = 30.0
 
 
 def default_view(model: CompressedBTF) -> Angles:
@@ -33,7 +36,7 @@ def limits(model: CompressedBTF) -> tuple[float, float]:
 
 
 def outside(model: CompressedBTF, light: Angles | None, view: Angles | None = None) -> str | None:
-    """Return one sentence on how the shown directions differ from the requested ones.
+    """Return one sentence on how the shown directions differ from the requested or captured ones.
 
     Return None if they do not differ; see `differences`.
     """
@@ -43,7 +46,7 @@ def outside(model: CompressedBTF, light: Angles | None, view: Angles | None = No
 def differences(
     model: CompressedBTF, light: Angles | None, view: Angles | None = None
 ) -> list[str]:
-    """Describe how the directions of an image differ from the requested ones.
+    """Describe how the directions of an image differ from the requested or the captured ones.
 
     Parameters
     ----------
@@ -61,10 +64,16 @@ def differences(
     seen = angles_to_vectors(*(default_view(model) if view is None else view))
     shown = model.shown(lit, seen)
     found = []
-    if light is not None and angle_between(lit, shown[0]) > _TOLERANCE:
-        found.append(_difference("light", lit, shown[0], model.light))
-    if view is not None and angle_between(seen, shown[1]) > _TOLERANCE:
-        found.append(_difference("view", seen, shown[1], model.view))
+    for name, given, asked, got, captured in (
+        ("light", light, lit, shown[0], model.light),
+        ("view", view, seen, shown[1], model.view),
+    ):
+        if given is None:
+            continue
+        if angle_between(asked, got) > _TOLERANCE:
+            found.append(_difference(name, asked, got, captured))
+        elif (apart := _apart(asked, captured)) > _GAP:
+            found.append(f"the nearest captured {name} is {apart:.0f}° away; this is a guess")
     return found
 
 
@@ -100,7 +109,19 @@ def differences_along(
             found.append(
                 f"{reason}; {off.sum()} of {len(off)} frames show the nearest possible {name}"
             )
+        far = np.array([_apart(direction, captured) for direction in asked])
+        guessed = ~off & (far > _GAP)
+        if guessed.any() and not (name == "view" and view is None):
+            found.append(
+                f"{guessed.sum()} of {len(off)} frames are a guess, up to"
+                f" {far[guessed].max():.0f}° away from the nearest captured {name}"
+            )
     return found
+
+
+def _apart(direction: NDArray[np.float64], captured: NDArray[np.float64]) -> float:
+    """Return the angle in degrees between a direction and the nearest captured one."""
+    return float(np.min(angle_between(captured, direction)))
 
 
 def _difference(
