@@ -135,3 +135,23 @@ print(model.latent_count)
     warning, latents = done.stdout.splitlines()
     assert warning.startswith("torch trains, more slowly: numba makes no machine code (")
     assert latents == "26"
+
+
+def test_code_is_made_where_nothing_can_be_kept(tmp_path: Path) -> None:
+    code = """
+from numba.core import caching
+caching.CacheImpl._locator_classes = [caching.UserProvidedCacheLocator]
+from napari_btf.codec.parallax.machine import batch
+print(batch.move)
+"""
+    # No folder, nor a place where one could be made.
+    (tmp_path / "file").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "file" / "cache")},
+    )
+    assert "kept_move" in done.stdout, done.stderr

@@ -156,6 +156,8 @@ def test_a_table_of_regions_trains_from_the_command_line(
     path = tmp_path / "texels.csv"
     hand.paint_two()
     hand.dock.save_csv(str(path))
+    # napari prints the notification where a window was open before.
+    capsys.readouterr()
     options = ["--texels", str(path), "--epochs", "1", "--latents", "4", "--json"]
     with pytest.raises(SystemExit) as ended:
         main(["train", str(capture.folder), "--out", str(tmp_path / "m"), *options])

@@ -8,13 +8,23 @@ activations stay in the innermost cache.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit, typeof, types
 
-from napari_btf.codec.parallax.machine.layout import aligned, filled
+from napari_btf.codec.parallax.machine.arguments import (
+    BLOCK,
+    Grid,
+    Networks,
+    Pairs,
+    Room,
+    networks_of,
+    pairs_of,
+    room_for,
+)
 from napari_btf.codec.parallax.machine.lookup import fetch, spread
 from napari_btf.codec.parallax.machine.networks import (
     WIDTH,
@@ -26,11 +36,6 @@ from napari_btf.codec.parallax.machine.networks import (
     turn,
 )
 from napari_btf.codec.parallax.machine.tiles import LANES, OPTIONS, up
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from napari_btf.codec.parallax.in_torch import Directions
 
 __all__ = [
     "LANES",
@@ -44,55 +49,7 @@ __all__ = [
 ]
 
 #: The modules whose functions are compiled.
-_COMPILED = ("tiles.py", "lookup.py", "networks.py", "batch.py")
-#: Texels that go through all layers together.
-BLOCK = 64
-
-
-class Grid(NamedTuple):
-    """The texels and their latents.
-
-    ``sizes`` are the numbers of latents for the height, the view and the light, multiples of 4;
-    ``starts`` are where each begin among the parameters, texel by texel.
-    """
-
-    height: int
-    width: int
-    periodic: bool
-    sizes: NDArray[np.int64]
-    starts: NDArray[np.int64]
-
-
-class Pairs(NamedTuple):
-    """Features of the views and of the pairs, (N, 8) each, and how far rays move, (N, 2) each."""
-
-    view_features: NDArray[np.float32]
-    pair_features: NDArray[np.float32]
-    along_view: NDArray[np.float32]
-    along_light: NDArray[np.float32]
-
-
-class Networks(NamedTuple):
-    """Tables of the layers; empty for a network that is not used."""
-
-    depth: NDArray[np.int64]
-    shift: NDArray[np.int64]
-    shade: NDArray[np.int64]
-    depth_modulation: NDArray[np.int64]
-    shift_modulation: NDArray[np.int64]
-    shade_modulation: NDArray[np.int64]
-
-
-class Room(NamedTuple):
-    """Working memory of one thread: arrays for the modulation, for a block, and to choose from."""
-
-    features: NDArray[np.float32]
-    film: NDArray[np.float32]
-    smooth: NDArray[np.float32]
-    block: NDArray[np.float32]
-    places: NDArray[np.float32]
-    kept: NDArray[np.float32]
-    free: NDArray[np.float32]
+_COMPILED = ("tiles.py", "lookup.py", "networks.py", "arguments.py", "batch.py")
 
 
 @njit(**OPTIONS)
@@ -317,24 +274,32 @@ def _move(  # type: ignore[no-untyped-def]
             total[i] = 0
 
 
-def _kept_on_disk(version: str) -> tuple[Any, Any, Any]:
+def _functions(version: str, keeps: bool = True) -> tuple[Any, Any, Any]:
     """Make the functions that numba keeps on disk, for a version of this folder.
 
+    With ``keeps`` false, and where no folder can be written to, they are compiled in every process.
     numba notices a change of the file that a function stands in, and of the values that it refers
     to from the function around it, such as ``version``, but not of the functions that it calls.
     """
 
-    @njit(cache=True, **OPTIONS)
+    def kept(function: Any) -> Any:
+        if keeps:
+            # No place for the files is found, or none that can be written to.
+            with suppress(RuntimeError, OSError):
+                return njit(cache=True, **OPTIONS)(function)
+        return njit(**OPTIONS)(function)
+
+    @kept
     def kept_gradients(*arguments):  # type: ignore[no-untyped-def]
         assert version
         return _add_gradients(*arguments)
 
-    @njit(cache=True, **OPTIONS)
+    @kept
     def kept_move(*arguments):  # type: ignore[no-untyped-def]
         assert version
         return _move(*arguments)
 
-    @njit(cache=True, **OPTIONS)
+    @kept
     def kept_turn(*arguments):  # type: ignore[no-untyped-def]
         assert version
         return _turn_all(*arguments)
@@ -349,43 +314,21 @@ def _version() -> str:
     return hashlib.sha256(b"".join(texts)).hexdigest()
 
 
-add_gradients, move, turn_all = _kept_on_disk(_version())
-
-
-def networks_of(tables: dict[str, NDArray[np.int64]]) -> Networks:
-    """Return the tables of a `napari_btf.codec.parallax.machine.layout.Layout`."""
-    return Networks(**tables)
-
-
-def pairs_of(directions: Directions) -> Pairs:
-    """Return the features of a surface's directions, those of the views filled up to 8."""
-    view, *others = (table.numpy() for table in vars(directions).values())
-    wide = np.zeros((len(view), 8), dtype=np.float32)
-    wide[:, : view.shape[1]] = view
-    return Pairs(wide, *map(np.ascontiguousarray, others))
-
-
-def room_for(networks: Networks, grid: Grid, frames: int) -> Room:
-    """Return working memory for parts of at most so many observations."""
-    shading = int(networks.shade[:, WIDTH].max())
-    film = sum(int(table[-1, WIDTH]) for table in networks[3:] if len(table))
-    smooth = max(3 * int(table[:-1, WIDTH].sum()) for table in networks[3:] if len(table))
-    kept = max(2 * int(table[:, WIDTH].sum()) for table in networks[:3] if len(table))
-    widest = max(int(table[:, WIDTH].max()) for table in networks if len(table))
-    inputs = filled(int(grid.sizes[0]), LANES) + filled(int(grid.sizes[1:].sum()), LANES)
-    return Room(
-        features=aligned(2, frames, 8),
-        film=aligned(2 * frames * film),
-        smooth=aligned(3, frames * smooth),
-        block=aligned(BLOCK * (2 * inputs + int(networks.shade[-1, WIDTH]) + 2 * LANES)),
-        places=aligned(6, BLOCK),
-        kept=aligned(3, BLOCK * kept),
-        free=aligned(3, max(BLOCK * shading, frames * widest)),
-    )
+add_gradients, move, turn_all = _functions(_version())
 
 
 def compile_for(dtype: np.dtype[Any]) -> None:
     """Compile all functions, or load what was compiled before, for captures of a type."""
+    global add_gradients, move, turn_all
+    try:
+        _compile(dtype)
+    # A file that was kept is damaged, or the disk is full.
+    except Exception:
+        add_gradients, move, turn_all = _functions(_version(), keeps=False)
+        _compile(dtype)
+
+
+def _compile(dtype: np.dtype[Any]) -> None:
     floats, tables = np.zeros(1, dtype=np.float32), np.zeros((1, 6), dtype=np.int64)
     sizes, grid = np.zeros(3, dtype=np.int64), np.zeros((1, 1), dtype=np.float32)
     networks = Networks(*[tables] * 6)
