@@ -98,7 +98,7 @@ def test_opening_a_model_brings_layers_and_docks_back(
     assert found is not None
     assert found.path == model_file
     assert dock.save_button.isEnabled()
-    assert dock.models.currentText().startswith("cloth.safetensors (neural-basis, ")
+    assert dock.models.currentText().startswith("cloth.safetensors (")
     # The whole of it where the dock is too narrow.
     assert dock.models.toolTip().startswith(f"{dock.models.currentText()}\n")
     expected = napari_btf.relight(model, relight.light, relight.view)

@@ -106,12 +106,12 @@ class ModelChooser(QComboBox):
         self.setToolTip(plain(shown) if models else "Train or load a model first.")
 
     def name_of(self, model: CompressedBTF) -> str:
-        """Return the name of a model in the list."""
+        """Return the name of a model in the list: first what tells it from others of its capture."""
         path = self._workspace.models.path_of(model)
-        about = f"{model.architecture}, {size(model.file_size)}"
+        about = f"{size(model.file_size)}, {model.architecture}"
         if path is not None:
             return f"{path.name} ({about})"
-        return f"{model.source or 'model'}, not saved ({about})"
+        return f"{model.source or 'model'} ({about}, not saved)"
 
     def _on_activated(self, i: int) -> None:
         models = self._workspace.models.all
