@@ -106,7 +106,7 @@ class ModelChooser(QComboBox):
         self.setToolTip(plain(shown) if models else "Train or load a model first.")
 
     def name_of(self, model: CompressedBTF) -> str:
-        """Return the name of a model in the list: first what tells it from others of its capture."""
+        """Return the name of a model in the list: first what tells it from its likes."""
         path = self._workspace.models.path_of(model)
         about = f"{size(model.file_size)}, {model.architecture}"
         if path is not None:
