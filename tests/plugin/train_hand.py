@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
     from qtpy.QtWidgets import QPushButton
 
-PATIENCE = 15_000
+PATIENCE = 120_000
 """Milliseconds: the first training of a process imports torch, and others may need the machine."""
 
 
