@@ -12,6 +12,7 @@ from napari_btf.btf import BTF
 from napari_btf.codec.decoding.part import Part
 from napari_btf.directions import angles_to_vectors
 from napari_btf.errors import UsageError
+from napari_btf.export.onnx_export import write_onnx
 from napari_btf.progress import finish
 
 Make = Callable[..., BTF]
@@ -77,6 +78,8 @@ def test_a_preview_is_not_saved(tmp_path: Path) -> None:
     model = finish(fit_quick(matte(12)))
     with pytest.raises(UsageError, match="a quick preview cannot be saved or exported"):
         model.save(tmp_path / "m.safetensors")
+    with pytest.raises(UsageError, match="a quick preview cannot be saved or exported"):
+        write_onnx(model, tmp_path)
     assert not list(tmp_path.iterdir())
     assert model.file_size == model.latent_bytes == 4 * 4 * 6 * 18
 

@@ -72,9 +72,12 @@ def decoder_onnx(model: CompressedBTF) -> bytes:
     Raises
     ------
     UsageError
-        If the package onnx is missing, or if the model is too large.
+        If the package onnx is missing, if the model is too large, or if it is a preview.
     """
     graph = Graph()
+    if model.architecture not in TABLE:
+        # A preview of no codec refuses in its own words.
+        model.pack()
     codec = TABLE[model.architecture]
     texels: dict[str, Any] = {"latent": (np.float32, ("texels", model.latent_count))}
     if codec.looks_up_latents:
